@@ -1,0 +1,135 @@
+/**
+ * What the controller may ask of the compute role of a node. Every call is idempotent by `server_id`;
+ * the Docker driver and the fake one implement the same `ComputeDriver`.
+ */
+import type { NodeNetworkState } from '../network/protocol.ts';
+
+export interface ImageRef {
+  /** Glance id; with `digest` the only name by which a node knows an image. */
+  id: string;
+  /** Lower-case hex sha-256 of the stored archive. */
+  digest: string;
+  size: number;
+  container_format: string;
+  disk_format: string;
+}
+
+export interface GuestLimits {
+  vcpus: number;
+  memory_mb: number;
+  swap_mb: number;
+  disk_gb: number;
+  pids: number;
+}
+
+export interface InjectedFile {
+  path: string;
+  /** base64 */
+  content: string;
+  mode?: number;
+}
+
+/** All that a container is made of. */
+export interface GuestSpec {
+  server_id: string;
+  name: string;
+  hostname: string;
+  project_id: string;
+  user_id: string;
+  flavor_name: string;
+  image: ImageRef;
+  limits: GuestLimits;
+  /** Overrides the image's CMD. */
+  command: string[] | null;
+  environment: Record<string, string>;
+  files: InjectedFile[];
+  /** Lines for the login user's authorized_keys. */
+  ssh_keys: string[];
+  dns: { servers: string[]; search: string[] };
+  /** Server metadata as the user wrote it: fake drivers read `fail:spawn`, `slow:spawn` = `5s` … from it. */
+  metadata: Record<string, string>;
+  network: NodeNetworkState;
+}
+
+/** Nova's power states by name. */
+export type PowerState = 'nostate' | 'running' | 'paused' | 'shutdown' | 'crashed' | 'suspended';
+
+export interface GuestReport {
+  server_id: string;
+  container_id: string | null;
+  power_state: PowerState;
+  /** Of the last exit, when the container is not running. */
+  exit_code: number | null;
+  oom_killed: boolean;
+  /** ISO instants. */
+  started_at: string | null;
+  finished_at: string | null;
+  /** Last lines of the log after a bad exit, at most 2 KiB; else empty. */
+  last_output: string;
+}
+
+export interface HostResources {
+  hostname: string;
+  vcpus: number;
+  memory_mb: number;
+  disk_gb: number;
+  memory_used_mb: number;
+  disk_used_gb: number;
+  hypervisor_type: 'docker' | 'fake';
+  /** Engine version as a number: 20.10.24 → 20010024. */
+  hypervisor_version: number;
+  cpu_info: { arch: string; model: string; vendor: string; features: string[]; topology: { cores: number; threads: number; sockets: number } };
+  uptime_seconds: number;
+  load_average: [number, number, number];
+  host_ip: string;
+}
+
+export type PowerAction =
+  | { action: 'start' }
+  | { action: 'stop'; timeout_seconds: number }
+  | { action: 'reboot'; hard: boolean; timeout_seconds: number }
+  | { action: 'pause' }
+  | { action: 'unpause' };
+
+export interface GuestDiagnostics {
+  cpu_time_ns: number;
+  memory_used_bytes: number;
+  memory_maximum_bytes: number;
+  pids: number;
+  uptime_seconds: number;
+  nics: { mac_address: string; rx_bytes: number; tx_bytes: number; rx_packets: number; tx_packets: number; rx_errors: number; tx_errors: number; rx_drop: number; tx_drop: number }[];
+  disk_read_bytes: number;
+  disk_write_bytes: number;
+}
+
+export interface ComputeDriver {
+  /** Image there, cable plugged, container created and started. Asked twice, it adopts the first. */
+  spawn(spec: GuestSpec): Promise<GuestReport>;
+  power(server_id: string, action: PowerAction): Promise<GuestReport>;
+  /** Stop, remove, unplug. Unknown server: nothing happens. */
+  destroy(server_id: string): Promise<void>;
+  inspect(server_id: string): Promise<GuestReport | undefined>;
+  /** Every guest of this cloud on this node, and only those. */
+  list(): Promise<GuestReport[]>;
+  /** Last `lines` of the console log (bounded to 1 MiB), or all of what the bound allows. */
+  consoleOutput(server_id: string, lines: number | undefined): Promise<string>;
+  diagnostics(server_id: string): Promise<GuestDiagnostics>;
+  resources(): Promise<HostResources>;
+  /** Calls back on every change of power state seen on the engine (exit, OOM, pause …). */
+  onChange(listener: (report: GuestReport) => void): void;
+  close(): Promise<void>;
+}
+
+/** Faults that cross the wire keep their code: `{ code, message }` of kernel/fault. */
+export const computeMethods = {
+  spawn: 'compute.spawn',
+  power: 'compute.power',
+  destroy: 'compute.destroy',
+  inspect: 'compute.inspect',
+  list: 'compute.list',
+  console: 'compute.console',
+  diagnostics: 'compute.diagnostics',
+  resources: 'compute.resources',
+  /** node → controller, an event. */
+  changed: 'compute.changed',
+} as const;

@@ -1,0 +1,37 @@
+import type { Clock } from './clock.ts';
+import type { Log } from './log/log.ts';
+
+/** Who calls, as oslo.context has it: read from a validated token. */
+export interface Auth {
+  readonly token: string;
+  readonly user_id: string;
+  readonly user_name: string;
+  readonly user_domain_id: string;
+  readonly user_domain_name: string;
+  readonly project_id: string | undefined;
+  readonly project_name: string | undefined;
+  readonly project_domain_id: string | undefined;
+  readonly domain_id: string | undefined;
+  readonly domain_name: string | undefined;
+  /** `all` for a system-scoped token. */
+  readonly system_scope: 'all' | undefined;
+  /** Role names, implied ones included, lower-case as stored. */
+  readonly roles: readonly string[];
+  readonly role_ids: readonly string[];
+  readonly is_admin_project: boolean;
+  /** ISO instant. */
+  readonly expires_at: string;
+  readonly application_credential_id: string | undefined;
+  readonly trust_id: string | undefined;
+}
+
+/** What every operation is handed: no globals. */
+export interface Context {
+  readonly request_id: string;
+  /** The caller's own `X-Openstack-Request-Id`, when it sent a well-formed one. */
+  readonly global_request_id: string | undefined;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Undefined only on endpoints that declare `policy: 'public'` or `policy: 'node'`. */
+  readonly auth: Auth | undefined;
+}
