@@ -1,0 +1,68 @@
+import { hostname } from 'node:os';
+import { Type } from 'typebox';
+import type { Static, TObject } from 'typebox';
+
+/** A section of the file: every key has a default, so that an empty file is a valid one. */
+export type Section = TObject;
+export type Sections = Record<string, Section>;
+
+const closed = { additionalProperties: false } as const;
+
+export const CloudSection = Type.Object({
+  name: Type.String({
+    default: 'gantry',
+    pattern: '^[a-z][a-z0-9]{0,9}$',
+    description: 'Name of this cloud on its hosts, 1 to 10 lower-case letters and digits: prefix of namespaces and links, label of containers.',
+  }),
+  data_dir: Type.String({ default: '', description: 'Where everything is kept. Default: the folder of the configuration file.' }),
+  region: Type.String({ default: 'RegionOne', minLength: 1, description: 'Region of all endpoints in the catalogue.' }),
+}, closed);
+
+export const ControllerSection = Type.Object({
+  uid: Type.Integer({ default: 64055, minimum: 0, description: 'Numeric user that the controller becomes when root starts it.' }),
+  gid: Type.Integer({ default: 64055, minimum: 0, description: 'Numeric group that the controller becomes when root starts it.' }),
+}, closed);
+
+export const ApiSection = Type.Object({
+  host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address that the one API port listens on.' }),
+  port: Type.Integer({ default: 5000, minimum: 0, maximum: 65535, description: 'The one API port; 0 takes a free one.' }),
+  public_url: Type.String({ default: '', pattern: '^(https?://[^/]+.*)?$', description: 'What clients reach the port by, as in the catalogue. Default: http://host:port.' }),
+  tls_cert: Type.String({ default: '', description: 'PEM file with the certificate chain; with tls_key the port speaks TLS.' }),
+  tls_key: Type.String({ default: '', description: 'PEM file with the private key.' }),
+}, closed);
+
+export const DatabaseSection = Type.Object({
+  url: Type.String({ default: '', pattern: '^((sqlite:|postgres(ql)?://).*)?$', description: 'sqlite:/path/to/file or postgres://user:password@host/name. Default: a SQLite file in data_dir.' }),
+}, closed);
+
+export const AgentSection = Type.Object({
+  hostname: Type.String({ default: hostname(), pattern: '^[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?$', description: 'Name of this node in the cloud.' }),
+  roles: Type.Array(Type.Union([Type.Literal('compute'), Type.Literal('network')]), { default: ['compute', 'network'], uniqueItems: true, description: 'What this node does.' }),
+  compute_driver: Type.Union([Type.Literal('docker'), Type.Literal('fake')], { default: 'docker', description: 'What runs the servers.' }),
+  network_driver: Type.Union([Type.Literal('linux'), Type.Literal('fake')], { default: 'linux', description: 'What wires the networks.' }),
+  docker_socket: Type.String({ default: '/var/run/docker.sock', minLength: 1, description: "The engine's socket." }),
+  runtime: Type.String({ default: 'gantry', minLength: 1, description: "Name of Gantry's runtime as registered with the engine." }),
+  controller_url: Type.String({ default: '', pattern: '^(wss?://.*)?$', description: 'WebSocket of a controller. Default: the API port of this file.' }),
+  join_token_file: Type.String({ default: '', description: 'File with the join token. Default: <data_dir>/secrets/join-token.' }),
+  state_dir: Type.String({ default: '', description: "The agent's own files. Default: <data_dir>/agent." }),
+  tunnel_ip: Type.String({ default: '', description: 'Address that other nodes reach this one by for VXLAN. Default: none, one node only.' }),
+}, closed);
+
+export const LogSection = Type.Object({
+  level: Type.Union(['debug', 'info', 'warn', 'error'].map((level) => Type.Literal(level as 'debug' | 'info' | 'warn' | 'error')), { default: 'info', description: 'The least severe record that is written.' }),
+}, closed);
+
+/** What every Gantry process reads; services add a section each. */
+export const coreSections = {
+  cloud: CloudSection,
+  controller: ControllerSection,
+  api: ApiSection,
+  database: DatabaseSection,
+  agent: AgentSection,
+  log: LogSection,
+} as const satisfies Sections;
+
+export type CoreSections = typeof coreSections;
+
+/** The configuration with all defaults filled in; `S` are the services' sections. */
+export type Config<S extends Sections = {}> = { [K in keyof CoreSections]: Static<CoreSections[K]> } & { [K in keyof S]: Static<S[K]> };
