@@ -1,0 +1,138 @@
+/** The one port. Fastify lives here and nowhere else. */
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { Readable } from 'node:stream';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { versionHeaders } from '../api/microversion.ts';
+import type { Clock } from '../clock.ts';
+import type { Context } from '../context.ts';
+import { notFound } from '../fault.ts';
+import type { Log } from '../log/log.ts';
+import type { Surface } from '../service.ts';
+import { logAccess } from './access-log.ts';
+import { type Answer, dispatch, type Gate, versionOf } from './dispatch.ts';
+import { toFault, wire } from './faults.ts';
+import { requestIds } from './request-id.ts';
+import { type Route, routerPath, routesOf } from './routes.ts';
+
+export interface HttpServerOptions {
+  surfaces: Surface[];
+  gate: Gate;
+  log: Log;
+  clock: Clock;
+}
+
+export interface HttpServer {
+  /** For `upgrade` handlers (agents, consoles). */
+  node: Server;
+  /** @returns the port it listens on (0 asks for a free one). */
+  listen(host: string, port: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  let node!: Server;
+  const app = fastify({
+    serverFactory: (handler) => {
+      node = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 32_768 }, handler);
+      return node;
+    },
+    routerOptions: { maxParamLength: 2048 },
+    disableRequestLogging: true,
+    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+      void reply.code(400).type('application/json').send('{"message":"Malformed URL."}');
+    },
+  });
+  // bodies are read by the dispatcher, after authentication
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  for (const surface of options.surfaces) addSurface(app, surface, options);
+  await app.ready();
+  return {
+    node,
+    async listen(host, port) {
+      await app.listen({ host, port });
+      return (node.address() as { port: number }).port;
+    },
+    async close() {
+      node.closeIdleConnections();
+      await app.close();
+    },
+  };
+}
+
+function addSurface(app: FastifyInstance, surface: Surface, options: HttpServerOptions): void {
+  for (const route of routesOf(surface)) {
+    app.all(routerPath(surface.prefix, route.path), (request, reply) => serve(surface, route, options, request, reply));
+  }
+  if (surface.prefix !== '') {
+    app.all(`${surface.prefix}/*`, (request, reply) => serve(surface, undefined, options, request, reply));
+  }
+}
+
+async function serve(surface: Surface, route: Route | undefined, options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const started = performance.now();
+  const ids = requestIds(request.headers['x-openstack-request-id']);
+  const log = options.log.child(ids.global === undefined ? { request_id: ids.own } : { request_id: ids.own, global_request_id: ids.global });
+  let ctx: Context = { request_id: ids.own, global_request_id: ids.global, log, clock: options.clock, auth: undefined };
+  const url = new URL(request.raw.url ?? '/', 'http://localhost');
+  const origin = originOf(request);
+  const base = origin + surface.prefix;
+  reply.header('x-openstack-request-id', ids.own);
+  for (const name of surface.requestIdHeaders ?? []) reply.header(name, ids.own);
+  let version = 0;
+  try {
+    const gate: Gate = { ...options.gate, authenticate: async (token) => {
+      const auth = await options.gate.authenticate(token);
+      ctx = { ...ctx, auth };
+      return auth;
+    } };
+    version = versionOf(surface, request.raw);
+    if (surface.microversions) reply.headers(versionHeaders(surface.microversions, version));
+    if (!route) throw notFound('api.no-such-path', 'The resource could not be found.');
+    const params = request.params as Record<string, string>;
+    const incoming = { raw: request.raw, params, url, base, ctx };
+    send(reply, await dispatch(route, gate, incoming, version));
+  } catch (error) {
+    const fault = toFault(error, log);
+    const accept = request.headers.accept;
+    const facts = { accept, method: request.method, path: url.pathname, request_id: ids.own, version, base };
+    const out = wire(surface, fault, facts, `${origin}/identity/v3`);
+    discardBody(request.raw, reply);
+    reply.code(fault.status).headers({ ...out.headers, ...fault.headers }).type(out.contentType).send(out.body);
+  }
+  logAccess(ctx, { method: request.method, path: url.pathname, status: reply.statusCode, started });
+  return reply;
+}
+
+function send(reply: FastifyReply, { reply: result, status }: Answer): void {
+  reply.code(status).headers(result.headers);
+  if (result.body === undefined) reply.send();
+  else if (result.body instanceof Readable || Buffer.isBuffer(result.body)) {
+    if (!reply.hasHeader('content-type')) reply.type('application/octet-stream');
+    reply.send(result.body);
+  } else if (typeof result.body === 'string') {
+    if (!reply.hasHeader('content-type')) reply.type('text/plain; charset=utf-8');
+    reply.send(result.body);
+  } else {
+    if (!reply.hasHeader('content-type')) reply.type('application/json');
+    reply.send(JSON.stringify(result.body));
+  }
+}
+
+/** A body nobody reads would hold the connection: hang up after the answer unless it is small and already here. */
+function discardBody(raw: IncomingMessage, reply: FastifyReply): void {
+  if (raw.readableEnded || raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined) return;
+  if (Number(raw.headers['content-length'] ?? Infinity) > 1_048_576) reply.header('connection', 'close');
+  else raw.resume();
+}
+
+const HOST = /^[a-zA-Z0-9.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
+
+/** `http://host:port` as the caller knows us; proxies may say so by X-Forwarded-*. */
+function originOf(request: FastifyRequest): string {
+  const forwarded = request.headers['x-forwarded-proto'];
+  const proto = forwarded === 'https' || forwarded === 'http' ? forwarded : (request.raw.socket as { encrypted?: boolean }).encrypted ? 'https' : 'http';
+  const asked = request.headers['x-forwarded-host'] ?? request.headers.host;
+  const host = typeof asked === 'string' && HOST.test(asked) ? asked : 'localhost';
+  return `${proto}://${host}`;
+}
