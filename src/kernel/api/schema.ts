@@ -61,9 +61,10 @@ export class VersionedSchema {
 }
 
 function firstProblem(validator: Validator, value: unknown): Problem {
-  const errors = validator.Errors(value);
-  // the deepest error says most: "anyOf" of a nullable field is less use than the branch that failed
-  const error = [...errors].sort((a, b) => depth(b.instancePath) - depth(a.instancePath))[0];
+  // the deepest error says most: "anyOf" of a nullable field is less use than the branch that failed;
+  // "schema is false" only repeats an additionalProperties one level up
+  const errors = validator.Errors(value).filter((error) => error.keyword !== 'boolean');
+  const error = errors.sort((a, b) => depth(b.instancePath) - depth(a.instancePath))[0];
   if (!error) return { field: '', message: 'is not valid', value, keyword: '', params: {} };
   const path = error.instancePath.split('/').slice(1).map(unescapePointer);
   return {

@@ -37,7 +37,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       return node;
     },
     routerOptions: { maxParamLength: 2048 },
-    disableRequestLogging: true,
+    logger: false,
     frameworkErrors: (_error, _request, reply: FastifyReply) => {
       void reply.code(400).type('application/json').send('{"message":"Malformed URL."}');
     },
