@@ -160,7 +160,7 @@ export function escapeLike(text: string): string {
   return text.replace(/[\\%_]/g, '\\$&');
 }
 
-/** What was asked for, or the most that one page may have: never more, never less than one. */
+/** What was asked for, or the most that one page may have: never more. */
 export function capLimit(asked: number | undefined, most: number): number {
-  return Math.max(1, Math.min(asked ?? most, most));
+  return Math.max(0, Math.min(asked ?? most, most));
 }

@@ -218,8 +218,8 @@ class PostgresDriver implements Driver {
   async commitTransaction(turn: PostgresTurn): Promise<void> {
     // COMMIT would roll back without an error.
     if (turn.state === 'failed') throw new Error('the transaction is doomed by an error that was swallowed: use savepoint round it');
-    await turn.run('commit');
     turn.state = 'ended';
+    await turn.run('commit');
     this.#broken.delete(turn);
   }
 

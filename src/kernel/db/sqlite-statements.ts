@@ -14,19 +14,24 @@ export interface StatementCache {
   execute(sql: string, parameters: readonly unknown[]): StatementResult;
   iterate(sql: string, parameters: readonly unknown[]): Generator<Row>;
   clear(): void;
+  /** Whether tables were changed since it was last asked. */
+  takeAltered(): boolean;
 }
 
 interface Prepared {
   statement: StatementSync;
-  columns: string[];
+  reads: boolean;
+  /** Known after the first run: before it, SQLite may still go by an older schema. */
+  columns: string[] | undefined;
   /** Changes tables, and with them the columns of other statements. */
   alters: boolean;
 }
 
 const ALTERS = /^\s*(create|alter|drop)\s/i;
 
-export function statementCache(database: DatabaseSync, size: number, onAltered: () => void): StatementCache {
+export function statementCache(database: DatabaseSync, size: number): StatementCache {
   const kept = new Map<string, Prepared>();
+  let altered = false;
 
   function prepared(sql: string): Prepared {
     const found = kept.get(sql);
@@ -44,22 +49,35 @@ export function statementCache(database: DatabaseSync, size: number, onAltered: 
   return {
     database,
     execute(sql, parameters) {
-      const { statement, columns, alters } = prepared(sql);
+      const found = prepared(sql);
       const values = bindAll(parameters);
-      if (columns.length > 0) {
-        const rows = statement.all(...values) as unknown as unknown[][];
-        return { rows: rows.map((row) => toRow(columns, row)), numAffectedRows: BigInt(rows.length) };
+      if (found.reads) {
+        const found_rows = found.statement.all(...values) as unknown as unknown[][];
+        const columns = (found.columns ??= columnNames(found.statement));
+        return { rows: found_rows.map((row) => toRow(columns, row)), numAffectedRows: BigInt(found_rows.length) };
       }
-      const { changes } = statement.run(...values);
-      if (alters) onAltered();
+      const { changes } = found.statement.run(...values);
+      if (found.alters) {
+        altered = true;
+        kept.clear();
+      }
       return { rows: [], numAffectedRows: BigInt(changes) };
     },
     *iterate(sql, parameters) {
       // Not from the cache: a second use would restart the one that is still being read.
-      const { statement, columns } = prepare(database, sql);
-      for (const row of statement.iterate(...bindAll(parameters))) yield toRow(columns, row as unknown as unknown[]);
+      const { statement } = prepare(database, sql);
+      let columns: string[] | undefined;
+      for (const row of statement.iterate(...bindAll(parameters))) {
+        columns ??= columnNames(statement);
+        yield toRow(columns, row as unknown as unknown[]);
+      }
     },
     clear: () => kept.clear(),
+    takeAltered() {
+      const was = altered;
+      altered = false;
+      return was;
+    },
   };
 }
 
@@ -67,7 +85,11 @@ function prepare(database: DatabaseSync, sql: string): Prepared {
   const statement = database.prepare(sql);
   // Arrays, since node:sqlite builds its objects three times slower and without a prototype.
   statement.setReturnArrays(true);
-  return { statement, columns: statement.columns().map(({ name }) => name), alters: ALTERS.test(sql) };
+  return { statement, reads: statement.columns().length > 0, columns: undefined, alters: ALTERS.test(sql) };
+}
+
+function columnNames(statement: StatementSync): string[] {
+  return statement.columns().map(({ name }) => name);
 }
 
 function toRow(columns: readonly string[], values: readonly unknown[]): Row {

@@ -31,13 +31,9 @@ const BUSY_TIMEOUT_MS = 5_000;
 export function openSqlite(path: string, log: Log, options: SqliteOptions = {}): Database {
   createPrivately(path);
   const file = openFile(path, options);
-  // Whoever alters a table through one connection makes the column names kept by both stale.
-  const caches: StatementCache[] = [];
-  const changed = (): void => caches.forEach((cache) => cache.clear());
-  const writes = statementCache(file.writer, CACHED_STATEMENTS, changed);
-  const reads = statementCache(file.reader, CACHED_STATEMENTS, changed);
-  caches.push(writes, reads);
-  const writer = new Kysely<any>({ dialect: dialect(() => new WriterDriver(writes, options.wait_ms ?? 30_000)) });
+  const writes = statementCache(file.writer, CACHED_STATEMENTS);
+  const reads = statementCache(file.reader, CACHED_STATEMENTS);
+  const writer = new Kysely<any>({ dialect: dialect(() => new WriterDriver(writes, reads, options.wait_ms ?? 30_000)) });
   const reader = new Kysely<any>({ dialect: dialect(() => new ReaderDriver(reads)) });
   return {
     dialect: 'sqlite',
@@ -151,10 +147,12 @@ class WriterTurn implements DatabaseConnection {
 
 class WriterDriver implements Driver {
   readonly #cache: StatementCache;
+  readonly #readers: StatementCache;
   readonly #mutex: Mutex;
 
-  constructor(cache: StatementCache, waitMs: number) {
+  constructor(cache: StatementCache, readers: StatementCache, waitMs: number) {
     this.#cache = cache;
+    this.#readers = readers;
     this.#mutex = new Mutex(waitMs);
   }
 
@@ -183,6 +181,10 @@ class WriterDriver implements Driver {
 
   async releaseConnection(turn: WriterTurn): Promise<void> {
     turn.state = 'ended';
+    if (this.#cache.takeAltered()) {
+      this.#cache.clear();
+      this.#readers.clear();
+    }
     this.#mutex.unlock();
   }
 
