@@ -64,6 +64,10 @@ test('a wrong type says what is expected, all problems at once', () => {
   ]);
 });
 
+test('a reader of some sections leaves the others alone', () => {
+  assert.equal(parseConfig('[identity]\nx = 1\n[api]\nport = 1\n', { ...none, other_sections: 'ignore' }).api.port, 1);
+});
+
 test('a section given as a value is refused', () => {
   assert.deepEqual(problemsOf(() => parseConfig('api = 3\n', { ...none, file: '/g.toml' })), ['/g.toml:1: [api] is a section of settings, not a number']);
 });

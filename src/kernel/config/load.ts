@@ -27,6 +27,8 @@ export interface LoadOptions<S extends Sections> {
   sections?: S;
   /** Defaults to the process's own. */
   env?: NodeJS.ProcessEnv;
+  /** `ignore` leaves sections that are not in `sections` to their owners; by default they are refused. */
+  other_sections?: 'ignore';
 }
 
 /**
@@ -48,6 +50,7 @@ export function parseConfig<S extends Sections = {}>(text: string, options: Load
   for (const [section, value] of Object.entries(raw)) {
     const schema = sections[section];
     if (schema === undefined) {
+      if (options.other_sections === 'ignore') continue;
       const what = value !== null && typeof value === 'object' && !Array.isArray(value) ? `section [${section}]` : `key "${section}" outside of a section`;
       problems.push(at(file, lineOf(text, section), `unknown ${what}${didYouMean(section, Object.keys(sections))}`));
       continue;

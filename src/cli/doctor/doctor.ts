@@ -1,0 +1,28 @@
+import type { Check, Finding, Subject } from './check.ts';
+import { checkDocker, checkLeftovers, checkPackages, checkSubnets } from './cloud-checks.ts';
+import { checkCheckout, checkClock, checkDataDir, checkDisk, checkKernel, checkMemory, checkNode, checkPort, checkRoot, checkSystem } from './host-checks.ts';
+import type { Probes } from './probes.ts';
+
+const checks: readonly Check[] = [
+  checkSystem, checkRoot, checkNode, checkClock, checkCheckout, checkDataDir, checkMemory, checkDisk,
+  checkKernel, checkPackages, checkDocker, checkPort, checkSubnets, checkLeftovers,
+];
+
+/** All findings in a fixed order. A host that is not Linux gets that one answer. */
+export async function examine(probes: Probes, subject: Subject): Promise<Finding[]> {
+  const system = await checkSystem(probes, subject);
+  if (system.some((finding) => finding.level === 'fail')) return system;
+  const findings = await Promise.all(checks.map((check) => check(probes, subject)));
+  return findings.flat();
+}
+
+const marks = { ok: '✔', warn: '⚠', fail: '✖' } as const;
+
+/** `quiet` leaves out what is well. */
+export function formatFindings(findings: readonly Finding[], quiet = false): string[] {
+  return findings.filter((finding) => !quiet || finding.level !== 'ok').flatMap((finding) => [
+    `${marks[finding.level]} ${finding.id.padEnd(15)} ${finding.title}`,
+    ...(finding.cause === undefined ? [] : [`  cause: ${finding.cause}`]),
+    ...(finding.fix === undefined ? [] : [`  fix:   ${finding.fix}`]),
+  ]);
+}
