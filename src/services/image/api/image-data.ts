@@ -1,0 +1,78 @@
+import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply } from '../../../kernel/api/endpoint.ts';
+import { Fault, forbidden, unsupportedMediaType } from '../../../kernel/fault.ts';
+import type { ImageDeps } from '../deps.ts';
+import { imageNotFound } from '../faults.ts';
+import { getImage, setActive, uploadImage } from '../model/images.ts';
+import { findImage } from '../store/images.ts';
+import type { ImageRow } from '../store/tables.ts';
+import { eyesOf, imageTarget } from './eyes.ts';
+
+export const imageDataEndpoints = (deps: ImageDeps): Endpoint[] => [
+  endpoint({
+    id: 'image-data:upload', method: 'PUT', path: '/v2/images/{image_id}/file', summary: 'Upload the data of an image', policy: 'upload_image', status: 204,
+    target: (call) => imageTarget(deps, call), body: 'stream',
+    async handler(call) {
+      const type = call.headers['content-type']?.split(';', 1)[0];
+      if (type !== 'application/octet-stream') throw unsupportedMediaType('image.media-type', 'The data of an image are sent as application/octet-stream.');
+      await uploadImage(deps, await getImage(deps, eyesOf(call), call.params.image_id), call.stream);
+      return undefined;
+    },
+  }),
+  endpoint({
+    id: 'image-data:download', method: 'GET', path: '/v2/images/{image_id}/file', summary: 'Download the data of an image', policy: 'download_image', status: 200,
+    target: (call) => imageTarget(deps, call), reply: 'stream',
+    async handler(call) {
+      const row = await getImage(deps, eyesOf(call), call.params.image_id);
+      if (row.status === 'deactivated' && !eyesOf(call).is_admin) throw forbidden('image.deactivated', `The requested image has been deactivated. Image data download is forbidden.`);
+      return sendData(deps, row, call);
+    },
+  }),
+  ...(['deactivate', 'reactivate'] as const).map((verb) =>
+    endpoint({
+      id: `image-data:${verb}`, method: 'POST', path: `/v2/images/{image_id}/actions/${verb}`, summary: `${verb} an image`, policy: verb, status: 204,
+      target: (call) => imageTarget(deps, call as Call),
+      async handler(call) {
+        const { image_id } = call.params as { image_id: string };
+        await setActive(deps, await getImage(deps, eyesOf(call as Call), image_id), verb === 'reactivate');
+        return undefined;
+      },
+    }),
+  ),
+  endpoint({
+    id: 'image-data:node-download', method: 'GET', path: '/agent/images/{image_id}/file', summary: 'Fetch an image to a node', policy: 'node', status: 200, reply: 'stream',
+    async handler(call) {
+      const row = await findImage(deps.db.read, call.params.image_id);
+      if (!row) throw imageNotFound(call.params.image_id);
+      return sendData(deps, row, call);
+    },
+  }),
+];
+
+function sendData(deps: ImageDeps, row: ImageRow, call: Pick<Call<any, any, any>, 'headers'>) {
+  if (row.digest === null || row.size === null) return reply(undefined, { status: 204 });
+  const range = readRange(call.headers.range, row.size);
+  const headers: Record<string, string> = {
+    'content-type': 'application/octet-stream',
+    'content-length': String(range ? range.end - range.start + 1 : row.size),
+    'accept-ranges': 'bytes',
+  };
+  if (row.checksum !== null) headers['content-md5'] = row.checksum;
+  if (range) headers['content-range'] = `bytes ${range.start}-${range.end}/${row.size}`;
+  return reply(deps.blobs.open(row.digest, range), { status: range ? 206 : 200, headers });
+}
+
+/** One range; several at once are not served. Faults: 416. */
+function readRange(header: string | undefined, size: number): { start: number; end: number } | undefined {
+  if (header === undefined) return undefined;
+  const match = /^bytes=(\d*)-(\d*)$/.exec(header.trim());
+  if (!match || (match[1] === '' && match[2] === '')) throw rangeFault(header, size);
+  const suffix = match[1] === '';
+  const start = suffix ? Math.max(0, size - Number(match[2])) : Number(match[1]);
+  const end = suffix || match[2] === '' ? size - 1 : Math.min(Number(match[2]), size - 1);
+  if (start > end) throw rangeFault(header, size);
+  return { start, end };
+}
+
+const rangeFault = (header: string, size: number): Fault =>
+  new Fault(416, 'image.range', `Invalid range ${header} for an image of ${size} bytes.`, { headers: { 'content-range': `bytes */${size}` } });

@@ -1,0 +1,137 @@
+/**
+ * Is a file really what `docker save` writes? Reads the tar's headers and its small JSON members only; the layers are
+ * seeked over. Docker's layout (`manifest.json`) and the OCI layout (`oci-layout`, `index.json`, `blobs/`) are known.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { badRequest } from '../../../kernel/fault.ts';
+
+const MAX_ENTRIES = 100_000;
+const MAX_JSON = 4 << 20;
+const BLOCK = 512;
+
+interface Member {
+  name: string;
+  type: string;
+  size: number;
+  /** Where its bytes begin. */
+  at: number;
+  link: string;
+}
+
+const bad = (why: string) => badRequest('image.archive-invalid', `This is not an archive of a container image as docker save writes it: ${why}.`);
+
+/** Faults: 400 with the reason. */
+export async function checkImageArchive(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    const members = await readMembers(file, (await file.stat()).size);
+    if (members.has('manifest.json')) await checkDockerLayout(file, members);
+    else if (members.has('index.json')) await checkOciLayout(file, members);
+    else throw bad('it has neither manifest.json nor index.json');
+  } finally {
+    await file.close();
+  }
+}
+
+async function readMembers(file: FileHandle, size: number): Promise<Map<string, Member>> {
+  const members = new Map<string, Member>();
+  const header = Buffer.alloc(BLOCK);
+  let longName: string | undefined;
+  let entries = 0;
+  for (let at = 0; at + BLOCK <= size; ) {
+    await file.read(header, 0, BLOCK, at);
+    if (header.every((byte) => byte === 0)) return finish(members);
+    const member = parseHeader(header, at);
+    if (++entries > MAX_ENTRIES) throw bad('it has too many members');
+    if (member.at + member.size > size) throw bad(`it ends within ${member.name}`);
+    at = member.at + Math.ceil(member.size / BLOCK) * BLOCK;
+    if (member.type === 'L' || member.type === 'x') longName = await readLongName(file, member);
+    else if (member.type !== 'g' && member.type !== 'K') {
+      addMember(members, longName === undefined ? member : { ...member, name: longName });
+      longName = undefined;
+    }
+  }
+  return finish(members);
+}
+
+function finish(members: Map<string, Member>): Map<string, Member> {
+  if (members.size === 0) throw bad('it has no members');
+  return members;
+}
+
+function parseHeader(header: Buffer, at: number): Member {
+  const field = (from: number, length: number): string => header.subarray(from, from + length).toString('utf8').split('\0', 1)[0]!;
+  const stored = Number.parseInt(field(148, 8).trim(), 8);
+  let sum = 0;
+  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 32 : header[i]!;
+  if (stored !== sum) throw bad('a tar header is damaged');
+  const prefix = field(257, 5) === 'ustar' ? field(345, 155) : '';
+  const size = header[124]! & 0x80 ? Number(header.readBigUInt64BE(128)) : Number.parseInt(field(124, 12).trim() || '0', 8);
+  if (!Number.isSafeInteger(size) || size < 0) throw bad('a tar header has no sane size');
+  const name = field(0, 100);
+  return { name: prefix === '' ? name : `${prefix}/${name}`, type: field(156, 1) || '0', size, at: at + BLOCK, link: field(157, 100) };
+}
+
+async function readLongName(file: FileHandle, member: Member): Promise<string | undefined> {
+  const text = await readText(file, { ...member, size: Math.min(member.size, 65_536) });
+  if (member.type === 'L') return text.replace(/\0.*$/s, '');
+  return /^\d+ path=(.*)$/m.exec(text)?.[1];
+}
+
+function addMember(members: Map<string, Member>, member: Member): void {
+  const name = member.name.replace(/^\.\//, '').replace(/\/$/, '');
+  if (escapes(name)) throw bad(`the member ${member.name.slice(0, 100)} lies outside of it`);
+  if (!['0', '1', '2', '5'].includes(member.type)) throw bad(`the member ${member.name.slice(0, 100)} is neither file, link nor folder`);
+  if (member.type === '2' && (member.link.startsWith('/') || escapes(posix.join(posix.dirname(name), member.link)))) throw bad(`the link ${name} points outside of it`);
+  if (member.type === '1' && escapes(member.link)) throw bad(`the link ${name} points outside of it`);
+  if (name !== '' && name !== '.') members.set(name, { ...member, name });
+}
+
+const escapes = (path: string): boolean => path.startsWith('/') || posix.normalize(path).split('/')[0] === '..';
+
+async function readText(file: FileHandle, member: Member): Promise<string> {
+  if (member.size > MAX_JSON) throw bad(`${member.name} is too large`);
+  const bytes = Buffer.alloc(member.size);
+  await file.read(bytes, 0, member.size, member.at);
+  return bytes.toString('utf8');
+}
+
+async function readJson(file: FileHandle, members: Map<string, Member>, name: string): Promise<unknown> {
+  const member = members.get(name);
+  if (!member) throw bad(`it lacks ${name}`);
+  try {
+    return JSON.parse(await readText(file, member)) as unknown;
+  } catch (error) {
+    if (error instanceof SyntaxError) throw bad(`${name} is not JSON`);
+    throw error;
+  }
+}
+
+async function checkDockerLayout(file: FileHandle, members: Map<string, Member>): Promise<void> {
+  const manifest = await readJson(file, members, 'manifest.json');
+  if (!Array.isArray(manifest) || manifest.length !== 1) throw bad('manifest.json must describe exactly one image');
+  const { Config, Layers } = manifest[0] as { Config?: unknown; Layers?: unknown };
+  if (typeof Config !== 'string') throw bad('manifest.json names no Config');
+  if (!Array.isArray(Layers) || !Layers.every((layer) => typeof layer === 'string')) throw bad('manifest.json names no Layers');
+  const config = (await readJson(file, members, Config)) as { rootfs?: { diff_ids?: unknown[] } } | null;
+  const layers = config?.rootfs?.diff_ids;
+  if (!Array.isArray(layers)) throw bad(`${Config} describes no root file system`);
+  if (layers.length !== Layers.length) throw bad('its configuration and its manifest count different layers');
+  for (const layer of Layers as string[]) if (!members.has(layer)) throw bad(`the layer ${layer} is missing`);
+}
+
+async function checkOciLayout(file: FileHandle, members: Map<string, Member>): Promise<void> {
+  const index = (await readJson(file, members, 'index.json')) as { manifests?: { digest?: unknown }[] } | null;
+  if (!Array.isArray(index?.manifests) || index.manifests.length !== 1) throw bad('index.json must describe exactly one image');
+  const manifest = (await readJson(file, members, blobPath(index.manifests[0]?.digest))) as { config?: { digest?: unknown }; layers?: { digest?: unknown }[] } | null;
+  await readJson(file, members, blobPath(manifest?.config?.digest));
+  if (!Array.isArray(manifest?.layers)) throw bad('its manifest names no layers');
+  for (const layer of manifest.layers) if (!members.has(blobPath(layer.digest))) throw bad(`the layer ${String(layer.digest)} is missing`);
+}
+
+function blobPath(digest: unknown): string {
+  const match = typeof digest === 'string' ? /^sha256:([0-9a-f]{64})$/.exec(digest) : null;
+  if (!match) throw bad('a digest in it is not a sha256');
+  return `blobs/sha256/${match[1]}`;
+}

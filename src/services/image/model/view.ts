@@ -1,0 +1,54 @@
+import { isoSeconds } from '../../../kernel/clock.ts';
+import type { ImageInfo } from '../client.ts';
+import type { ImageRow } from '../store/tables.ts';
+
+export type ImageView = Record<string, unknown>;
+
+/** An image as `GET /v2/images/{id}` shows it: properties stand beside the attributes. */
+export function imageView(row: ImageRow): ImageView {
+  return {
+    ...(JSON.parse(row.properties) as Record<string, string>),
+    id: row.id,
+    name: row.name,
+    status: row.status,
+    visibility: row.visibility,
+    owner: row.owner,
+    protected: row.protected === 1,
+    os_hidden: row.os_hidden === 1,
+    container_format: row.container_format,
+    disk_format: row.disk_format,
+    min_disk: row.min_disk,
+    min_ram: row.min_ram,
+    size: row.size,
+    virtual_size: row.virtual_size,
+    checksum: row.checksum,
+    os_hash_algo: row.os_hash_value === null ? null : 'sha512',
+    os_hash_value: row.os_hash_value,
+    tags: JSON.parse(row.tags) as string[],
+    created_at: isoSeconds(row.created_at),
+    updated_at: isoSeconds(row.updated_at),
+    self: `/v2/images/${row.id}`,
+    file: `/v2/images/${row.id}/file`,
+    schema: '/v2/schemas/image',
+  };
+}
+
+export function imageInfo(row: ImageRow): ImageInfo {
+  return {
+    id: row.id,
+    name: row.name,
+    status: row.status,
+    visibility: row.visibility,
+    owner: row.owner,
+    container_format: row.container_format,
+    disk_format: row.disk_format,
+    min_disk: row.min_disk,
+    min_ram: row.min_ram,
+    size: row.size,
+    digest: row.digest,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+    tags: JSON.parse(row.tags) as string[],
+    properties: JSON.parse(row.properties) as Record<string, string>,
+  };
+}

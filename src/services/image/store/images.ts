@@ -1,0 +1,96 @@
+import { type ExpressionBuilder, type Kysely, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
+import { type Filter, findMarker, page, type Page, type SortKey, where } from '../../../kernel/db/list-query.ts';
+import type { ImageRow, ImageStatus, ImageTables, MemberStatus, Visibility } from './tables.ts';
+
+type Query = SelectQueryBuilder<ImageTables, 'image_images', object>;
+type Build = ExpressionBuilder<ImageTables, 'image_images'>;
+
+export async function insertImage(tx: Transaction<ImageTables>, row: ImageRow): Promise<void> {
+  await tx.insertInto('image_images').values(row).execute();
+  await writeFilters(tx, row);
+}
+
+export async function findImage(db: Kysely<ImageTables>, id: string): Promise<ImageRow | undefined> {
+  return db.selectFrom('image_images').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function updateImage(tx: Transaction<ImageTables>, row: ImageRow): Promise<void> {
+  const { id, ...columns } = row;
+  await tx.updateTable('image_images').set(columns).where('id', '=', id).execute();
+  await writeFilters(tx, row);
+}
+
+/** Moves on only from the states named; false when the image was in another. */
+export async function moveImage(tx: Transaction<ImageTables>, id: string, from: ImageStatus[], set: Partial<ImageRow>): Promise<boolean> {
+  const result = await tx.updateTable('image_images').set(set).where('id', '=', id).where('status', 'in', from).executeTakeFirst();
+  return Number(result.numUpdatedRows) === 1;
+}
+
+export async function deleteImage(tx: Transaction<ImageTables>, id: string): Promise<void> {
+  await tx.deleteFrom('image_images').where('id', '=', id).execute();
+}
+
+/** Uploads that a crash broke off begin again. */
+export async function requeueSaving(tx: Transaction<ImageTables>): Promise<void> {
+  await tx.updateTable('image_images').set({ status: 'queued' }).where('status', '=', 'saving').execute();
+}
+
+export async function isDigestUsed(db: Kysely<ImageTables>, digest: string): Promise<boolean> {
+  const row = await db.selectFrom('image_images').select('id').where('digest', '=', digest).limit(1).executeTakeFirst();
+  return row !== undefined;
+}
+
+async function writeFilters(tx: Transaction<ImageTables>, row: ImageRow): Promise<void> {
+  await tx.deleteFrom('image_properties').where('image_id', '=', row.id).execute();
+  await tx.deleteFrom('image_tags').where('image_id', '=', row.id).execute();
+  const properties = Object.entries(JSON.parse(row.properties) as Record<string, string>).map(([name, value]) => ({ image_id: row.id, name, value }));
+  if (properties.length > 0) await tx.insertInto('image_properties').values(properties).execute();
+  const tags = (JSON.parse(row.tags) as string[]).map((value) => ({ image_id: row.id, value }));
+  if (tags.length > 0) await tx.insertInto('image_tags').values(tags).execute();
+}
+
+export interface ImageListing {
+  /** Whose eyes: a project's, or all (administrator). */
+  project_id: string | undefined;
+  visibility: Visibility | 'all' | undefined;
+  member_status: MemberStatus | 'all';
+  filters: Filter[];
+  properties: Record<string, string>;
+  tags: string[];
+  sort: SortKey[];
+  marker_id: string | undefined;
+  limit: number;
+}
+
+/** One page of the images that the listing's eyes see; undefined when the marker is not among them. */
+export async function listImages(db: Kysely<ImageTables>, listing: ImageListing): Promise<Page<ImageRow> | undefined> {
+  const scope = scoped(db, listing);
+  const options = { sort: listing.sort, limit: listing.limit };
+  if (listing.marker_id === undefined) return page(scope.selectAll('image_images') as SelectQueryBuilder<any, any, ImageRow>, options);
+  const marker = await findMarker(scope, options, listing.marker_id);
+  return marker && page(scope.selectAll('image_images') as SelectQueryBuilder<any, any, ImageRow>, { ...options, marker });
+}
+
+function scoped(db: Kysely<ImageTables>, listing: ImageListing): Query {
+  let query = db.selectFrom('image_images') as Query;
+  const { project_id, visibility } = listing;
+  if (visibility !== undefined && visibility !== 'all') query = query.where('visibility', '=', visibility);
+  if (project_id !== undefined) query = query.where((eb) => visibleTo(eb, project_id, listing));
+  query = where(query as never, listing.filters) as Query;
+  for (const [name, value] of Object.entries(listing.properties)) {
+    query = query.where((eb) => eb.exists(eb.selectFrom('image_properties').select(sql`1`.as('one')).whereRef('image_id', '=', 'image_images.id').where('name', '=', name).where('value', '=', value)));
+  }
+  for (const value of listing.tags) {
+    query = query.where((eb) => eb.exists(eb.selectFrom('image_tags').select(sql`1`.as('one')).whereRef('image_id', '=', 'image_images.id').where('value', '=', value)));
+  }
+  return query;
+}
+
+function visibleTo(eb: Build, project_id: string, { visibility, member_status }: ImageListing) {
+  const shared = eb.exists(
+    eb.selectFrom('image_members').select(sql`1`.as('one')).whereRef('image_id', '=', 'image_images.id').where('member_id', '=', project_id)
+      .$if(member_status !== 'all', (query) => query.where('status', '=', member_status as MemberStatus)),
+  );
+  const open = visibility === 'community' || visibility === 'all' ? eb('visibility', 'in', ['public', 'community']) : eb('visibility', '=', 'public');
+  return eb.or([eb('owner', '=', project_id), open, eb.and([eb('visibility', '=', 'shared'), shared])]);
+}

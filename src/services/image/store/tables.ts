@@ -1,0 +1,36 @@
+export type Visibility = 'public' | 'private' | 'shared' | 'community';
+export type ImageStatus = 'queued' | 'saving' | 'active' | 'deactivated' | 'deleted';
+
+export interface ImageRow {
+  id: string;
+  name: string | null;
+  status: ImageStatus;
+  visibility: Visibility;
+  owner: string;
+  container_format: string | null;
+  disk_format: string | null;
+  min_disk: number;
+  min_ram: number;
+  size: number | null;
+  virtual_size: number | null;
+  /** md5 and sha-512, as glance shows them; sha-256 names the blob. */
+  checksum: string | null;
+  os_hash_value: string | null;
+  digest: string | null;
+  protected: number;
+  os_hidden: number;
+  /** JSON object and sorted JSON list; `image_properties` and `image_tags` hold the same for filters. */
+  properties: string;
+  tags: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface ImageTables {
+  image_images: ImageRow;
+  image_properties: { image_id: string; name: string; value: string };
+  image_tags: { image_id: string; value: string };
+  image_members: { image_id: string; member_id: string; status: MemberStatus; created_at: string; updated_at: string };
+}
+
+export type MemberStatus = 'pending' | 'accepted' | 'rejected';
