@@ -84,10 +84,14 @@ export interface HostResources {
   host_ip: string;
 }
 
+/**
+ * `network`: the server's cables as they have to be now. Without it the node keeps what is plugged, and after
+ * a reboot of the host plugs what it last knew.
+ */
 export type PowerAction =
-  | { action: 'start' }
+  | { action: 'start'; network?: NodeNetworkState }
   | { action: 'stop'; timeout_seconds: number }
-  | { action: 'reboot'; hard: boolean; timeout_seconds: number }
+  | { action: 'reboot'; hard: boolean; timeout_seconds: number; network?: NodeNetworkState }
   | { action: 'pause' }
   | { action: 'unpause' };
 

@@ -13,7 +13,8 @@ export interface CallOptions {
   query?: Record<string, string | number | boolean>;
   /** Sent as JSON. Never given to `/start`: engines since API 1.24 refuse it. */
   body?: unknown;
-  /** Sent as it is. */
+  /** Sent as it is, a whole (`bytes`) or as it comes (`stream`). */
+  bytes?: Buffer;
   stream?: Readable;
   content_type?: string;
   /** Bound on the whole call, or for streams on the silence between two chunks. */
@@ -54,7 +55,7 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   async function open(method: string, path: string, call: CallOptions, again = false): Promise<IncomingMessage> {
-    const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+    const body = call.body === undefined ? call.bytes : Buffer.from(JSON.stringify(call.body));
     const outgoing = request({
       socketPath: socket_path,
       agent,
@@ -96,7 +97,7 @@ export function createEngine(options: EngineOptions): Engine {
 function requestHeaders(call: CallOptions, body: Buffer | undefined): Record<string, string> {
   const headers: Record<string, string> = { host: 'docker' };
   if (body !== undefined) {
-    headers['content-type'] = 'application/json';
+    headers['content-type'] = call.bytes === undefined ? 'application/json' : (call.content_type ?? 'application/x-tar');
     headers['content-length'] = String(body.length);
   } else if (call.stream !== undefined) {
     headers['content-type'] = call.content_type ?? 'application/x-tar';
@@ -123,16 +124,21 @@ async function exchange(outgoing: ClientRequest, call: CallOptions, body: Buffer
   else await send(call.stream, outgoing, answered);
   const reply = await answered;
   if ((reply.statusCode ?? 0) < 400) return reply;
-  throw await refusal(reply, limit);
+  const error = await refusal(reply, limit);
+  if (call.stream !== undefined) outgoing.destroy();
+  throw error;
 }
 
-/** Feeds the body until it ends, or until the engine has answered without wanting the rest. */
+/** Feeds the body until it ends, or until the engine has refused it. */
 async function send(stream: Readable, outgoing: ClientRequest, answered: Promise<IncomingMessage>): Promise<void> {
-  let early = false;
-  answered.then(() => (early = true), () => (early = true));
+  let refused = false;
+  answered.then(
+    (reply) => (refused = (reply.statusCode ?? 0) >= 400),
+    () => (refused = true),
+  );
   try {
     for await (const chunk of stream) {
-      if (early) break;
+      if (refused) break;
       if (!outgoing.write(chunk)) await Promise.race([once(outgoing, 'drain'), answered]);
     }
   } catch (error) {
@@ -140,8 +146,7 @@ async function send(stream: Readable, outgoing: ClientRequest, answered: Promise
     outgoing.destroy();
     throw error;
   }
-  if (early) outgoing.destroy();
-  else outgoing.end();
+  if (!refused) outgoing.end();
 }
 
 function unreachable(error: Error): EngineError {

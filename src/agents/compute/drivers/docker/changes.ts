@@ -1,0 +1,73 @@
+/** From events to reports: looks at the guest after each, tells listeners what is new, notes deaths for want of memory. */
+import type { GuestReport } from '../../protocol.ts';
+import { createKeyedLock } from '../../locks.ts';
+import { SERVER_LABEL } from './container-config.ts';
+import type { DriverContext } from './driver-context.ts';
+import type { EngineEvent } from './engine-types.ts';
+import { watchEvents } from './events.ts';
+import { inspectContainer, reportAll, reportServer } from './guests.ts';
+
+export interface Changes {
+  ready: Promise<void>;
+  listen(listener: (report: GuestReport) => void): void;
+  close(): void;
+}
+
+export function watchChanges(ctx: DriverContext): Changes {
+  const listeners: ((report: GuestReport) => void)[] = [];
+  const lock = createKeyedLock();
+  /** What was told last, to tell nothing twice; forgetting it is harmless. */
+  const told = new Map<string, string>();
+
+  function tell(report: GuestReport): void {
+    const text = JSON.stringify(report);
+    if (told.get(report.server_id) === text) return;
+    if (report.container_id === null) told.delete(report.server_id);
+    else told.set(report.server_id, text);
+    for (const listener of listeners) listener(report);
+  }
+
+  async function look(serverId: string, event: EngineEvent): Promise<void> {
+    if (event.Action === 'oom') {
+      const container = await inspectContainer(ctx, event.Actor.ID);
+      if (container !== undefined) await ctx.notes.update(serverId, { oom_run: container.State.StartedAt });
+    }
+    tell((await reportServer(ctx, serverId)) ?? gone(serverId));
+  }
+
+  function failed(error: unknown): void {
+    ctx.log.warn({ err: error }, 'could not look at a guest after an event');
+  }
+
+  const events = watchEvents({
+    engine: ctx.engine,
+    cloud: ctx.cloud,
+    log: ctx.log,
+    onEvent(event) {
+      const serverId = event.Actor.Attributes[SERVER_LABEL];
+      if (serverId !== undefined) void lock.run(serverId, () => look(serverId, event)).catch(failed);
+    },
+    onResume() {
+      void reportAll(ctx).then((reports) => reports.forEach(tell)).catch(failed);
+    },
+  });
+
+  return {
+    ready: events.ready,
+    listen: (listener) => void listeners.push(listener),
+    close: () => events.close(),
+  };
+}
+
+function gone(serverId: string): GuestReport {
+  return {
+    server_id: serverId,
+    container_id: null,
+    power_state: 'nostate',
+    exit_code: null,
+    oom_killed: false,
+    started_at: null,
+    finished_at: null,
+    last_output: '',
+  };
+}

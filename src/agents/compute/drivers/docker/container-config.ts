@@ -1,0 +1,99 @@
+/** What a guest's container is made of. Pure. */
+import { badRequest } from '../../../../kernel/fault.ts';
+import type { GuestSpec } from '../../protocol.ts';
+
+export const CLOUD_LABEL = 'gantry.cloud';
+export const SERVER_LABEL = 'gantry.server';
+export const RUNTIME = 'gantry';
+
+const MIB = 1024 * 1024;
+const CPU_PERIOD = 100_000;
+/** The engine refuses less. */
+const MIN_MEMORY = 6 * MIB;
+const MAX_CPU_SHARES = 262_144;
+
+/** Docker's own default set without MKNOD: device nodes come from outside, for volumes only. */
+const CAPABILITIES = [
+  'AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'NET_BIND_SERVICE', 'NET_RAW',
+  'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT',
+];
+
+export function containerName(cloud: string, serverId: string): string {
+  return `${cloud}-${serverId}`;
+}
+
+/** The only name by which this node knows an image: no tenant's choice of words is in it. */
+export function imageTag(image: { id: string; digest: string }): string {
+  return `gantry/${image.id.toLowerCase()}:${image.digest.slice(0, 32)}`;
+}
+
+/** Body of `POST /containers/create`. Throws a fault on values that no container can have. */
+export function containerConfig(spec: GuestSpec, cloud: string): object {
+  return {
+    Hostname: hostname(spec.hostname),
+    Image: imageTag(spec.image),
+    Env: environment(spec.environment),
+    ...(spec.command === null ? {} : { Cmd: spec.command }),
+    OpenStdin: false,
+    Tty: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    Labels: labels(spec, cloud),
+    HostConfig: hostConfig(spec),
+  };
+}
+
+/** All of ours are always set: an image's own labels lose against them. */
+function labels(spec: GuestSpec, cloud: string): Record<string, string> {
+  return {
+    [CLOUD_LABEL]: cloud,
+    [SERVER_LABEL]: spec.server_id,
+    'gantry.name': spec.name,
+    'gantry.project': spec.project_id,
+    'gantry.user': spec.user_id,
+    'gantry.flavor': spec.flavor_name,
+    'gantry.image': spec.image.id,
+  };
+}
+
+function hostConfig(spec: GuestSpec): object {
+  const { limits } = spec;
+  const memory = Math.max(limits.memory_mb * MIB, MIN_MEMORY);
+  return {
+    // The runtime gives the container the namespace that the agent has wired; Docker's own networking stays out.
+    NetworkMode: 'none',
+    Runtime: RUNTIME,
+    Memory: memory,
+    MemorySwap: memory + limits.swap_mb * MIB,
+    // Quota and period rather than NanoCpus, which the engine refuses above the host's own number.
+    CpuPeriod: CPU_PERIOD,
+    CpuQuota: Math.max(1000, Math.round(limits.vcpus * CPU_PERIOD)),
+    CpuShares: Math.min(MAX_CPU_SHARES, Math.max(2, Math.round(limits.vcpus * 1024))),
+    PidsLimit: limits.pids,
+    CapDrop: ['ALL'],
+    CapAdd: CAPABILITIES,
+    SecurityOpt: ['no-new-privileges'],
+    Privileged: false,
+    Init: true,
+    IpcMode: 'private',
+    RestartPolicy: { Name: 'no' },
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } },
+    ...(spec.dns.servers.length > 0 ? { Dns: spec.dns.servers } : {}),
+    ...(spec.dns.search.length > 0 ? { DnsSearch: spec.dns.search } : {}),
+  };
+}
+
+function environment(variables: Record<string, string>): string[] {
+  return Object.entries(variables).map(([name, value]) => {
+    if (name === '' || /[=\0]/.test(name) || value.includes('\0')) {
+      throw badRequest('compute.environment-invalid', `The environment variable ${JSON.stringify(name)} cannot be set in a container.`);
+    }
+    return `${name}=${value}`;
+  });
+}
+
+/** The kernel takes 64 bytes; names beyond a DNS label are cut. */
+function hostname(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9.-]/g, '-').replace(/^[.-]+/, '').slice(0, 63).replace(/[.-]+$/, '');
+  return plain === '' ? 'server' : plain;
+}

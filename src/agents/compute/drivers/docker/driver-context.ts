@@ -1,0 +1,20 @@
+import type { Clock } from '../../../../kernel/clock.ts';
+import type { Log } from '../../../../kernel/log/log.ts';
+import type { NetworkDriver } from '../../../network/protocol.ts';
+import type { Engine } from './engine.ts';
+import type { GuestNotes } from './guest-notes.ts';
+import type { Images } from './images.ts';
+import type { NetnsLinks } from './netns-links.ts';
+
+/** What every part of the driver works with. */
+export interface DriverContext {
+  engine: Engine;
+  /** Value of the label `gantry.cloud` and prefix of container names. */
+  cloud: string;
+  network: Pick<NetworkDriver, 'plug' | 'unplug'>;
+  images: Images;
+  links: NetnsLinks;
+  notes: GuestNotes;
+  log: Log;
+  clock: Clock;
+}

@@ -1,0 +1,51 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { NodeNetworkState } from '../../../network/protocol.ts';
+import { createKeyedLock } from '../../locks.ts';
+
+/** The little that Docker cannot keep for us of a guest. A run is named by its `StartedAt`. */
+export interface GuestNote {
+  /** The cables it last had, to plug them again after a reboot of the host. */
+  network?: NodeNetworkState;
+  /** The run that was ended on request: its exit code is not a crash. */
+  stopped_run?: string;
+  /** The run in which the kernel killed one of its processes for memory. */
+  oom_run?: string;
+}
+
+export interface GuestNotes {
+  read(serverId: string): Promise<GuestNote>;
+  update(serverId: string, change: GuestNote): Promise<void>;
+  remove(serverId: string): Promise<void>;
+}
+
+/** One file per guest in `dir`, replaced as a whole. */
+export function createGuestNotes(dir: string): GuestNotes {
+  const lock = createKeyedLock();
+  const path = (serverId: string): string => join(dir, `${serverId}.json`);
+
+  async function read(serverId: string): Promise<GuestNote> {
+    try {
+      return JSON.parse(await readFile(path(serverId), 'utf8')) as GuestNote;
+    } catch (error) {
+      if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+      throw error;
+    }
+  }
+
+  return {
+    read,
+    update: (serverId, change) =>
+      lock.run(serverId, async () => {
+        const note = { ...(await read(serverId)), ...change };
+        await mkdir(dir, { recursive: true, mode: 0o700 });
+        await writeFile(`${path(serverId)}.new`, JSON.stringify(note), { mode: 0o600 });
+        await rename(`${path(serverId)}.new`, path(serverId));
+      }),
+    remove: (serverId) =>
+      lock.run(serverId, async () => {
+        await rm(path(serverId), { force: true });
+        await rm(`${path(serverId)}.new`, { force: true });
+      }),
+  };
+}

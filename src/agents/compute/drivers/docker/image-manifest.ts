@@ -1,0 +1,103 @@
+/** From what an image archive says of itself to the one `manifest.json` that the engine shall read. Pure. */
+import { TarError } from './tar.ts';
+
+export interface ArchiveContents {
+  /** The files at the root that name images: `manifest.json`, `index.json`, `repositories`, `oci-layout`. */
+  descriptors: Map<string, Buffer>;
+  /** Names of all other files and links. */
+  names: Set<string>;
+  /** Contents of the small JSON blobs. */
+  blobs: Map<string, Buffer>;
+}
+
+export interface Platform {
+  os: string;
+  architecture: string;
+}
+
+interface Descriptor {
+  mediaType?: string;
+  digest?: string;
+  platform?: Partial<Platform>;
+  annotations?: Record<string, string>;
+}
+
+/** @returns the text of a manifest.json that names one image with one tag and nothing else. */
+export function singleImageManifest(contents: ArchiveContents, tag: string, platform: Platform): string {
+  const found = contents.descriptors.has('manifest.json') ? fromDockerSave(contents) : fromOciLayout(contents, platform);
+  for (const name of [found.Config, ...found.Layers]) {
+    if (!contents.names.has(name)) throw new TarError(`it names ${shown(name)}, which it does not hold`);
+  }
+  return JSON.stringify([{ Config: found.Config, RepoTags: [tag], Layers: found.Layers }]);
+}
+
+interface Found {
+  Config: string;
+  Layers: string[];
+}
+
+function fromDockerSave(contents: ArchiveContents): Found {
+  const images = parse(contents.descriptors.get('manifest.json')!, 'manifest.json');
+  if (!Array.isArray(images) || images.length === 0) throw new TarError('its manifest.json names no image');
+  const configs = new Set(images.map((image: Partial<Found> | null) => image?.Config));
+  if (configs.size > 1) throw new TarError(`it holds ${configs.size} images; save one`);
+  const image = images[0] as Partial<Found> | null;
+  if (typeof image?.Config !== 'string' || !Array.isArray(image.Layers) || !image.Layers.every((layer) => typeof layer === 'string')) {
+    throw new TarError('its manifest.json is broken');
+  }
+  return { Config: canonicalName(image.Config), Layers: image.Layers.map(canonicalName) };
+}
+
+function fromOciLayout(contents: ArchiveContents, platform: Platform): Found {
+  const index = contents.descriptors.get('index.json');
+  if (index === undefined) {
+    const old = contents.descriptors.has('repositories');
+    throw new TarError(old ? 'it was saved by a Docker older than 1.10' : 'it holds neither manifest.json nor index.json');
+  }
+  let current = parse(index, 'index.json') as { manifests?: Descriptor[]; config?: Descriptor; layers?: Descriptor[] };
+  for (let depth = 0; depth < 4 && Array.isArray(current.manifests); depth += 1) {
+    const name = blobName(choose(current.manifests, platform));
+    const blob = contents.blobs.get(name);
+    if (blob === undefined) throw new TarError(`it names ${shown(name)}, which it does not hold as JSON`);
+    current = parse(blob, name) as typeof current;
+  }
+  if (current.config === undefined || !Array.isArray(current.layers)) throw new TarError('its manifest names no configuration or no layers');
+  return { Config: blobName(current.config), Layers: current.layers.map(blobName) };
+}
+
+function choose(manifests: Descriptor[], platform: Platform): Descriptor {
+  const images = manifests.filter((one) => one.annotations?.['vnd.docker.reference.type'] !== 'attestation-manifest');
+  const fitting = images.filter((one) => one.platform?.os === platform.os && one.platform.architecture === platform.architecture);
+  const [only] = images.length === 1 ? images : fitting;
+  if (only === undefined) throw new TarError(`it holds no image for ${platform.os}/${platform.architecture}`);
+  if (images.length > 1 && new Set(fitting.map((one) => one.digest)).size > 1) throw new TarError(`it holds ${fitting.length} images; save one`);
+  return only;
+}
+
+function blobName(descriptor: Descriptor): string {
+  const match = /^(sha256|sha512):([0-9a-f]{64,128})$/.exec(descriptor.digest ?? '');
+  if (match === null) throw new TarError('a digest in it is broken');
+  return `blobs/${match[1]}/${match[2]}`;
+}
+
+function parse(bytes: Buffer, name: string): unknown {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    if (typeof value === 'object' && value !== null) return value;
+  } catch {
+    // Falls through to the one error.
+  }
+  throw new TarError(`its ${shown(name)} is not JSON`);
+}
+
+/** `./a//b/` → `a/b`; a name that leaves the archive is refused. */
+export function canonicalName(name: string): string {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (name.startsWith('/') || parts.includes('..') || name.includes('\0')) throw new TarError(`it holds an unsafe name (${shown(name)})`);
+  return parts.join('/');
+}
+
+export function shown(name: string): string {
+  const plain = name.replace(/[^\x20-\x7e]/g, '?');
+  return plain.length > 80 ? `${plain.slice(0, 77)}...` : plain;
+}

@@ -1,0 +1,94 @@
+/** The compute driver for Docker Engine 20.10 and newer. Keeps nothing in memory that matters: labels, links and notes are the truth. */
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Clock } from '../../../../kernel/clock.ts';
+import type { Log } from '../../../../kernel/log/log.ts';
+import type { NetworkDriver } from '../../../network/protocol.ts';
+import { hostAddress, readHost } from '../../host.ts';
+import { createGate, createKeyedLock } from '../../locks.ts';
+import type { ComputeDriver, HostResources, ImageRef } from '../../protocol.ts';
+import { watchChanges } from './changes.ts';
+import { readConsole } from './console.ts';
+import { destroyServer, killServer } from './destroy.ts';
+import { readDiagnostics } from './diagnostics.ts';
+import type { DriverContext } from './driver-context.ts';
+import { createEngine, type Engine } from './engine.ts';
+import type { EngineInfo } from './engine-types.ts';
+import { versionNumber } from './engine-version.ts';
+import { createGuestNotes } from './guest-notes.ts';
+import { needContainer, reportAll, reportServer } from './guests.ts';
+import { createImages } from './images.ts';
+import { createNetnsLinks } from './netns-links.ts';
+import { powerServer } from './power.ts';
+import { engineCall, spawnServer } from './spawn.ts';
+
+export interface DockerDriverOptions {
+  /** An engine's client, or the socket to make one for. */
+  engine?: Engine;
+  socket_path?: string;
+  /** Label value and name prefix of this cloud's containers: `[a-z0-9][a-z0-9-]*`. */
+  cloud: string;
+  network: Pick<NetworkDriver, 'plug' | 'unplug'>;
+  /** The stored archive of an image, from its first byte. */
+  fetchImage(ref: ImageRef): Promise<Readable>;
+  log: Log;
+  clock: Clock;
+  /** For the notes on guests; made when missing. */
+  state_dir: string;
+  /** Where the runtime wrapper looks. */
+  netns_dir?: string;
+  host_ip?: string;
+  /** Spawns under way at a time. */
+  concurrent_spawns?: number;
+}
+
+export interface DockerDriver extends ComputeDriver {
+  /** Resolves when changes of guests are being heard. */
+  ready: Promise<void>;
+}
+
+export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
+  const { cloud, network, log, clock } = options;
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(cloud)) throw new Error(`not usable as a name of a cloud: ${cloud}`);
+  const engine = options.engine ?? createEngine({ socket_path: options.socket_path ?? '/var/run/docker.sock' });
+  const ctx: DriverContext = {
+    engine, cloud, network, log, clock,
+    images: createImages(engine, (ref) => options.fetchImage(ref), log),
+    links: createNetnsLinks(options.netns_dir ?? '/run/gantry/netns'),
+    notes: createGuestNotes(join(options.state_dir, 'guests')),
+  };
+  const lock = createKeyedLock();
+  const spawns = createGate(options.concurrent_spawns ?? 8);
+  const changes = watchChanges(ctx);
+
+  return {
+    ready: changes.ready,
+    spawn: (spec) => lock.run(spec.server_id, () => spawns.run(() => spawnServer(ctx, spec))),
+    power: (serverId, action) => lock.run(serverId, () => powerServer(ctx, serverId, action)),
+    async destroy(serverId) {
+      await engineCall('stop the server', () => killServer(ctx, serverId));
+      await lock.run(serverId, () => destroyServer(ctx, serverId));
+    },
+    inspect: (serverId) => engineCall('look at the server', () => reportServer(ctx, serverId)),
+    list: () => engineCall('list the servers', () => reportAll(ctx)),
+    consoleOutput: (serverId, lines) =>
+      engineCall('read the console', async () => await readConsole(engine, (await needContainer(ctx, serverId)).Id, lines)),
+    diagnostics: (serverId) => engineCall('read the diagnostics', () => readDiagnostics(ctx, serverId)),
+    resources: () => engineCall('read the resources of the node', () => readResources(engine, options.host_ip)),
+    onChange: (listener) => changes.listen(listener),
+    async close() {
+      changes.close();
+      engine.close();
+    },
+  };
+}
+
+async function readResources(engine: Engine, hostIp: string | undefined): Promise<HostResources> {
+  const info = await engine.json<EngineInfo>('GET', '/info');
+  return {
+    ...(await readHost(info.DockerRootDir)),
+    hypervisor_type: 'docker',
+    hypervisor_version: versionNumber(info.ServerVersion),
+    host_ip: hostIp ?? hostAddress(),
+  };
+}

@@ -1,0 +1,85 @@
+import { conflict } from '../../../../kernel/fault.ts';
+import type { NodeNetworkState } from '../../../network/protocol.ts';
+import type { GuestReport, PowerAction } from '../../protocol.ts';
+import type { DriverContext } from './driver-context.ts';
+import { unknownServer, wrongState } from './faults.ts';
+import type { ContainerInspect } from './engine-types.ts';
+import { inspectContainer, needContainer, reportContainer } from './guests.ts';
+import { engineCall, networkFault, startContainer } from './spawn.ts';
+
+const CALL_MS = 120_000;
+
+/** Carries the action out on a container that stays, whatever happens. Asked for what is already so, it does nothing. */
+export async function powerServer(ctx: DriverContext, serverId: string, action: PowerAction): Promise<GuestReport> {
+  const found = await engineCall('look for the server', () => needContainer(ctx, serverId));
+  const container = await engineCall('look at the server', () => inspectContainer(ctx, found.Id));
+  if (container === undefined) throw unknownServer(serverId);
+  await act(ctx, serverId, container, action);
+  const report = await engineCall('look at the server', () => reportContainer(ctx, serverId, container.Id));
+  if (report === undefined) throw unknownServer(serverId);
+  return report;
+}
+
+async function act(ctx: DriverContext, serverId: string, container: ContainerInspect, action: PowerAction): Promise<void> {
+  const state = container.State.Status;
+  const is = (...states: string[]): boolean => states.includes(state);
+  switch (action.action) {
+    case 'start':
+      if (is('running')) return;
+      if (!is('created', 'exited')) throw wrongState(serverId, 'start', state);
+      return await start(ctx, serverId, container, action.network);
+    case 'stop':
+      if (is('exited', 'created')) return;
+      if (!is('running')) throw wrongState(serverId, 'stop', state);
+      return await stop(ctx, serverId, container, action.timeout_seconds);
+    case 'pause':
+      if (is('paused')) return;
+      if (!is('running')) throw wrongState(serverId, 'pause', state);
+      return await post(ctx, container.Id, 'pause');
+    case 'unpause':
+      if (is('running')) return;
+      if (!is('paused')) throw wrongState(serverId, 'unpause', state);
+      return await post(ctx, container.Id, 'unpause');
+    case 'reboot':
+      return await reboot(ctx, serverId, container, action);
+  }
+}
+
+async function start(ctx: DriverContext, serverId: string, container: ContainerInspect, network?: NodeNetworkState): Promise<void> {
+  await plugAgain(ctx, serverId, container.Id, network);
+  await startContainer(ctx, container.Id);
+}
+
+async function stop(ctx: DriverContext, serverId: string, container: ContainerInspect, seconds: number): Promise<void> {
+  await ctx.notes.update(serverId, { stopped_run: container.State.StartedAt });
+  const t = Math.max(0, Math.round(seconds));
+  await engineCall('stop the server', () => ctx.engine.json('POST', `/containers/${container.Id}/stop`, { query: { t }, timeout_ms: t * 1000 + CALL_MS }), 'compute.stop-failed');
+}
+
+/** Soft: the guest is asked and given its time. Hard: killed, from any state. Disk, address and name stay. */
+async function reboot(ctx: DriverContext, serverId: string, container: ContainerInspect, how: Extract<PowerAction, { action: 'reboot' }>): Promise<void> {
+  const state = container.State.Status;
+  if (!how.hard && state !== 'running') throw wrongState(serverId, 'soft reboot', state);
+  if (!['running', 'paused', 'exited', 'created'].includes(state)) throw wrongState(serverId, 'reboot', state);
+  // Its network first: a server that cannot come up again is better left running.
+  await plugAgain(ctx, serverId, container.Id, how.network);
+  if (state === 'paused') await post(ctx, container.Id, 'unpause');
+  if (state === 'running' || state === 'paused') await stop(ctx, serverId, container, how.hard ? 0 : how.timeout_seconds);
+  await startContainer(ctx, container.Id);
+}
+
+/** Cables as the controller says, or, when they are gone with a reboot of the host, as they last were. */
+async function plugAgain(ctx: DriverContext, serverId: string, containerId: string, network: NodeNetworkState | undefined): Promise<void> {
+  if (network === undefined && (await ctx.links.ready(containerId))) return;
+  const slice = network ?? (await ctx.notes.read(serverId)).network;
+  if (slice === undefined) throw conflict('compute.network-missing', `The network of server ${serverId} is gone from this node and not known any more.`);
+  const plugged = await ctx.network.plug(serverId, slice).catch((error: unknown) => {
+    throw networkFault(error);
+  });
+  await ctx.links.put(containerId, plugged.netns);
+  if (network !== undefined) await ctx.notes.update(serverId, { network });
+}
+
+async function post(ctx: DriverContext, id: string, verb: 'pause' | 'unpause'): Promise<void> {
+  await engineCall(`${verb} the server`, () => ctx.engine.json('POST', `/containers/${id}/${verb}`, { timeout_ms: CALL_MS }), `compute.${verb}-failed`);
+}

@@ -1,0 +1,108 @@
+/** From a specification to a running container: the cable before the process, and nothing left behind on failure. */
+import { conflict, isFault } from '../../../../kernel/fault.ts';
+import type { GuestReport, GuestSpec } from '../../protocol.ts';
+import { containerConfig, containerName } from './container-config.ts';
+import { destroyServer, removeContainer } from './destroy.ts';
+import type { DriverContext } from './driver-context.ts';
+import { isEngineStatus } from './engine-error.ts';
+import { toFault } from './faults.ts';
+import { findContainer, reportContainer } from './guests.ts';
+import { injectionArchive } from './inject.ts';
+
+const CREATE_MS = 120_000;
+const START_MS = 120_000;
+
+/** Idempotent by server id: a container that has ever run is adopted as it is. */
+export async function spawnServer(ctx: DriverContext, spec: GuestSpec): Promise<GuestReport> {
+  const config = containerConfig(spec, ctx.cloud);
+  const files = injectionArchive(spec, ctx.clock.now());
+  const existing = await adopt(ctx, spec.server_id);
+  if (existing !== undefined) return existing;
+  try {
+    return await build(ctx, spec, config, files);
+  } catch (error) {
+    await undo(ctx, spec.server_id);
+    throw error;
+  }
+}
+
+async function adopt(ctx: DriverContext, serverId: string): Promise<GuestReport | undefined> {
+  const found = await engineCall('look for the server', () => findContainer(ctx, serverId));
+  if (found === undefined) return undefined;
+  const whole = found.State === 'running' || found.State === 'paused' || found.State === 'exited' || found.State === 'restarting';
+  if (whole) return await engineCall('look at the server', () => reportContainer(ctx, serverId, found.Id));
+  // Never started: an earlier attempt was cut off, nobody knows how far it came.
+  await removeContainer(ctx, found.Id);
+  return undefined;
+}
+
+async function build(ctx: DriverContext, spec: GuestSpec, config: object, files: Buffer | undefined): Promise<GuestReport> {
+  const [plugged, created] = await Promise.allSettled([
+    ctx.network.plug(spec.server_id, spec.network),
+    create(ctx, spec, config, files),
+    ctx.notes.update(spec.server_id, { network: spec.network }),
+  ]);
+  if (created.status === 'rejected') throw created.reason;
+  if (plugged.status === 'rejected') throw networkFault(plugged.reason);
+  const id = created.value;
+  await ctx.links.put(id, plugged.value.netns);
+  await startContainer(ctx, id);
+  const report = await engineCall('look at the server', () => reportContainer(ctx, spec.server_id, id));
+  if (report === undefined) throw conflict('compute.start-failed', 'Could not start the server: its container was removed meanwhile.');
+  return report;
+}
+
+/** Create first, fetch the image only if the engine says that it is missing: the usual start costs one call. */
+async function create(ctx: DriverContext, spec: GuestSpec, config: object, files: Buffer | undefined): Promise<string> {
+  const id = await engineCall('create the container', async () => {
+    try {
+      return await createContainer(ctx, spec, config);
+    } catch (error) {
+      if (!isEngineStatus(error, 404)) throw error;
+      await ctx.images.ensure(spec.image);
+      return await createContainer(ctx, spec, config);
+    }
+  }, 'compute.create-failed');
+  if (files !== undefined) {
+    const call = { query: { path: '/' }, bytes: files, timeout_ms: CREATE_MS };
+    await engineCall('put files into the server', () => ctx.engine.json('PUT', `/containers/${id}/archive`, call), 'compute.inject-failed');
+  }
+  return id;
+}
+
+async function createContainer(ctx: DriverContext, spec: GuestSpec, config: object): Promise<string> {
+  const name = containerName(ctx.cloud, spec.server_id);
+  try {
+    const reply = await ctx.engine.json<{ Id: string }>('POST', '/containers/create', { query: { name }, body: config, timeout_ms: CREATE_MS });
+    return reply.Id;
+  } catch (error) {
+    if (!isEngineStatus(error, 409)) throw error;
+    throw conflict('compute.name-taken', `The container name ${name} is taken by a container that is not this cloud's; it was not touched.`, { cause: error });
+  }
+}
+
+/** Also for power: the container stays whatever happens. Never sends a body. */
+export async function startContainer(ctx: DriverContext, id: string): Promise<void> {
+  await engineCall('start the server', () => ctx.engine.json('POST', `/containers/${id}/start`, { timeout_ms: START_MS }), 'compute.start-failed');
+}
+
+async function undo(ctx: DriverContext, serverId: string): Promise<void> {
+  try {
+    await destroyServer(ctx, serverId);
+  } catch (error) {
+    ctx.log.error({ err: error, server_id: serverId }, 'a failed spawn could not be undone');
+  }
+}
+
+export async function engineCall<T>(doing: string, call: () => Promise<T>, fallback = 'compute.engine-failed'): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw toFault(error, fallback, doing);
+  }
+}
+
+export function networkFault(error: unknown): Error {
+  if (isFault(error)) return error;
+  return conflict('compute.network-failed', 'Could not connect the server to its networks.', { cause: error });
+}

@@ -1,0 +1,40 @@
+import { badRequest } from '../../kernel/fault.ts';
+import { computeMethods, type ComputeDriver, type GuestSpec, type PowerAction } from './protocol.ts';
+
+export type Handler = (params: unknown) => Promise<unknown>;
+
+/**
+ * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
+ * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, lines? }` for console, `{ server_id }`
+ * for the others, nothing for list and resources. Replies are the driver's; undefined becomes null.
+ */
+export function computeHandlers(driver: ComputeDriver): Record<string, Handler> {
+  return {
+    [computeMethods.spawn]: (params) => driver.spawn(field<GuestSpec>(params, 'spec', 'object')),
+    [computeMethods.power]: (params) => driver.power(serverId(params), field<PowerAction>(params, 'action', 'object')),
+    [computeMethods.destroy]: async (params) => {
+      await driver.destroy(serverId(params));
+      return null;
+    },
+    [computeMethods.inspect]: async (params) => (await driver.inspect(serverId(params))) ?? null,
+    [computeMethods.list]: () => driver.list(),
+    [computeMethods.console]: (params) => driver.consoleOutput(serverId(params), optionalNumber(params, 'lines')),
+    [computeMethods.diagnostics]: (params) => driver.diagnostics(serverId(params)),
+    [computeMethods.resources]: () => driver.resources(),
+  };
+}
+
+function serverId(params: unknown): string {
+  return field<string>(params, 'server_id', 'string');
+}
+
+function field<T>(params: unknown, name: string, type: 'object' | 'string'): T {
+  const value = (params as Record<string, unknown> | null | undefined)?.[name];
+  if (typeof value !== type || value === null) throw badRequest('compute.call-invalid', `The call needs "${name}".`);
+  return value as T;
+}
+
+function optionalNumber(params: unknown, name: string): number | undefined {
+  const value = (params as Record<string, unknown> | null | undefined)?.[name];
+  return typeof value === 'number' ? value : undefined;
+}
