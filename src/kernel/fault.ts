@@ -10,6 +10,8 @@ export class Fault extends Error {
   readonly headers: Readonly<Record<string, string>>;
   /** More for the body, where the wire format has a place for it. */
   readonly detail: unknown;
+  /** The same call may pass later: a node that is away, a database that restarts. */
+  readonly retryable: boolean;
 
   constructor(status: number, code: string, message: string, options: FaultOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -19,6 +21,7 @@ export class Fault extends Error {
     this.type = options.type;
     this.headers = options.headers ?? {};
     this.detail = options.detail;
+    this.retryable = options.retryable ?? false;
   }
 }
 
@@ -26,6 +29,7 @@ export interface FaultOptions {
   type?: string;
   headers?: Record<string, string>;
   detail?: unknown;
+  retryable?: boolean;
   cause?: unknown;
 }
 

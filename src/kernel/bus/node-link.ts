@@ -1,0 +1,213 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/database.ts';
+import { badRequest, notFound, unavailable, type Fault } from '../fault.ts';
+import type { Log } from '../log/log.ts';
+import { openChannel, type CallOptions, type Channel } from './channel.ts';
+import { closeCode, type Hello } from './frames.ts';
+import { acceptAgents } from './handshake.ts';
+import { defaultHeartbeat, type HeartbeatOptions } from './heartbeat.ts';
+import { admitNode, readNodeHeader } from './node-auth.ts';
+import { createNodeStore, type NodeRow, type NodeStore } from './node-store.ts';
+
+/** A node that is connected: what handlers and listeners are told. */
+export interface ConnectedNode {
+  id: string;
+  hostname: string;
+  roles: readonly string[];
+  tunnel_ip: string | null;
+  host_ip: string | null;
+}
+
+export interface NodeInfo extends ConnectedNode {
+  state: 'up' | 'down';
+  disabled: boolean;
+  /** ISO instants. */
+  created_at: string;
+  last_seen_at: string;
+  /** As the node reported it (`node.resources`); null before the first report. */
+  resources: Record<string, unknown> | null;
+}
+
+/** The controller's end of the links to all its nodes. */
+export interface NodeLink {
+  /** Serves `/agent/v1` of an HTTP server; upgrades to other paths are left to other listeners. */
+  attach(server: Server): void;
+  /**
+   * Asks a node. The call is not repeated here; it may have been carried out although it failed.
+   * @throws Fault of the node; 503 `bus.node-unavailable`, 504 `bus.timeout`, 503 `bus.congested` (all `retryable`).
+   */
+  call<T = unknown>(node_id: string, method: string, params?: unknown, options?: CallOptions): Promise<T>;
+  /** Answers a method that nodes call. */
+  handle(method: string, handler: (node: ConnectedNode, params: any) => unknown): void;
+  nodes(): Promise<NodeInfo[]>;
+  node(id: string): Promise<NodeInfo | undefined>;
+  isConnected(node_id: string): boolean;
+  /** Listeners run in order and must not wait; their failures are logged. Each returns how to stop. */
+  onConnect(listener: (node: ConnectedNode) => void): () => void;
+  onDisconnect(listener: (node: ConnectedNode) => void): () => void;
+  onEvent(listener: (node: ConnectedNode, event: string, params: any) => void): () => void;
+  /** For HTTP requests by nodes. @returns the node's id, or undefined when it is none of ours. */
+  authenticateNode(header: string | undefined): Promise<string | undefined>;
+  /** A disabled node is cut off and not let in again. @throws Fault 404 `bus.node-not-found`. */
+  setDisabled(node_id: string, disabled: boolean): Promise<void>;
+  /** Forgets a node: its key is void and its hostname free. @throws Fault 404 `bus.node-not-found`. */
+  remove(node_id: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface NodeLinkOptions {
+  log: Log;
+  clock: Clock;
+  db: Database;
+  /** The secret that lets a new node join; empty: none may. */
+  joinToken: () => string;
+  heartbeat?: HeartbeatOptions;
+  handshake_timeout_ms?: number;
+  /** How often `last_seen_at` of connected nodes is written. */
+  seen_interval_ms?: number;
+}
+
+interface Link {
+  node: ConnectedNode;
+  channel: Channel;
+}
+
+type Listener<A extends unknown[]> = (...args: A) => void;
+
+export function createNodeLink(options: NodeLinkOptions): NodeLink {
+  const { log } = options;
+  const store = createNodeStore(options.db, options.clock);
+  const links = new Map<string, Link>();
+  const handlers = new Map<string, (node: ConnectedNode, params: any) => unknown>();
+  const connects = listeners<[ConnectedNode]>(log);
+  const disconnects = listeners<[ConnectedNode]>(log);
+  const events = listeners<[ConnectedNode, string, any]>(log);
+  const seen = recorder(store, log);
+  handlers.set('node.resources', (node, params: unknown) => {
+    if (typeof params !== 'object' || params === null) throw badRequest('bus.bad-resources', 'Resources are an object.');
+    return store.saveResources(node.id, JSON.stringify(params));
+  });
+
+  const dispatch = (node: ConnectedNode, method: string, params: unknown): unknown => {
+    const handler = handlers.get(method);
+    if (handler === undefined) throw notFound('bus.no-such-method', `The controller has no method ${method}.`);
+    return handler(node, params);
+  };
+  const admitted = (hello: Hello, socket: WebSocket, transport: Socket): void => {
+    const { node_id: id, hostname, roles, tunnel_ip, host_ip } = hello;
+    const node: ConnectedNode = { id, hostname, roles, tunnel_ip, host_ip };
+    // Of two links of one node the older is a dead one that no one has noticed yet.
+    links.get(id)?.channel.close(closeCode.replaced, 'the node has connected again');
+    const channel = openChannel({
+      socket,
+      transport,
+      peer: `node ${hostname}`,
+      log,
+      heartbeat: options.heartbeat ?? defaultHeartbeat,
+      unavailable: () => away(hostname),
+      onCall: (method, params) => dispatch(node, method, params),
+      onEvent: (event, params) => events.tell(node, event, params),
+      onClose: (code, reason) => {
+        links.delete(id);
+        log.info({ node_id: id, hostname, code, reason }, 'a node is gone');
+        seen([id]);
+        disconnects.tell(node);
+      },
+    });
+    links.set(id, { node, channel });
+    log.info({ node_id: id, hostname, roles }, 'a node is here');
+    connects.tell(node);
+  };
+  const agents = acceptAgents({
+    log,
+    timeout_ms: options.handshake_timeout_ms ?? 10_000,
+    admit: (frame) => admitNode(store, options.joinToken, frame),
+    onAdmitted: admitted,
+  });
+  const timer = setInterval(() => seen([...links.keys()]), options.seen_interval_ms ?? 30_000);
+  timer.unref();
+  const cut = (id: string, code: number, reason: string): void => links.get(id)?.channel.close(code, reason);
+
+  return {
+    attach: agents.attach,
+    async call<T>(node_id: string, method: string, params?: unknown, callOptions?: CallOptions): Promise<T> {
+      const link = links.get(node_id);
+      if (link === undefined) throw away(node_id);
+      return (await link.channel.call(method, params, callOptions)) as T;
+    },
+    handle(method, handler) {
+      if (handlers.has(method)) throw new Error(`the method ${method} has a handler already`);
+      handlers.set(method, handler);
+    },
+    nodes: async () => (await store.list()).map((row) => toInfo(row, links.has(row.id))),
+    async node(id) {
+      const row = await store.find(id);
+      return row === undefined ? undefined : toInfo(row, links.has(id));
+    },
+    isConnected: (id) => links.has(id),
+    onConnect: connects.add,
+    onDisconnect: disconnects.add,
+    onEvent: events.add,
+    authenticateNode: (header) => readNodeHeader(store, header),
+    async setDisabled(id, disabled) {
+      if (!(await store.setDisabled(id, disabled))) throw noSuchNode(id);
+      if (disabled) cut(id, closeCode.disabled, 'the node was disabled');
+    },
+    async remove(id) {
+      if (!(await store.remove(id))) throw noSuchNode(id);
+      cut(id, closeCode.unknown_node, 'the node was removed');
+    },
+    async close() {
+      clearInterval(timer);
+      agents.close();
+      for (const { channel } of [...links.values()]) channel.close(1001, 'the controller stops');
+      await seen([]);
+    },
+  };
+}
+
+const away = (name: string): Fault => unavailable('bus.node-unavailable', `The node ${name} is not connected.`, { retryable: true });
+const noSuchNode = (id: string): Fault => notFound('bus.node-not-found', `There is no node ${id}.`);
+
+function toInfo(row: NodeRow, connected: boolean): NodeInfo {
+  const { id, hostname, tunnel_ip, host_ip, created_at, last_seen_at } = row;
+  return {
+    id, hostname, tunnel_ip, host_ip, created_at, last_seen_at,
+    roles: JSON.parse(row.roles) as string[],
+    state: connected ? 'up' : 'down',
+    disabled: row.disabled !== 0,
+    resources: row.resources === null ? null : (JSON.parse(row.resources) as Record<string, unknown>),
+  };
+}
+
+function listeners<A extends unknown[]>(log: Log): { add(listener: Listener<A>): () => void; tell(...args: A): void } {
+  const all = new Set<{ listener: Listener<A> }>();
+  return {
+    add(listener) {
+      const entry = { listener };
+      all.add(entry);
+      return () => all.delete(entry);
+    },
+    tell(...args) {
+      for (const { listener } of all) {
+        try {
+          listener(...args);
+        } catch (error) {
+          log.error({ err: error }, 'a listener of the node link failed');
+        }
+      }
+    },
+  };
+}
+
+/** Writes who was seen, one write at a time; resolves when this one and all before it are done. */
+function recorder(store: NodeStore, log: Log): (ids: readonly string[]) => Promise<void> {
+  let last = Promise.resolve();
+  return (ids) => {
+    last = last.then(() => store.seen(ids)).catch((error: unknown) => log.warn({ err: error }, 'when nodes were last seen could not be written'));
+    return last;
+  };
+}
