@@ -73,7 +73,7 @@ export function parseConfig<S extends Sections = {}>(text: string, options: Load
 function derive<S extends Sections>(config: Config<S>, file: string | undefined): Config<S> {
   const folder = file === undefined ? process.cwd() : dirname(resolve(file));
   const core = config as Config;
-  const { cloud, api, agent, database } = core;
+  const { cloud, controller, api, agent, database } = core;
   cloud.data_dir = resolve(folder, cloud.data_dir);
   const inData = (path: string, fallback: string): string => (path === '' ? join(cloud.data_dir, fallback) : resolve(folder, path));
   const secure = api.tls_cert !== '';
@@ -81,6 +81,7 @@ function derive<S extends Sections>(config: Config<S>, file: string | undefined)
   if (api.public_url === '') api.public_url = `${secure ? 'https' : 'http'}://${authority}`;
   api.public_url = api.public_url.replace(/\/+$/, '');
   if (agent.controller_url === '') agent.controller_url = `${secure ? 'wss' : 'ws'}://${authority}`;
+  controller.admin_password_file = inData(controller.admin_password_file, 'secrets/admin-password');
   agent.join_token_file = inData(agent.join_token_file, 'secrets/join-token');
   agent.state_dir = inData(agent.state_dir, 'agent');
   if (database.url === '') database.url = `sqlite:${join(cloud.data_dir, 'controller', 'gantry.db')}`;

@@ -11,8 +11,8 @@ const closed = { additionalProperties: false } as const;
 export const CloudSection = Type.Object({
   name: Type.String({
     default: 'gantry',
-    pattern: '^[a-z][a-z0-9]{0,9}$',
-    description: 'Name of this cloud on its hosts, 1 to 10 lower-case letters and digits: prefix of namespaces and links, label of containers.',
+    pattern: '^[a-z][a-z0-9]{0,5}$',
+    description: 'Name of this cloud on its hosts, 1 to 6 lower-case letters and digits: prefix of namespaces and links, label of containers.',
   }),
   data_dir: Type.String({ default: '', description: 'Where everything is kept. Default: the folder of the configuration file.' }),
   region: Type.String({ default: 'RegionOne', minLength: 1, description: 'Region of all endpoints in the catalogue.' }),
@@ -21,6 +21,7 @@ export const CloudSection = Type.Object({
 export const ControllerSection = Type.Object({
   uid: Type.Integer({ default: 64055, minimum: 0, description: 'Numeric user that the controller becomes when root starts it.' }),
   gid: Type.Integer({ default: 64055, minimum: 0, description: 'Numeric group that the controller becomes when root starts it.' }),
+  admin_password_file: Type.String({ default: '', description: 'File with the first password of user admin. Default: <data_dir>/secrets/admin-password.' }),
 }, closed);
 
 export const ApiSection = Type.Object({
