@@ -114,9 +114,10 @@ function withQuery(path: string, query: CallOptions['query']): string {
 
 /** Send, and wait for the head of the reply. */
 async function exchange(outgoing: ClientRequest, call: CallOptions, body: Buffer | undefined, limit: number): Promise<IncomingMessage> {
-  outgoing.setTimeout(limit, () => outgoing.destroy(new EngineError('timeout', 0, `no answer within ${limit / 1000} s`)));
+  let head: IncomingMessage | undefined;
+  outgoing.setTimeout(limit, () => (head ?? outgoing).destroy(new EngineError('timeout', 0, `no answer within ${limit / 1000} s`)));
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.once('response', resolve);
+    outgoing.once('response', (reply) => resolve((head = reply)));
     outgoing.on('error', (error) => reject(unreachable(error)));
   });
   answered.catch(() => {});

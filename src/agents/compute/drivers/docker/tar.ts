@@ -210,7 +210,8 @@ function isZero(block: Buffer): boolean {
 function checkSum(header: Buffer): void {
   let sum = 0;
   for (let i = 0; i < BLOCK; i += 1) sum += i >= 148 && i < 156 ? 0x20 : header[i]!;
-  if (sum !== numberField(header, 148, 8)) throw new TarError('it is not a tar archive, or is damaged');
+  const stored = header.subarray(148, 156).toString('latin1').replaceAll('\0', ' ').trim();
+  if (!/^[0-7]+$/.test(stored) || Number.parseInt(stored, 8) !== sum) throw new TarError('it is not a tar archive, or is damaged');
 }
 
 function numberField(header: Buffer, at: number, length: number): number {
