@@ -1,0 +1,102 @@
+import { Type } from 'typebox';
+import { endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
+import { booleanFrom } from '../../../kernel/api/schema.ts';
+import type { PolicyRule } from '../../../kernel/policy/rule.ts';
+import { noToken } from '../faults.ts';
+import { authenticate, type AuthRequest } from '../model/authenticate.ts';
+import { renderCatalog } from '../model/catalog.ts';
+import type { Identity } from '../model/identity.ts';
+import { revokeToken, validateToken, type ValidToken } from '../model/tokens.ts';
+import { originOf } from './links.ts';
+import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
+
+const PATH = '/v3/auth/tokens';
+
+export const tokenRules: PolicyRule[] = [
+  rule('check_token', `${ADMIN_OR_SYSTEM_READER} or rule:token_subject`, ANY_SCOPE, `HEAD ${PATH}`, 'Ask whether a token is valid.'),
+  rule('validate_token', `${ADMIN_OR_SYSTEM_READER} or rule:service_role or rule:token_subject`, ANY_SCOPE, `GET ${PATH}`, 'Show what a token says.'),
+  rule('revoke_token', `${ADMIN} or rule:token_subject`, ANY_SCOPE, `DELETE ${PATH}`, 'Revoke a token.'),
+];
+
+const reference = Type.Object({ id: Type.Optional(Type.String()), name: Type.Optional(Type.String()) });
+const inDomain = Type.Object({ id: Type.Optional(Type.String()), name: Type.Optional(Type.String()), domain: Type.Optional(reference) });
+
+const authBody = Type.Object({
+  auth: Type.Object({
+    identity: Type.Object({
+      methods: Type.Array(Type.String(), { maxItems: 16 }),
+      password: Type.Optional(Type.Object({
+        user: Type.Optional(Type.Object({
+          id: Type.Optional(Type.String()), name: Type.Optional(Type.String()), domain: Type.Optional(reference), password: Type.Optional(Type.String()),
+        })),
+      })),
+      token: Type.Optional(Type.Object({ id: Type.String() })),
+      application_credential: Type.Optional(Type.Object({
+        id: Type.Optional(Type.String()), name: Type.Optional(Type.String()), secret: Type.Optional(Type.String()), user: Type.Optional(inDomain),
+      })),
+    }),
+    scope: Type.Optional(Type.Union([
+      Type.String(),
+      Type.Object({ project: Type.Optional(inDomain), domain: Type.Optional(reference), system: Type.Optional(Type.Object({ all: Type.Optional(Type.Boolean()) })) }),
+    ])),
+  }),
+});
+
+const tokenReply = Type.Object({
+  token: Type.Object({ methods: Type.Array(Type.String()), user: Type.Object({ id: Type.String() }), audit_ids: Type.Array(Type.String()), expires_at: Type.String(), issued_at: Type.String() }),
+});
+
+export function tokenEndpoints(identity: Identity): Endpoint[] {
+  const subject = (call: Call): Promise<ValidToken | undefined> => subjectToken(identity, call);
+  const target = async (call: unknown) => ({ token: { user_id: (await subject(call as Call))?.auth.user_id } });
+  return [
+    endpoint({
+      id: 'identity:authenticate', method: 'POST', path: PATH, summary: 'Get a token', policy: 'public', body: authBody, reply: tokenReply, status: 201,
+      async handler(call) {
+        const { id, token } = await authenticate(identity, call.body.auth as AuthRequest);
+        return await tokenReplyOf(identity, call as Call, token, id, 201);
+      },
+    }),
+    endpoint({
+      id: 'identity:validate_token', method: 'GET', path: PATH, summary: 'Show what a token says', policy: 'identity:validate_token', target, reply: tokenReply, status: 200,
+      handler: async (call) => await show(identity, call as Call),
+    }),
+    endpoint({
+      id: 'identity:check_token', method: 'HEAD', path: PATH, summary: 'Ask whether a token is valid', policy: 'identity:check_token', target, reply: tokenReply, status: 200,
+      handler: async (call) => await show(identity, call as Call),
+    }),
+    endpoint({
+      id: 'identity:revoke_token', method: 'DELETE', path: PATH, summary: 'Revoke a token', policy: 'identity:revoke_token', target, status: 204,
+      async handler(call) {
+        const token = await subject(call as Call);
+        if (token === undefined) throw noToken();
+        await revokeToken(identity, token);
+        return undefined;
+      },
+    }),
+  ];
+}
+
+/** The token of X-Subject-Token; undefined for one that is not valid. */
+async function subjectToken(identity: Identity, call: Call): Promise<ValidToken | undefined> {
+  const id = call.headers['x-subject-token'];
+  if (typeof id !== 'string' || id === '') return undefined;
+  const expiredToo = call.ctx.auth !== undefined && booleanFrom(call.url.searchParams.get('allow_expired') ?? '') === true;
+  return await validateToken(identity, id, expiredToo ? identity.config.allow_expired_window : 0);
+}
+
+async function show(identity: Identity, call: Call): Promise<Reply> {
+  const token = await subjectToken(identity, call);
+  // A client that does not know access rules would let the token do more than it may.
+  if (token === undefined || (token.access_rules !== undefined && call.headers['openstack-identity-access-rules'] === undefined)) throw noToken();
+  return await tokenReplyOf(identity, call, token, call.headers['x-subject-token'] as string, 200);
+}
+
+async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
+  const headers = { 'x-subject-token': id, vary: 'X-Auth-Token' };
+  if (token.payload.scope.kind === 'unscoped' || call.url.searchParams.has('nocatalog')) return reply({ token: token.body }, { status, headers });
+  const rows = await identity.catalog.rows(identity.db.read);
+  const { user_id, project_id } = token.auth;
+  const catalog = renderCatalog(rows, { origin: originOf(identity, call), user_id, project_id });
+  return reply({ token: { ...token.body, catalog } }, { status, headers });
+}

@@ -1,0 +1,82 @@
+/** Identity v3: who may do what, where; and the catalog of what there is. */
+import { as, type Database } from '../../kernel/db/database.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Log } from '../../kernel/log/log.ts';
+import type { Service } from '../../kernel/service.ts';
+import { identityEndpoints, identityRules } from './api/index.ts';
+import type { IdentityClient } from './client.ts';
+import type { IdentityConfig } from './config.ts';
+import { formatFault, invalid } from './faults.ts';
+import { bootstrap, type BootstrapOptions } from './model/bootstrap.ts';
+import { CatalogCache } from './model/catalog.ts';
+import { openKeyRing } from './model/fernet-keys.ts';
+import type { Identity } from './model/identity.ts';
+import { createLoginGuard } from './model/login-guard.ts';
+import { TokenCache } from './model/token-cache.ts';
+import { validateToken } from './model/tokens.ts';
+import { findProject } from './store/projects.ts';
+import { migrations } from './store/migrations/index.ts';
+import type { Tables } from './store/tables.ts';
+
+export { IdentitySection, type IdentityConfig } from './config.ts';
+export type { BootstrapOptions, BootstrapService } from './model/bootstrap.ts';
+export { rotateKeys } from './model/fernet-keys.ts';
+
+export interface IdentityDeps {
+  db: Database<any>;
+  clock: Clock;
+  log: Log;
+  /** Section `[identity]`, with `fernet_keys` filled in. */
+  config: IdentityConfig;
+  /** `[api] public_url`; empty: callers are shown the host that they asked. */
+  public_url: string;
+}
+
+export interface IdentityService {
+  service: Service;
+  client: IdentityClient;
+  /** Makes the first rows be there; call it at every start, after the migrations. */
+  bootstrap(options: BootstrapOptions): Promise<void>;
+}
+
+export function createIdentityService(deps: IdentityDeps): IdentityService {
+  const identity: Identity = {
+    db: as<Tables>(deps.db),
+    clock: deps.clock,
+    log: deps.log,
+    config: deps.config,
+    public_url: deps.public_url.replace(/\/+$/, ''),
+    keys: openKeyRing(deps.config.fernet_keys),
+    tokens: new TokenCache(),
+    catalog: new CatalogCache(),
+    guard: createLoginGuard(deps.clock, deps.config.failed_logins),
+    listeners: { project_deleted: [] },
+  };
+  return {
+    service: {
+      name: 'identity',
+      prefix: '/identity',
+      endpoints: identityEndpoints(identity),
+      policies: identityRules,
+      formatFault,
+      invalid,
+      ownUnauthorized: true,
+      tasks: [],
+      jobs: [],
+      migrations,
+    },
+    client: createClient(identity),
+    bootstrap: (options) => bootstrap(identity, options),
+  };
+}
+
+function createClient(identity: Identity): IdentityClient {
+  return {
+    authenticate: async (token) => (await validateToken(identity, token))?.auth,
+    async findProject(id) {
+      const row = await findProject(identity.db.read, id);
+      return row === undefined ? undefined : { id: row.id, name: row.name, domain_id: row.domain_id, enabled: row.enabled === 1 };
+    },
+    onProjectDeleted: (listener) => void identity.listeners.project_deleted.push(listener),
+  };
+}

@@ -1,0 +1,214 @@
+/** From a request for a token to the token: who it is, by one or several methods, and where they want to act. */
+import { badRequest, isFault, type Fault } from '../../../kernel/fault.ts';
+import { denied } from '../faults.ts';
+import { accessDomain, accessProject, accessProjectByName, accessUser, accessUserByName, effectiveRoles, type AccessDomain, type AccessProject, type AccessUser, type Named } from '../store/access.ts';
+import { findApplicationCredential, findApplicationCredentialByName } from '../store/application-credentials.ts';
+import type { ApplicationCredentialRow } from '../store/tables.ts';
+import type { Identity } from './identity.ts';
+import { verifySecret } from './passwords.ts';
+import type { Method, Scope } from './token-payload.ts';
+import { auditId, issueToken, validateToken, type ValidToken } from './tokens.ts';
+
+export interface Reference {
+  id?: string;
+  name?: string;
+  domain?: { id?: string; name?: string };
+}
+
+export interface AuthRequest {
+  identity: {
+    methods: string[];
+    password?: { user: Reference & { password?: string } };
+    token?: { id: string };
+    application_credential?: { id?: string; name?: string; secret?: string; user?: Reference };
+  };
+  scope?: string | { project?: Reference; domain?: Reference; system?: { all?: boolean }; unscoped?: unknown; [other: string]: unknown };
+}
+
+/** What the methods of one request have found out together. */
+interface Known {
+  user: AccessUser;
+  methods: Method[];
+  /** Set when the request continues an older token. */
+  parent?: ValidToken;
+  application_credential?: ApplicationCredentialRow;
+}
+
+/** @throws Fault 400 for a malformed request; 401 without any reason for everything else. */
+export async function authenticate(identity: Identity, request: AuthRequest): Promise<{ id: string; token: ValidToken }> {
+  const methods = supportedMethods(request);
+  const known = await identify(identity, request, methods);
+  const scope = await chooseScope(identity, request, known);
+  const issued = await issueToken(identity, {
+    user_id: known.user.id,
+    scope,
+    methods: known.methods,
+    expires_at: expiry(identity, known),
+    audit_ids: known.parent === undefined ? [auditId()] : [auditId(), known.parent.payload.audit_ids.at(-1) as string],
+    application_credential_id: known.application_credential?.id ?? known.parent?.payload.application_credential_id,
+  });
+  if (issued === undefined) throw denied();
+  return issued;
+}
+
+type Handler = (identity: Identity, request: AuthRequest) => Promise<Known>;
+
+const HANDLERS: Readonly<Record<string, Handler>> = { password: byPassword, token: byToken, application_credential: byApplicationCredential };
+
+function supportedMethods(request: AuthRequest): string[] {
+  const methods = [...new Set(request.identity.methods)];
+  for (const method of methods) {
+    if (!Object.hasOwn(request.identity, method)) throw expected(method, 'identity');
+  }
+  if (methods.length === 0 || methods.some((method) => !Object.hasOwn(HANDLERS, method))) throw denied();
+  return methods;
+}
+
+function expected(attribute: string, target: string): Fault {
+  return badRequest(
+    'identity.malformed',
+    `Expecting to find ${attribute} in ${target}. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.`,
+  );
+}
+
+async function identify(identity: Identity, request: AuthRequest, methods: readonly string[]): Promise<Known> {
+  let known: Known | undefined;
+  for (const method of methods) {
+    const found = await (HANDLERS[method] as Handler)(identity, request);
+    if (known !== undefined && known.user.id !== found.user.id) throw denied();
+    known = { ...known, ...found, methods: [...new Set([...(known?.methods ?? []), ...found.methods])] };
+  }
+  const { user } = known as Known;
+  if (user.enabled === 0 || user.domain_enabled === 0 || !fulfilsRules(user, (known as Known).methods)) throw denied();
+  return known as Known;
+}
+
+/** A user may demand that certain methods come together. */
+function fulfilsRules(user: AccessUser, methods: readonly Method[]): boolean {
+  const options = JSON.parse(user.options) as { multi_factor_auth_enabled?: boolean; multi_factor_auth_rules?: string[][] };
+  const rules = options.multi_factor_auth_enabled === true ? (options.multi_factor_auth_rules ?? []) : [];
+  return rules.length === 0 || rules.some((rule) => rule.every((method) => (methods as readonly string[]).includes(method)));
+}
+
+async function findUser(identity: Identity, reference: Reference): Promise<AccessUser | undefined> {
+  if (reference.id !== undefined) return await accessUser(identity.db.read, reference.id);
+  if (reference.name === undefined) throw expected('name or id', 'user');
+  if (reference.domain === undefined) throw expected('domain', 'user');
+  return await accessUserByName(identity.db.read, reference.name, named(reference.domain, 'domain'));
+}
+
+function named(reference: { id?: string; name?: string }, target: string): Named {
+  if (reference.id !== undefined) return { id: reference.id };
+  if (reference.name === undefined) throw expected('id or name', target);
+  return { name: reference.name };
+}
+
+async function byPassword(identity: Identity, request: AuthRequest): Promise<Known> {
+  const asked = request.identity.password?.user;
+  if (asked === undefined) throw expected('user', 'password');
+  if (asked.password === undefined) throw expected('password', 'user');
+  const user = await findUser(identity, asked);
+  const waits = user !== undefined && !identity.guard.mayTry(user.id);
+  const right = await verifySecret(asked.password, waits ? undefined : user?.password_hash, identity.config.password_cost);
+  if (user === undefined || !right) {
+    if (user !== undefined && !waits) identity.guard.failed(user.id);
+    throw denied();
+  }
+  identity.guard.passed(user.id);
+  return { user, methods: ['password'] };
+}
+
+async function byToken(identity: Identity, request: AuthRequest): Promise<Known> {
+  const id = request.identity.token?.id;
+  if (id === undefined) throw expected('id', 'token');
+  const parent = await validateToken(identity, id);
+  const user = parent === undefined ? undefined : await accessUser(identity.db.read, parent.auth.user_id);
+  if (parent === undefined || user === undefined) throw denied();
+  return { user, methods: [...new Set<Method>(['token', ...parent.payload.methods])], parent };
+}
+
+async function byApplicationCredential(identity: Identity, request: AuthRequest): Promise<Known> {
+  if (request.scope !== undefined) throw denied();
+  const asked = request.identity.application_credential;
+  if (asked === undefined) throw expected('application_credential', 'identity');
+  if (asked.secret === undefined) throw expected('secret', 'application_credential');
+  const credential = await findCredential(identity, asked);
+  const right = await verifySecret(asked.secret, credential?.secret_hash, identity.config.password_cost);
+  const ended = credential !== undefined && credential.expires_at !== null && Date.parse(credential.expires_at) <= identity.clock.now().getTime();
+  const user = credential === undefined ? undefined : await accessUser(identity.db.read, credential.user_id);
+  if (credential === undefined || user === undefined || ended || !right) throw denied();
+  return { user, methods: ['application_credential'], application_credential: credential };
+}
+
+async function findCredential(identity: Identity, asked: NonNullable<AuthRequest['identity']['application_credential']>): Promise<ApplicationCredentialRow | undefined> {
+  if (asked.id !== undefined) return await findApplicationCredential(identity.db.read, asked.id);
+  if (asked.name === undefined) throw expected('name or ID', 'application credential');
+  if (asked.user === undefined) throw expected('user', 'application credential');
+  const user = await findUser(identity, asked.user);
+  return user === undefined ? undefined : await findApplicationCredentialByName(identity.db.read, user.id, asked.name);
+}
+
+/** Seconds. A token made from another, or by a credential that ends, does not outlive it. */
+function expiry(identity: Identity, known: Known): number {
+  if (known.parent !== undefined) return known.parent.payload.expires_at;
+  const full = Math.floor(identity.clock.now().getTime() / 1000) + identity.config.token_expiration;
+  const end = known.application_credential?.expires_at;
+  return end === null || end === undefined ? full : Math.min(full, Math.floor(Date.parse(end) / 1000));
+}
+
+async function chooseScope(identity: Identity, request: AuthRequest, known: Known): Promise<Scope> {
+  if (known.application_credential !== undefined) return { kind: 'project', id: known.application_credential.project_id };
+  const scope = request.scope === undefined ? await defaultScope(identity, known.user) : await askedScope(identity, request.scope);
+  // What was delegated for one project stays there.
+  const parent = known.parent?.payload;
+  if (parent?.application_credential_id !== undefined && JSON.stringify(parent.scope) !== JSON.stringify(scope)) {
+    if (request.scope !== undefined) throw denied();
+    return parent.scope;
+  }
+  return scope;
+}
+
+async function askedScope(identity: Identity, scope: NonNullable<AuthRequest['scope']>): Promise<Scope> {
+  const asked = typeof scope === 'string' ? { [scope]: {} } : scope;
+  const kinds = ['project', 'domain', 'system', 'unscoped'].filter((kind) => Object.hasOwn(asked, kind));
+  if (kinds.length !== 1) throw expected('system, project, domain, OS-TRUST:trust or unscoped', 'scope');
+  if (asked['unscoped'] !== undefined) return { kind: 'unscoped' };
+  if (asked['system'] !== undefined) return { kind: 'system' };
+  if (asked.domain !== undefined) {
+    const domain = await usableDomain(identity, named(asked.domain as Reference, 'domain'));
+    return { kind: 'domain', id: domain.id };
+  }
+  return { kind: 'project', id: (await usableProject(identity, asked.project as Reference)).id };
+}
+
+async function usableDomain(identity: Identity, domain: Named): Promise<AccessDomain> {
+  const found = await accessDomain(identity.db.read, domain);
+  if (found === undefined || found.enabled === 0) throw denied();
+  return found;
+}
+
+async function usableProject(identity: Identity, reference: Reference): Promise<AccessProject> {
+  const found = reference.name === undefined || reference.id !== undefined
+    ? await accessProject(identity.db.read, named(reference, 'project') && (reference.id as string))
+    : await accessProjectByName(identity.db.read, reference.name, named(domainOf(reference), 'domain'));
+  if (found === undefined || found.enabled === 0 || found.domain_enabled === 0) throw denied();
+  return found;
+}
+
+function domainOf(reference: Reference): { id?: string; name?: string } {
+  if (reference.domain === undefined) throw expected('domain', 'project');
+  return reference.domain;
+}
+
+/** The user's default project when it can be used, else none. */
+async function defaultScope(identity: Identity, user: AccessUser): Promise<Scope> {
+  if (user.default_project_id === null) return { kind: 'unscoped' };
+  try {
+    const project = await usableProject(identity, { id: user.default_project_id });
+    const roles = await effectiveRoles(identity.db.read, user.id, { kind: 'project', id: project.id });
+    return roles.some((role) => role.domain_id === '') ? { kind: 'project', id: project.id } : { kind: 'unscoped' };
+  } catch (error) {
+    if (isFault(error)) return { kind: 'unscoped' };
+    throw error;
+  }
+}

@@ -1,0 +1,143 @@
+/** What authentication asks of the rows. */
+import { sql, type Kysely } from 'kysely';
+import type { RevocationRow, RoleRow, Tables } from './tables.ts';
+
+type Db = Kysely<Tables>;
+
+export type Named = { id: string } | { name: string };
+
+export interface AccessUser {
+  id: string;
+  name: string;
+  enabled: number;
+  default_project_id: string | null;
+  password_hash: string | null;
+  options: string;
+  domain_id: string;
+  domain_name: string;
+  domain_enabled: number;
+}
+
+const users = (db: Db) =>
+  db
+    .selectFrom('identity_users as u')
+    .innerJoin('identity_projects as d', 'd.id', 'u.domain_id')
+    .select(['u.id', 'u.name', 'u.enabled', 'u.default_project_id', 'u.password_hash', 'u.options'])
+    .select(['d.id as domain_id', 'd.name as domain_name', 'd.enabled as domain_enabled']);
+
+export async function accessUser(db: Db, id: string): Promise<AccessUser | undefined> {
+  return await users(db).where('u.id', '=', id).executeTakeFirst();
+}
+
+export async function accessUserByName(db: Db, name: string, domain: Named): Promise<AccessUser | undefined> {
+  const found = await accessDomain(db, domain);
+  if (found === undefined) return undefined;
+  return await users(db).where('u.domain_id', '=', found.id).where('u.name', '=', name).executeTakeFirst();
+}
+
+export interface AccessDomain {
+  id: string;
+  name: string;
+  enabled: number;
+}
+
+export async function accessDomain(db: Db, domain: Named): Promise<AccessDomain | undefined> {
+  const query = db.selectFrom('identity_projects').select(['id', 'name', 'enabled']).where('is_domain', '=', 1).where('domain_id', '=', '');
+  return await ('id' in domain ? query.where('id', '=', domain.id) : query.where('name', '=', domain.name)).executeTakeFirst();
+}
+
+export interface AccessProject {
+  id: string;
+  name: string;
+  enabled: number;
+  parent_id: string | null;
+  domain_id: string;
+  domain_name: string;
+  domain_enabled: number;
+}
+
+const projects = (db: Db) =>
+  db
+    .selectFrom('identity_projects as p')
+    .innerJoin('identity_projects as d', 'd.id', 'p.domain_id')
+    .select(['p.id', 'p.name', 'p.enabled', 'p.parent_id'])
+    .select(['d.id as domain_id', 'd.name as domain_name', 'd.enabled as domain_enabled']);
+
+/** Never a domain: one can't have a project-scoped token for it. */
+export async function accessProject(db: Db, id: string): Promise<AccessProject | undefined> {
+  return await projects(db).where('p.id', '=', id).executeTakeFirst();
+}
+
+export async function accessProjectByName(db: Db, name: string, domain: Named): Promise<AccessProject | undefined> {
+  const found = await accessDomain(db, domain);
+  if (found === undefined) return undefined;
+  return await projects(db).where('p.domain_id', '=', found.id).where('p.name', '=', name).executeTakeFirst();
+}
+
+export type Target = { kind: 'project' | 'domain'; id: string } | { kind: 'system' };
+export type AccessRole = Pick<RoleRow, 'id' | 'name' | 'domain_id'>;
+
+/** All roles that a user has on a target: own, by groups, inherited, implied. */
+export async function effectiveRoles(db: Db, user_id: string, target: Target): Promise<AccessRole[]> {
+  const granted = sql`
+    select a.role_id from identity_assignments a where ${onTarget(target)} and (
+      (a.actor_type = 'user' and a.actor_id = ${user_id})
+      or (a.actor_type = 'group' and a.actor_id in (select m.group_id from identity_memberships m where m.user_id = ${user_id})))`;
+  const { rows } = await sql<AccessRole>`
+    with recursive ${target.kind === 'project' ? lineage(target.id) : sql``} granted(role_id) as (
+      ${granted} union select i.implied_role_id from identity_implied_roles i join granted g on g.role_id = i.prior_role_id)
+    select r.id, r.name, r.domain_id from identity_roles r join granted g on g.role_id = r.id order by r.name, r.id`.execute(db);
+  return rows;
+}
+
+const lineage = (project_id: string) => sql`
+  lineage(id, parent_id) as (
+    select p.id, p.parent_id from identity_projects p where p.id = ${project_id}
+    union all select p.id, p.parent_id from identity_projects p join lineage l on p.id = l.parent_id),`;
+
+function onTarget(target: Target) {
+  if (target.kind === 'system') return sql`a.target_type = 'system' and a.target_id = 'system' and a.inherited = 0`;
+  if (target.kind === 'domain') return sql`a.target_type = 'domain' and a.target_id = ${target.id} and a.inherited = 0`;
+  // The lineage ends with the domain, so that what is inherited from it counts as well.
+  return sql`((a.target_type = 'project' and a.target_id = ${target.id} and a.inherited = 0)
+    or (a.inherited = 1 and a.target_type in ('project', 'domain') and a.target_id in (select l.id from lineage l where l.id != ${target.id})))`;
+}
+
+/** The given roles and all that they imply. */
+export async function withImplied(db: Db, role_ids: readonly string[]): Promise<AccessRole[]> {
+  if (role_ids.length === 0) return [];
+  const { rows } = await sql<AccessRole>`
+    with recursive granted(role_id) as (
+      select r.id from identity_roles r where r.id in (${sql.join(role_ids)})
+      union select i.implied_role_id from identity_implied_roles i join granted g on g.role_id = i.prior_role_id)
+    select r.id, r.name, r.domain_id from identity_roles r join granted g on g.role_id = r.id order by r.name, r.id`.execute(db);
+  return rows;
+}
+
+export type RevocationKey = Pick<RevocationRow, 'kind' | 'value'>;
+
+/** Whether a token made at that instant (ms) and carrying these values has been revoked. */
+export async function isRevoked(db: Db, keys: readonly RevocationKey[], issued_at: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('identity_revocations')
+    .select('kind')
+    .where((eb) => eb.or(keys.map((key) => eb.and([eb('kind', '=', key.kind), eb('value', '=', key.value)]))))
+    .where('revoked_at', '>=', issued_at)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function insertRevocation(db: Db, row: RevocationRow): Promise<void> {
+  await db
+    .insertInto('identity_revocations')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['kind', 'value']).doUpdateSet({ revoked_at: row.revoked_at }))
+    .execute();
+}
+
+/** Forgets revocations of tokens that have long run out. */
+export async function deleteRevocations(db: Db, before: number): Promise<number> {
+  const result = await db.deleteFrom('identity_revocations').where('revoked_at', '<', before).executeTakeFirst();
+  return Number(result.numDeletedRows);
+}

@@ -1,0 +1,130 @@
+/** The rows of identity. Instants are ISO text with microseconds, booleans 0/1, `extra` and `options` JSON objects as text. */
+
+export interface Tables {
+  identity_state: { id: number; generation: number };
+  identity_projects: ProjectRow;
+  identity_project_tags: { project_id: string; name: string };
+  identity_users: UserRow;
+  identity_groups: GroupRow;
+  identity_memberships: { user_id: string; group_id: string };
+  identity_roles: RoleRow;
+  identity_implied_roles: { prior_role_id: string; implied_role_id: string };
+  identity_assignments: AssignmentRow;
+  identity_application_credentials: ApplicationCredentialRow;
+  identity_application_credential_roles: { application_credential_id: string; role_id: string };
+  identity_access_rules: AccessRuleRow;
+  identity_application_credential_rules: { application_credential_id: string; access_rule_id: string };
+  identity_regions: RegionRow;
+  identity_services: ServiceRow;
+  identity_endpoints: EndpointRow;
+  identity_revocations: RevocationRow;
+}
+
+/** Domains are projects too, as in keystone: theirs is the domain id ''. */
+export interface ProjectRow {
+  id: string;
+  name: string;
+  domain_id: string;
+  /** The domain itself for a project at the top; null for a domain. */
+  parent_id: string | null;
+  is_domain: number;
+  enabled: number;
+  description: string;
+  options: string;
+  extra: string;
+}
+
+export interface UserRow {
+  id: string;
+  name: string;
+  domain_id: string;
+  enabled: number;
+  default_project_id: string | null;
+  password_hash: string | null;
+  options: string;
+  extra: string;
+}
+
+export interface GroupRow {
+  id: string;
+  name: string;
+  domain_id: string;
+  description: string;
+  extra: string;
+}
+
+export interface RoleRow {
+  id: string;
+  name: string;
+  /** '' for a global role. */
+  domain_id: string;
+  description: string | null;
+  options: string;
+  extra: string;
+}
+
+export interface AssignmentRow {
+  actor_type: 'user' | 'group';
+  actor_id: string;
+  target_type: 'project' | 'domain' | 'system';
+  /** `system` for the system. */
+  target_id: string;
+  role_id: string;
+  inherited: number;
+}
+
+export interface ApplicationCredentialRow {
+  id: string;
+  name: string;
+  user_id: string;
+  project_id: string;
+  description: string | null;
+  secret_hash: string;
+  unrestricted: number;
+  expires_at: string | null;
+  /** Has access rules: an empty list of them allows nothing, no list everything. */
+  ruled: number;
+}
+
+export interface AccessRuleRow {
+  id: string;
+  user_id: string;
+  service: string;
+  path: string;
+  method: string;
+}
+
+export interface RegionRow {
+  id: string;
+  parent_region_id: string | null;
+  description: string;
+  extra: string;
+}
+
+export interface ServiceRow {
+  id: string;
+  type: string;
+  name: string | null;
+  description: string | null;
+  enabled: number;
+  extra: string;
+}
+
+export interface EndpointRow {
+  id: string;
+  service_id: string;
+  interface: 'public' | 'internal' | 'admin';
+  region_id: string | null;
+  /** May hold `$(project_id)s` and `$(public_url)s`. */
+  url: string;
+  enabled: number;
+  extra: string;
+}
+
+/** Tokens that carry this value and were made up to that instant are no longer valid. */
+export interface RevocationRow {
+  kind: 'audit' | 'chain' | 'user' | 'project' | 'trust' | 'application_credential' | 'access_token';
+  value: string;
+  /** Milliseconds since 1970. */
+  revoked_at: number;
+}

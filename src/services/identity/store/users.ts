@@ -1,0 +1,40 @@
+import type { Kysely } from 'kysely';
+import type { Page } from '../../../kernel/db/list-query.ts';
+import { listRows, type ListOptions } from './list.ts';
+import type { Tables, UserRow } from './tables.ts';
+
+type Db = Kysely<Tables>;
+
+export async function insertUser(db: Db, row: UserRow): Promise<void> {
+  await db.insertInto('identity_users').values(row).execute();
+}
+
+export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {
+  return await db.selectFrom('identity_users').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function findUserByName(db: Db, domain_id: string, name: string): Promise<UserRow | undefined> {
+  return await db.selectFrom('identity_users').selectAll().where('domain_id', '=', domain_id).where('name', '=', name).executeTakeFirst();
+}
+
+export async function listUsers(db: Db, options: ListOptions): Promise<Page<UserRow>> {
+  return await listRows(db.selectFrom('identity_users').selectAll(), options);
+}
+
+export async function listUsersInGroup(db: Db, group_id: string, options: ListOptions): Promise<Page<UserRow>> {
+  const members = db.selectFrom('identity_memberships').select('user_id').where('group_id', '=', group_id);
+  return await listRows(db.selectFrom('identity_users').selectAll().where('id', 'in', members), options);
+}
+
+export async function updateUser(db: Db, id: string, values: Partial<UserRow>): Promise<void> {
+  await db.updateTable('identity_users').set(values).where('id', '=', id).execute();
+}
+
+export async function deleteUser(db: Db, id: string): Promise<void> {
+  await db.deleteFrom('identity_users').where('id', '=', id).execute();
+}
+
+/** Users of a deleted project keep no trace of it. */
+export async function clearDefaultProject(db: Db, project_id: string): Promise<void> {
+  await db.updateTable('identity_users').set({ default_project_id: null }).where('default_project_id', '=', project_id).execute();
+}
