@@ -71,7 +71,7 @@ function findBinaries(): string {
 }
 
 const SETTINGS = [
-  'fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'listen_addresses=',
+  'fsync=off', 'full_page_writes=off', 'autovacuum=off', 'listen_addresses=',
   'max_connections=200', 'shared_buffers=32MB', 'lc_messages=C',
 ];
 

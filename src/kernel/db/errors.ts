@@ -8,6 +8,7 @@ interface DriverError extends Error {
   detail?: string;
 }
 
+const SQLITE_BUSY = 5;
 const SQLITE_FOREIGN_KEY = 787;
 const SQLITE_PRIMARY_KEY = 1555;
 const SQLITE_UNIQUE = 2067;
@@ -67,6 +68,12 @@ export function isSqliteUnavailable(error: unknown): boolean {
   return errcode !== undefined && SQLITE_UNAVAILABLE.has(errcode & 0xff);
 }
 
+/** Another process writes. */
+export function isSqliteBusy(error: unknown): boolean {
+  const errcode = driverError(error)?.errcode;
+  return errcode !== undefined && (errcode & 0xff) === SQLITE_BUSY;
+}
+
 export function databaseUnavailable(cause: unknown): Fault {
-  return unavailable('db.unavailable', 'The database is not available at the moment. Try again later.', { cause });
+  return unavailable('db.unavailable', 'The database is not available at the moment. Try again later.', { retryable: true, cause });
 }

@@ -9,7 +9,7 @@ export interface SortKey {
   direction: 'asc' | 'desc';
   /**
    * The column may hold nulls, which sort below every value on both dialects. On PostgreSQL an index serves it only
-   * when that was made with `nulls first` (`desc nulls last`).
+   * when that was made by `createSortIndex`.
    */
   nullable?: boolean;
 }

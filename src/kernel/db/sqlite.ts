@@ -14,7 +14,7 @@ import {
 } from 'kysely';
 import type { Log } from '../log/log.ts';
 import { transactionRunner, type Database } from './database.ts';
-import { databaseUnavailable, isSqliteUnavailable } from './errors.ts';
+import { databaseUnavailable, isSqliteBusy, isSqliteUnavailable } from './errors.ts';
 import { statementCache, type StatementCache } from './sqlite-statements.ts';
 
 export interface SqliteOptions {
@@ -61,6 +61,8 @@ function openFile(path: string, options: SqliteOptions): { writer: DatabaseSync;
     writer.exec(`pragma synchronous = ${options.durable === false ? 'off' : 'full'}`);
     // As PostgreSQL has it, and so that a prefix search can use an index.
     writer.exec('pragma case_sensitive_like = on; pragma cache_size = -16000; pragma temp_store = memory');
+    // From here on whoever finds another process writing waits without blocking the event loop.
+    writer.exec('pragma busy_timeout = 0');
     const reader = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
     reader.exec('pragma case_sensitive_like = on; pragma cache_size = -16000; pragma temp_store = memory');
     return { writer, reader };
@@ -149,11 +151,13 @@ class WriterDriver implements Driver {
   readonly #cache: StatementCache;
   readonly #readers: StatementCache;
   readonly #mutex: Mutex;
+  readonly #waitMs: number;
 
   constructor(cache: StatementCache, readers: StatementCache, waitMs: number) {
     this.#cache = cache;
     this.#readers = readers;
     this.#mutex = new Mutex(waitMs);
+    this.#waitMs = waitMs;
   }
 
   async init(): Promise<void> {}
@@ -163,8 +167,17 @@ class WriterDriver implements Driver {
     return new WriterTurn(this.#cache);
   }
 
-  async beginTransaction(turn: WriterTurn): Promise<void> {
-    await turn.executeQuery({ sql: 'begin immediate', parameters: [] } as unknown as CompiledQuery);
+  async beginTransaction(): Promise<void> {
+    const deadline = performance.now() + this.#waitMs;
+    for (let delay = 1; ; delay = Math.min(delay * 2, 50)) {
+      try {
+        return void this.#cache.execute('begin immediate', []);
+      } catch (error) {
+        if (!isSqliteUnavailable(error)) throw error;
+        if (!isSqliteBusy(error) || performance.now() >= deadline) throw databaseUnavailable(error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, delay * (0.5 + Math.random())));
+    }
   }
 
   async commitTransaction(turn: WriterTurn): Promise<void> {

@@ -205,7 +205,7 @@ function checkStopping(options: RunOptions): void {
 
 /** 503, or an error that says of itself that trying again may help. */
 export function isTransient(error: unknown): boolean {
-  if (isFault(error)) return error.status === 503;
+  if (isFault(error)) return error.retryable || error.status === 503;
   return error instanceof Error && (error as { retryable?: unknown }).retryable === true;
 }
 
