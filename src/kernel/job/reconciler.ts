@@ -61,77 +61,97 @@ const FIRST_BACK_OFF_MS = 1_000;
 const JITTER = 0.1;
 
 export function createReconciler(job: Job, options: ReconcilerOptions): Reconciler {
-  const { clock, random = Math.random } = options;
-  const log = options.log.child({ job: job.name });
-  const every = job.every_seconds * 1_000;
-  const abort = new AbortController();
-  const status: JobStatus = {
-    name: job.name, running: false, runs: 0, failures: 0, started_at: undefined, finished_at: undefined,
-    next_at: undefined, duration_ms: undefined, result: undefined, error: undefined,
-  };
-  let timer: NodeJS.Timeout | undefined;
-  let current: Promise<void> | undefined;
-  let poked = false;
-  let started = false;
+  return new JobLoop(job, options);
+}
 
-  function schedule(ms: number): void {
-    clearTimeout(timer);
-    if (abort.signal.aborted) return;
-    status.next_at = isoMicros(new Date(clock.now().getTime() + ms));
-    timer = setTimeout(begin, ms).unref();
+class JobLoop implements Reconciler {
+  readonly #job: Job;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #abort = new AbortController();
+  readonly #status: JobStatus;
+  #timer: NodeJS.Timeout | undefined;
+  #current: Promise<void> | undefined;
+  #poked = false;
+  #started = false;
+
+  constructor(job: Job, options: ReconcilerOptions) {
+    this.#job = job;
+    this.#log = options.log.child({ job: job.name });
+    this.#clock = options.clock;
+    this.#random = options.random ?? Math.random;
+    this.#status = {
+      name: job.name, running: false, runs: 0, failures: 0, started_at: undefined, finished_at: undefined,
+      next_at: undefined, duration_ms: undefined, result: undefined, error: undefined,
+    };
   }
 
-  function begin(): void {
-    if (current !== undefined || abort.signal.aborted) return;
-    clearTimeout(timer);
-    current = runOnce().finally(() => {
-      current = undefined;
-      if (poked) return begin();
-      schedule(status.failures === 0 ? jittered(every, random) : backOff(status.failures, every, random));
+  start(): void {
+    this.#started = true;
+    this.#begin();
+  }
+
+  poke(): void {
+    this.#poked = true;
+    if (this.#started) this.#begin();
+  }
+
+  async idle(): Promise<void> {
+    for (let run = this.#current; run !== undefined; run = this.#current) await run;
+  }
+
+  status(): JobStatus {
+    return { ...this.#status };
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort(new Error('the process stops'));
+    clearTimeout(this.#timer);
+    await this.#current;
+  }
+
+  #begin(): void {
+    if (this.#current !== undefined || this.#abort.signal.aborted) return;
+    clearTimeout(this.#timer);
+    this.#current = this.#runOnce().finally(() => {
+      this.#current = undefined;
+      if (this.#poked) this.#begin();
+      else this.#schedule();
     });
   }
 
-  async function runOnce(): Promise<void> {
-    poked = false;
+  #schedule(): void {
+    if (this.#abort.signal.aborted) return;
+    const every = this.#job.every_seconds * 1_000;
+    const { failures } = this.#status;
+    const ms = jittered(failures === 0 ? every : backOff(failures, every), this.#random);
+    this.#status.next_at = isoMicros(new Date(this.#clock.now().getTime() + ms));
+    this.#timer = setTimeout(() => this.#begin(), ms).unref();
+  }
+
+  async #runOnce(): Promise<void> {
+    this.#poked = false;
+    const status = this.#status;
     const from = performance.now();
-    Object.assign(status, { running: true, started_at: isoMicros(clock.now()), next_at: undefined });
+    Object.assign(status, { running: true, started_at: isoMicros(this.#clock.now()), next_at: undefined });
     try {
-      const result = await job.run({ log, clock, signal: abort.signal });
+      const result = await this.#job.run({ log: this.#log, clock: this.#clock, signal: this.#abort.signal });
       Object.assign(status, { failures: 0, error: undefined, result: result ?? undefined });
     } catch (error) {
-      if (!abort.signal.aborted) failed(error);
+      if (!this.#abort.signal.aborted) this.#failed(error);
     }
     const duration_ms = Math.round(performance.now() - from);
-    Object.assign(status, { running: false, runs: status.runs + 1, finished_at: isoMicros(clock.now()), duration_ms });
+    Object.assign(status, { running: false, runs: status.runs + 1, finished_at: isoMicros(this.#clock.now()), duration_ms });
   }
 
-  function failed(error: unknown): void {
-    status.failures += 1;
-    status.error = error instanceof Error ? error.message : String(error);
+  #failed(error: unknown): void {
+    this.#status.failures += 1;
+    this.#status.error = error instanceof Error ? error.message : String(error);
     // Pokes that came meanwhile wait for the back-off: they would only meet the same error.
-    poked = false;
-    log.error({ err: error, failures: status.failures }, 'a job failed');
+    this.#poked = false;
+    this.#log.error({ err: error, failures: this.#status.failures }, 'a job failed');
   }
-
-  return {
-    start() {
-      started = true;
-      begin();
-    },
-    poke() {
-      poked = true;
-      if (started) begin();
-    },
-    async idle() {
-      while (current !== undefined) await current;
-    },
-    status: () => ({ ...status }),
-    async stop() {
-      abort.abort(new Error('the process stops'));
-      clearTimeout(timer);
-      await current;
-    },
-  };
 }
 
 function jittered(ms: number, random: () => number): number {
@@ -139,6 +159,6 @@ function jittered(ms: number, random: () => number): number {
 }
 
 /** 1, 2, 4 … seconds, but no longer than the job's own interval. */
-function backOff(failures: number, every: number, random: () => number): number {
-  return jittered(Math.min(FIRST_BACK_OFF_MS * 2 ** Math.min(failures - 1, 20), every), random);
+function backOff(failures: number, every: number): number {
+  return Math.min(FIRST_BACK_OFF_MS * 2 ** Math.min(failures - 1, 20), every);
 }

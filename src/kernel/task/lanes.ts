@@ -22,7 +22,8 @@ export function lanes(): Lanes {
   let idle: PromiseWithResolvers<void> | undefined;
 
   function pump(lane: Lane, limit: number): void {
-    while (open && lane.running < limit && lane.waiting.length > 0) {
+    if (!open) return;
+    while (lane.running < limit && lane.waiting.length > 0) {
       const job = lane.waiting.shift() as Job;
       lane.running += 1;
       running += 1;

@@ -30,7 +30,7 @@ export function settlements(): Settlements {
     resolve: (id, task) => take(id)?.resolve(task),
     reject: (id, error) => take(id)?.reject(error),
     rejectAll(error) {
-      for (const id of [...waiting.keys()]) take(id)?.reject(error);
+      for (const id of waiting.keys()) take(id)?.reject(error);
     },
   };
 }
