@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 
 /** `[image]` of the configuration. */
-export const imageConfig = Type.Object(
+export const ImageSection = Type.Object(
   {
     max_size_gb: Type.Integer({ default: 64, minimum: 1, description: 'Largest image that may be uploaded, in GiB.' }),
     max_properties: Type.Integer({ default: 128, minimum: 0, description: 'Custom properties per image.' }),
@@ -10,7 +10,7 @@ export const imageConfig = Type.Object(
     page_size: Type.Integer({ default: 25, minimum: 1, description: 'Images of a page when the caller names no limit.' }),
     max_page_size: Type.Integer({ default: 1000, minimum: 1, description: 'Most images of one page.' }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false },
 );
 
-export type ImageConfig = Static<typeof imageConfig>;
+export type ImageConfig = Static<typeof ImageSection>;
