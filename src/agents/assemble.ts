@@ -1,0 +1,127 @@
+import { connectToController, type AgentLink, type AgentLinkOptions } from '../kernel/bus/agent-link.ts';
+import { systemClock } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log/log.ts';
+import { createDockerDriver } from './compute/drivers/docker/index.ts';
+import { createFakeDriver } from './compute/drivers/fake/index.ts';
+import { hostAddress } from './compute/host.ts';
+import type { ComputeDriver, ImageRef } from './compute/protocol.ts';
+import { computeHandlers } from './compute/serve.ts';
+import { createFakeNetworkDriver } from './network/drivers/fake/index.ts';
+import { createLinuxNetworkDriver } from './network/drivers/linux/index.ts';
+import { networkMethods, type NetworkDriver, type NodeNetworkState } from './network/protocol.ts';
+import { networkHandlers, type NetworkService } from './network/serve.ts';
+import { reportCompute } from './report-compute.ts';
+
+export interface AgentOptions {
+  /** `ws://` or `wss://`. */
+  controller_url: string;
+  /** Holds id and key of the node; made when missing. */
+  identity_file: string;
+  /** Needed until the node has joined. */
+  join_token?: string;
+  /** PEM file of the authority behind a `wss://` controller. */
+  ca_file?: string;
+  hostname: string;
+  roles: ('compute' | 'network')[];
+  /** Name of the cloud on this host. */
+  cloud: string;
+  docker_socket: string;
+  state_dir: string;
+  tunnel_ip?: string;
+  drivers: { compute: 'docker' | 'fake'; network: 'linux' | 'fake' };
+  log: Log;
+  backoff?: NonNullable<AgentLinkOptions['backoff']>;
+}
+
+export interface Agent {
+  readonly node_id: string;
+  readonly link: AgentLink;
+  /** Undefined without the role `compute`. */
+  readonly compute: ComputeDriver | undefined;
+  readonly network: NetworkDriver;
+  /** Leaves guests, cables and rules as they are. */
+  close(): Promise<void>;
+}
+
+/** Builds the drivers and links them to the controller. @throws Error when the identity or an option is of no use. */
+export function startAgent(options: AgentOptions): Agent {
+  const { log } = options;
+  // The drivers fetch by the link, and the link calls the drivers: one of them has to be made first.
+  let link: AgentLink | undefined;
+  const linked = (): AgentLink => {
+    if (link === undefined) throw new Error('the agent is not linked yet');
+    return link;
+  };
+  const network = createNetwork(options);
+  const fetchImage: FetchImage = ({ id }) => linked().fetch(`/image/agent/images/${encodeURIComponent(id)}/file`);
+  const compute = options.roles.includes('compute') ? createCompute(options, network, fetchImage) : undefined;
+  let converging: NetworkService | undefined;
+  link = connectToController({
+    url: options.controller_url,
+    identityFile: options.identity_file,
+    ...(options.join_token !== undefined && { joinToken: options.join_token }),
+    ...(options.ca_file !== undefined && { caFile: options.ca_file }),
+    ...(options.tunnel_ip !== undefined && { tunnel_ip: options.tunnel_ip }),
+    ...(options.backoff !== undefined && { backoff: options.backoff }),
+    hostname: options.hostname,
+    host_ip: hostAddress(),
+    roles: options.roles,
+    handlers: {
+      ...(compute !== undefined && computeHandlers(compute)),
+      [networkMethods.poke]: (params) => converging?.handlers[networkMethods.poke]?.(params),
+    },
+    log,
+  });
+  link.onConnect(() => {
+    // The first state is asked for only when there is someone to ask.
+    if (converging === undefined) converging = converge(network, linked(), log);
+    else void converging.poke();
+  });
+  const stopReporting = compute === undefined ? () => {} : reportCompute({ driver: compute, link, hostname: options.hostname, log });
+  return {
+    node_id: link.node_id,
+    link,
+    compute,
+    network,
+    async close() {
+      stopReporting();
+      await linked().close();
+      await converging?.close();
+      await compute?.close();
+      await network.close();
+    },
+  };
+}
+
+type FetchImage = (ref: ImageRef) => ReturnType<AgentLink['fetch']>;
+
+function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): NetworkDriver {
+  if (drivers.network === 'fake') return createFakeNetworkDriver();
+  return createLinuxNetworkDriver({ cloud, log: log.child({ part: 'network' }), ...(tunnel_ip !== undefined && { tunnel_ip }) });
+}
+
+function createCompute(options: AgentOptions, network: NetworkDriver, fetchImage: FetchImage): ComputeDriver {
+  const { drivers, cloud, docker_socket, state_dir, log } = options;
+  if (drivers.compute === 'fake') return createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname } });
+  return createDockerDriver({
+    socket_path: docker_socket,
+    cloud,
+    network,
+    fetchImage,
+    state_dir,
+    clock: systemClock,
+    log: log.child({ part: 'compute' }),
+    host_ip: hostAddress(),
+  });
+}
+
+function converge(network: NetworkDriver, link: AgentLink, log: Log): NetworkService {
+  return networkHandlers(
+    network,
+    {
+      fetchDesired: () => link.call<NodeNetworkState>(networkMethods.desired, {}, { timeout_ms: 30_000 }),
+      report: async (ports) => void (await link.call(networkMethods.report, { ports }, { timeout_ms: 30_000 })),
+    },
+    { log: log.child({ part: 'network' }) },
+  );
+}
