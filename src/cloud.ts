@@ -4,7 +4,6 @@ import { openApi } from './kernel/api/openapi.ts';
 import { createNodeLink, type NodeLink } from './kernel/bus/node-link.ts';
 import { nodeMigrations } from './kernel/bus/node-migrations.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
-import { type Config, coreSections } from './kernel/config/config.ts';
 import type { Database } from './kernel/db/database.ts';
 import { migrate } from './kernel/db/migrate.ts';
 import { openDatabase } from './kernel/db/open.ts';
@@ -17,31 +16,10 @@ import type { RuleSource } from './kernel/policy/rule.ts';
 import type { Service, Surface } from './kernel/service.ts';
 import { taskMigrations } from './kernel/task/migrations.ts';
 import { createTasks, type Tasks } from './kernel/task/tasks.ts';
-import { ComputeSection } from './services/compute/config.ts';
-import { createComputeService } from './services/compute/index.ts';
-import { IdentitySection } from './services/identity/config.ts';
-import { createIdentityService } from './services/identity/index.ts';
-import { ImageSection } from './services/image/config.ts';
-import { createImageService } from './services/image/index.ts';
-import { NetworkSection } from './services/network/config.ts';
-import { createNetworkService } from './services/network/index.ts';
-import { createPlacementService } from './services/placement/index.ts';
-
-/** The services' sections of gantry.toml. */
-export const serviceSections = { identity: IdentitySection, image: ImageSection, compute: ComputeSection, network: NetworkSection } as const;
-export type CloudConfig = Config<typeof serviceSections>;
-export const allSections = { ...coreSections, ...serviceSections };
+import type { CloudConfig } from './cloud-config.ts';
+import { buildServices } from './cloud-services.ts';
 
 export const VERSION = '0.1.0';
-
-/** What the catalogue lists, and under which path of the one port. */
-export const catalogue = [
-  { type: 'identity', name: 'keystone', path: '/identity/v3' },
-  { type: 'image', name: 'glance', path: '/image' },
-  { type: 'compute', name: 'nova', path: '/compute/v2.1' },
-  { type: 'placement', name: 'placement', path: '/placement' },
-  { type: 'network', name: 'neutron', path: '/networking' },
-];
 
 export interface CloudOptions {
   config: CloudConfig;
@@ -74,7 +52,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const db = await openDatabase(config.database.url, log);
   const nodes = createNodeLink({ db, log, clock, joinToken: options.joinToken });
   const tasks = createTasks({ db, log, clock, exclusive: db.dialect === 'sqlite' });
-  const parts = await buildServices({ ...options, clock, db, nodes, tasks });
+  const parts = await buildServices({ config, log, clock, db, nodes, tasks });
   const { services } = parts;
   await migrate(db, [...nodeMigrations, ...taskMigrations, ...services.flatMap((service) => service.migrations)]);
   const surfaces: Surface[] = [...services, rootSurface(services)];
@@ -92,8 +70,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   nodes.attach(server.node);
   tasks.register(...services.flatMap((service) => service.tasks));
   const jobs = createJobs({ jobs: [...services.flatMap((service) => service.jobs), pruneTasks(tasks, clock)], log, clock });
-  parts.pokeJobs(jobs.poke);
-  await parts.start();
+  await parts.start(options.adminPassword);
   await tasks.run();
   jobs.start();
   const port = await server.listen(config.api.host, config.api.port);
@@ -116,4 +93,31 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await halt();
     },
   };
+}
+
+/** `/` and the description of the whole port. */
+function rootSurface(services: Service[]): Surface {
+  return {
+    name: 'gantry',
+    prefix: '',
+    policies: [],
+    formatFault: (fault) => ({ contentType: 'application/json', body: JSON.stringify({ error: { code: fault.status, message: fault.message } }) }),
+    endpoints: [
+      endpoint({
+        id: 'root', method: 'GET', path: '/', summary: 'What is here', policy: 'public', status: 200,
+        handler: (call) => ({ name: 'gantry', version: VERSION, services: services.map((service) => ({ name: service.name, url: call.base + service.prefix })) }),
+      }),
+      endpoint({ id: 'openapi', method: 'GET', path: '/openapi.json', summary: 'All calls of this port', policy: 'public', status: 200, handler: () => openApi(services, VERSION) }),
+    ],
+  };
+}
+
+const KEEP_TASKS_MS = 7 * 24 * 3_600_000;
+
+function pruneTasks(tasks: Tasks, clock: Clock) {
+  return defineJob({
+    name: 'kernel.prune-tasks',
+    every_seconds: 3600,
+    run: async () => ({ pruned: await tasks.prune(new Date(clock.now().getTime() - KEEP_TASKS_MS)), stuck: (await tasks.listStuck()).length }),
+  });
 }

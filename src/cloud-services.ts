@@ -1,0 +1,60 @@
+/** Builds the services and hands each what it may use of the others. */
+import { join } from 'node:path';
+import type { NodeLink } from './kernel/bus/node-link.ts';
+import type { Clock } from './kernel/clock.ts';
+import type { Database } from './kernel/db/database.ts';
+import type { Log } from './kernel/log/log.ts';
+import type { Service } from './kernel/service.ts';
+import type { Tasks } from './kernel/task/tasks.ts';
+import type { CloudConfig } from './cloud-config.ts';
+import { createIdentityService, type IdentityService } from './services/identity/index.ts';
+import { createImageService } from './services/image/index.ts';
+import { createPlacementService } from './services/placement/index.ts';
+
+/** What the catalogue lists, and under which path of the one port. */
+const catalogue = [
+  { type: 'identity', name: 'keystone', path: '/identity/v3' },
+  { type: 'image', name: 'glance', path: '/image' },
+  { type: 'compute', name: 'nova', path: '/compute/v2.1' },
+  { type: 'placement', name: 'placement', path: '/placement' },
+  { type: 'network', name: 'neutron', path: '/networking' },
+];
+
+export interface Foundation {
+  config: CloudConfig;
+  log: Log;
+  clock: Clock;
+  db: Database;
+  nodes: NodeLink;
+  tasks: Tasks;
+}
+
+export interface CloudServices {
+  services: Service[];
+  identity: IdentityService;
+  /** After the migrations, before the first request. */
+  start(adminPassword: () => string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function buildServices({ config, log, clock, db, nodes, tasks }: Foundation): Promise<CloudServices> {
+  void nodes; void tasks;
+  const base = { db, log, clock };
+  const secrets = join(config.cloud.data_dir, 'secrets');
+  const identity = createIdentityService({
+    ...base,
+    config: { ...config.identity, fernet_keys: config.identity.fernet_keys || join(secrets, 'fernet-keys') },
+    public_url: config.api.public_url,
+  });
+  const image = await createImageService({ ...base, config: config.image, directory: join(config.cloud.data_dir, 'controller') });
+  const placement = createPlacementService(base);
+  return {
+    services: [identity.service, image.service, placement.service],
+    identity,
+    async start(adminPassword) {
+      await identity.bootstrap({ admin_password: adminPassword(), region: config.cloud.region, services: catalogue });
+      await image.start();
+    },
+    async stop() {},
+  };
+}
