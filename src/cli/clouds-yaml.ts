@@ -69,14 +69,14 @@ function unusable(why: string): CliError {
 }
 
 /** Changes the file by `change`, keeping a copy of what was there beside it. @returns whether anything changed. */
-export function editCloudsYaml(path: string, change: (text: string) => string): boolean {
+export function editCloudsYaml(path: string, change: (text: string) => string, options: { backup: boolean } = { backup: true }): boolean {
   const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const after = change(before);
   if (after === before) return false;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const target = existsSync(path) ? realpathSync(path) : path;
   const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o600;
-  if (before !== '') copyFileSync(target, `${target}.before-gantry`);
+  if (before !== '' && options.backup) copyFileSync(target, `${target}.before-gantry`);
   writeFileSync(`${target}.new`, after, { mode });
   renameSync(`${target}.new`, target);
   return true;

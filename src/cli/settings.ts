@@ -42,8 +42,7 @@ export function readSettings(options: CommonOptions): Settings {
   const env = withoutPlace(process.env, options);
   const config = exists || options.config !== undefined
     ? loadConfig({ file: config_file, env, other_sections: 'ignore' })
-    : parseConfig('', { file: config_file, env, other_sections: 'ignore' });
-  if (!exists && options.name !== undefined) config.cloud.name = options.name;
+    : parseConfig(options.name === undefined ? '' : `[cloud]\nname = ${JSON.stringify(options.name)}\n`, { file: config_file, env, other_sections: 'ignore' });
   return { config, config_file, data_dir: config.cloud.data_dir, exists, checkout };
 }
 

@@ -1,0 +1,45 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { parseConfig } from '../kernel/config/config.ts';
+import { lineOf } from '../kernel/config/locate.ts';
+import type { Settings } from './settings.ts';
+
+/** What `up` was told on its command line and is to be kept. */
+export interface Kept {
+  cloud?: { name?: string };
+  api?: { host?: string; port?: number };
+}
+
+const head = `# Settings of this cloud. Every key has a default; docs/configuration.md lists them.
+# GANTRY_<SECTION>_<KEY> in the environment of \`gantry up\` wins over this file.
+`;
+
+/** Writes the options into the file, which is made if it is not there. Everything else in it stays as it is. */
+export function keepOptions(settings: Settings, kept: Kept): void {
+  const { config_file } = settings;
+  const before = existsSync(config_file) ? readFileSync(config_file, 'utf8') : `${head}\n[cloud]\nname = ${JSON.stringify(settings.config.cloud.name)}\n`;
+  let text = before;
+  for (const [section, values] of Object.entries(kept)) {
+    for (const [key, value] of Object.entries(values as object)) if (value !== undefined) text = setKey(text, section, key, value as string | number);
+  }
+  parseConfig(text, { file: config_file, env: {}, other_sections: 'ignore' });
+  if (text === before && existsSync(config_file)) return;
+  writeFileSync(`${config_file}.new`, text, { mode: 0o644 });
+  renameSync(`${config_file}.new`, config_file);
+}
+
+/** The TOML text with one key set, the rest of it untouched. */
+export function setKey(toml: string, section: string, key: string, value: string | number): string {
+  const lines = toml.split('\n');
+  const assignment = `${key} = ${typeof value === 'string' ? JSON.stringify(value) : value}`;
+  const isTable = (line: number | undefined): line is number => line !== undefined && /^\s*\[/.test(lines[line - 1]!);
+  const header = lineOf(toml, section);
+  const line = lineOf(toml, section, key);
+  if (line !== undefined && !isTable(line)) {
+    const before = lines[line - 1]!;
+    const comment = /^\s*[\w.-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^#"']*?)(\s*#.*)?$/.exec(before)?.[1] ?? '';
+    lines[line - 1] = `${before.includes(`${section}.`) ? `${section}.` : ''}${assignment}${comment}`;
+    return lines.join('\n');
+  }
+  if (isTable(header)) return [...lines.slice(0, header), assignment, ...lines.slice(header)].join('\n');
+  return `${toml.trimEnd()}\n\n[${section}]\n${assignment}\n`.replace(/^\n+/, '');
+}

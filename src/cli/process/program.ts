@@ -1,0 +1,54 @@
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { closedParent } from '../doctor/host-checks.ts';
+import type { Settings } from '../settings.ts';
+import type { Part } from './parts.ts';
+
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--enable-source-maps'];
+
+export function agentPart(settings: Settings): Part {
+  return { name: 'agent', command: [process.execPath, ...NODE_FLAGS, main(settings.checkout), 'agent', '--config', settings.config_file], env: serviceEnv(join(settings.data_dir, 'agent', 'compile-cache')) };
+}
+
+/**
+ * The controller gives root up after its start and still loads code then, so sources and Node must be in reach for everybody.
+ * Where a folder above them is closed (a checkout under /root), it gets a view of its own in which they lie elsewhere.
+ */
+export function controllerPart(settings: Settings): Part {
+  const { checkout, data_dir, config_file, config } = settings;
+  const env = serviceEnv(join(data_dir, 'controller', 'compile-cache'));
+  const args = ['controller', '--config', config_file];
+  const probes = { stat: statOf };
+  const closed = (path: string): boolean => process.getuid?.() === 0 && closedParent(probes, dirname(path), config.controller.uid) !== undefined;
+  if (!closed(join(checkout, 'src')) && !closed(process.execPath)) {
+    return { name: 'controller', command: [process.execPath, ...NODE_FLAGS, main(checkout), ...args], env };
+  }
+  const program = join(data_dir, 'run', 'program');
+  mkdirSync(program, { recursive: true, mode: 0o755 });
+  const inside = relative(checkout, process.execPath);
+  let node = join(program, inside);
+  let mounts = 'mount --bind "$1" "$2"';
+  if (inside.startsWith('..')) {
+    node = join(data_dir, 'run', 'node');
+    writeFileSync(node, '', { flag: 'a', mode: 0o755 });
+    mounts += ' && mount --bind "$3" "$4"';
+  }
+  const script = `${mounts} && node=$4 && shift 4 && exec "$node" "$@"`;
+  const command = ['unshare', '--mount', '--', 'sh', '-c', script, 'controller', checkout, program, process.execPath, node, ...NODE_FLAGS, main(program), ...args];
+  return { name: 'controller', command, env };
+}
+
+function main(root: string): string {
+  return join(root, 'src', 'main.ts');
+}
+
+function statOf(path: string): { mode: number; uid: number; mtime: Date } | undefined {
+  return statSync(path, { throwIfNoEntry: false });
+}
+
+/** Settings of the environment go along; where the cloud lies is in its file. */
+function serviceEnv(compile_cache: string): NodeJS.ProcessEnv {
+  const settings = Object.entries(process.env).filter(([name]) => name.startsWith('GANTRY_') && !['GANTRY_DATA_DIR', 'GANTRY_NAME', 'GANTRY_PORT', 'GANTRY_HOST'].includes(name));
+  const path = process.env['PATH'] ?? '/usr/bin:/bin';
+  return { ...Object.fromEntries(settings), PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin`, LANG: 'C.UTF-8', NODE_COMPILE_CACHE: compile_cache };
+}

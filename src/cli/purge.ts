@@ -1,0 +1,139 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { silentLog } from '../kernel/log/log.ts';
+import { cloudsYamlPath, editCloudsYaml, removeClouds } from './clouds-yaml.ts';
+import { dockerRequest, engineAnswers } from './docker.ts';
+import { run, which } from './doctor/probes.ts';
+import { containersOf, stopCloud } from './down.ts';
+import { CliError } from './errors.ts';
+import type { Output } from './output.ts';
+import type { Settings } from './settings.ts';
+import { editDaemonJson, withoutRuntime } from './up/daemon-json.ts';
+import { engineDir, findDaemon, ownsEngine, reloadDaemon, settingsFileOf, stopOwnPair } from './up/engine.ts';
+import { takeLock } from './up/lock.ts';
+import { otherClouds, removeRuntime, RUNTIME_PATH } from './up/runtime.ts';
+import { forgetFirewall } from './up/firewall.ts';
+
+/** `gantry down --purge`: removes all that Gantry made for this cloud, and only that. Names each thing. */
+export async function purge(settings: Settings, output: Output): Promise<number> {
+  const { data_dir, config } = settings;
+  if (process.getuid?.() !== 0) throw new CliError('GY-ROOT-001', 'namespaces and containers can be removed by root only', { next: 'sudo ./gantry down --purge' });
+  const release = existsSync(data_dir) ? takeLock(data_dir, 'down') : () => {};
+  const removed = (what: readonly string[]): void => {
+    for (const line of what) output.note(line);
+  };
+  try {
+    if (existsSync(data_dir)) removed(await stopCloud(settings));
+    removed(await removeContainers(settings));
+    removed(await removeNetworks(config.cloud.name));
+    removed(await removeEngine(settings));
+    removed(removeClientEntry(settings));
+    removed(removeDataDir(data_dir));
+    output.note('packages that were installed stay; everything else of this cloud is gone');
+    return 0;
+  } finally {
+    release();
+  }
+}
+
+async function removeContainers(settings: Settings): Promise<string[]> {
+  const socket = settings.config.agent.docker_socket;
+  const { name } = settings.config.cloud;
+  // An engine of our own that is down goes with all its files.
+  if (ownsEngine(settings.data_dir) && !(await engineAnswers(socket))) return [];
+  if (!(await engineAnswers(socket))) {
+    if (!settings.exists) return [];
+    throw new CliError('GY-DOCKER-001', `Docker does not answer at ${socket}, so the containers of this cloud cannot be removed`, { next: 'start Docker, then run the same command again' });
+  }
+  const containers = await containersOf(socket, name);
+  await Promise.all(containers.map((container) => dockerRequest(socket, 'DELETE', `/containers/${container.id}?force=1&v=1`, 60_000)));
+  for (const { id } of containers) rmSync(join('/run/gantry/netns', id), { force: true });
+  return [...containers.map((container) => `removed container ${container.name}`), ...(await removeImages(socket, settings))];
+}
+
+/** Images are named gantry/<id>; those of another cloud of this host stay. */
+async function removeImages(socket: string, settings: Settings): Promise<string[]> {
+  if (otherClouds(settings.config.cloud.name).length > 0) return ['images stay for the other cloud of this host'];
+  const rows = (await dockerRequest(socket, 'GET', '/images/json')) as { Id: string; RepoTags: string[] | null }[];
+  const tags = rows.flatMap((row) => row.RepoTags ?? []).filter((tag) => tag.startsWith('gantry/'));
+  const gone: string[] = [];
+  for (const tag of tags) {
+    const done = await dockerRequest(socket, 'DELETE', `/images/${encodeURIComponent(tag)}`).then(() => true, (error: Error & { status?: number }) => {
+      // In use by a container that is not ours.
+      if (error.status === 409 || error.status === 404) return false;
+      throw error;
+    });
+    if (done) gone.push(`removed image ${tag}`);
+  }
+  return gone;
+}
+
+async function removeNetworks(name: string): Promise<string[]> {
+  const ours = (): string[] => readdirIf('/run/netns').filter((namespace) => namespace === name || namespace.startsWith(`${name}-`));
+  const links = (): string[] => readdirIf('/sys/class/net').filter((link) => link.startsWith(`${name}-`));
+  const before = [...ours().map((one) => `namespace ${one}`), ...links().map((one) => `link ${one}`)];
+  if (which('ip') === undefined || which('nft') === undefined) return [];
+  const { createLinuxNetworkDriver } = await import('../agents/network/drivers/linux/index.ts');
+  const driver = createLinuxNetworkDriver({ cloud: name, log: silentLog });
+  try {
+    await driver.purge();
+  } finally {
+    await driver.close();
+  }
+  // Links to namespaces that are gone, also of containers that somebody else has removed.
+  for (const entry of readdirIf('/run/gantry/netns')) {
+    const path = join('/run/gantry/netns', entry);
+    if (readlinkSync(path).startsWith(`/run/netns/${name}-`)) rmSync(path, { force: true });
+  }
+  for (const folder of ['/run/gantry/netns', '/run/gantry']) if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+  const left = new Set([...ours().map((one) => `namespace ${one}`), ...links().map((one) => `link ${one}`)]);
+  return before.filter((one) => !left.has(one)).map((one) => `removed ${one}`);
+}
+
+async function removeEngine(settings: Settings): Promise<string[]> {
+  const { data_dir, config } = settings;
+  const said: string[] = [];
+  if (ownsEngine(data_dir)) {
+    if (await stopOwnPair(data_dir)) said.push('stopped our own Docker engine');
+    said.push(...forgetFirewall(engineDir(data_dir)));
+  } else if (otherClouds(config.cloud.name).length === 0) {
+    const changed = editDaemonJson((text) => withoutRuntime(text, config.agent.runtime, RUNTIME_PATH), settingsFileOf(findDaemon()?.command));
+    if (changed) {
+      reloadDaemon();
+      said.push(`removed runtime ${config.agent.runtime} from the engine's settings`);
+    }
+  }
+  return [...said, ...removeRuntime(config.cloud.name).map((path) => `removed ${path}`)];
+}
+
+function removeClientEntry(settings: Settings): string[] {
+  const path = cloudsYamlPath();
+  if (!existsSync(path)) return [];
+  const { name } = settings.config.cloud;
+  const changed = editCloudsYaml(path, (text) => removeClouds(text, [name, `${name}-demo`], `${settings.config.api.public_url}/identity/v3`), { backup: false });
+  const backup = `${path}.before-gantry`;
+  const left = parseYaml(readFileSync(path, 'utf8')) as { clouds?: object } | null;
+  const was = existsSync(backup) ? (parseYaml(readFileSync(backup, 'utf8')) as unknown) : undefined;
+  if (JSON.stringify(was) === JSON.stringify(left)) rmSync(backup, { force: true });
+  if (changed && was === undefined && Object.keys(left?.clouds ?? {}).length === 0 && Object.keys(left ?? {}).length <= 1) rmSync(path);
+  return changed ? [`removed ${name} from ${path}`] : [];
+}
+
+/** Only a folder that `up` has made is removed. */
+function removeDataDir(data_dir: string): string[] {
+  if (!existsSync(join(data_dir, 'gantry.toml'))) return [];
+  for (const mount of mountsBelow(data_dir)) run('umount', ['--lazy', mount]);
+  rmSync(data_dir, { recursive: true, force: true });
+  return [`removed ${data_dir}`];
+}
+
+/** Deepest first. */
+function mountsBelow(folder: string): string[] {
+  const points = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => (line.split(' ')[4] ?? '').replaceAll('\\040', ' '));
+  return points.filter((point) => point.startsWith(`${folder}/`)).sort((a, b) => b.length - a.length);
+}
+
+function readdirIf(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}

@@ -1,0 +1,42 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run, which } from '../doctor/probes.ts';
+
+/** What `iptables-save` said before our own engine started, kept in its folder. */
+export const firewallFile = (folder: string): string => join(folder, 'iptables.before');
+
+/**
+ * The present rules without Docker's chains, jumps and bridge, with the chain policies of before.
+ * Everything that others added meanwhile stays.
+ */
+export function withoutDocker(now: string, before: string): string {
+  const policies = new Map<string, string>();
+  let table = '';
+  for (const line of before.split('\n')) {
+    if (line.startsWith('*')) table = line;
+    const policy = /^:(\S+) (ACCEPT|DROP)/.exec(line);
+    if (policy !== null) policies.set(`${table} ${policy[1]}`, policy[2]!);
+  }
+  return now.split('\n').flatMap((line) => {
+    if (line.startsWith('*')) table = line;
+    if (/^:DOCKER/.test(line) || /(^-A DOCKER|-j DOCKER|[io] docker0|\b172\.17\.0\.0\/16 ! -o docker0)/.test(line)) return [];
+    const chain = /^:(\S+) (ACCEPT|DROP)(.*)$/.exec(line);
+    if (chain === null) return [line];
+    return [`:${chain[1]} ${policies.get(`${table} ${chain[1]}`) ?? 'ACCEPT'}${chain[3]}`];
+  }).join('\n');
+}
+
+/** Takes back what our own engine did to the firewall, and its bridge. @returns what was removed. */
+export function forgetFirewall(folder: string): string[] {
+  const said: string[] = [];
+  const file = firewallFile(folder);
+  const now = which('iptables-save') === undefined ? undefined : run('iptables-save', []).stdout;
+  if (now !== undefined && existsSync(file) && now.includes('DOCKER')) {
+    const restored = spawnSync(which('iptables-restore')!, [], { input: withoutDocker(now, readFileSync(file, 'utf8')), encoding: 'utf8' });
+    if (restored.status === 0) said.push("removed Docker's firewall chains");
+    else said.push(`Docker's firewall chains stay: ${restored.stderr.trim()}`);
+  }
+  if (existsSync('/sys/class/net/docker0') && run('ip', ['link', 'del', 'docker0']).status === 0) said.push('removed link docker0');
+  return said;
+}

@@ -1,0 +1,49 @@
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CliError } from '../errors.ts';
+import type { Settings } from '../settings.ts';
+
+/** Where the engine finds Gantry's runtime: one for all clouds of a host. */
+export const LIB_DIR = '/usr/local/lib/gantry';
+export const RUNTIME_PATH = join(LIB_DIR, 'gantry-runc');
+
+/** Notes of who uses the runtime, so that the last one that leaves can take it along. */
+const usersDir = (lib: string): string => join(lib, 'clouds');
+const installedMark = (lib: string): string => join(lib, 'installed-by-up');
+
+/** Puts the runtime into place and notes that this cloud uses it. */
+export function installRuntime(settings: Settings, lib = LIB_DIR): string {
+  const source = join(settings.checkout, 'libexec', 'gantry-runc');
+  if (!existsSync(source)) throw new CliError('GY-RUNTIME-001', `${source} is missing`, { next: 'restore the checkout (git status shows what is missing)' });
+  const target = join(lib, 'gantry-runc');
+  const fresh = !existsSync(target);
+  mkdirSync(usersDir(lib), { recursive: true, mode: 0o755 });
+  writeFileSync(join(usersDir(lib), settings.config.cloud.name), `${settings.data_dir}\n`);
+  if (!fresh && readFileSync(target).equals(readFileSync(source))) return 'in place';
+  copyFileSync(source, `${target}.new`);
+  chmodSync(`${target}.new`, 0o755);
+  renameSync(`${target}.new`, target);
+  if (fresh) writeFileSync(installedMark(lib), '');
+  return fresh ? 'installed' : 'renewed';
+}
+
+/** Data directories of the other clouds of this host that are still there. */
+export function otherClouds(name: string, lib = LIB_DIR): string[] {
+  if (!existsSync(usersDir(lib))) return [];
+  return readdirSync(usersDir(lib)).filter((cloud) => cloud !== name).map((cloud) => readFileSync(join(usersDir(lib), cloud), 'utf8').trim()).filter((folder) => existsSync(folder));
+}
+
+/** Takes this cloud's note away, and the runtime with the last one if `up` had installed it. @returns what was removed. */
+export function removeRuntime(name: string, lib = LIB_DIR): string[] {
+  if (!existsSync(lib)) return [];
+  const removed: string[] = [];
+  rmSync(join(usersDir(lib), name), { force: true });
+  if (otherClouds(name, lib).length > 0) return removed;
+  if (existsSync(installedMark(lib))) {
+    for (const file of [join(lib, 'gantry-runc'), installedMark(lib)]) rmSync(file, { force: true });
+    removed.push(join(lib, 'gantry-runc'));
+  }
+  rmSync(usersDir(lib), { recursive: true, force: true });
+  if (readdirSync(lib).length === 0 && removed.length > 0) rmdirSync(lib);
+  return removed;
+}
