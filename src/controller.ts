@@ -1,13 +1,11 @@
 /** The controller process: every API on one port, without privileges. */
 import { readFileSync } from 'node:fs';
 import { startCloud } from './cloud.ts';
-import { serviceSections } from './cloud-config.ts';
-import { loadConfig } from './kernel/config/config.ts';
+import type { CloudConfig } from './cloud-config.ts';
 import { createLog, type Log } from './kernel/log/log.ts';
 
 /** Runs until TERM or INT. */
-export async function runController(config_file: string): Promise<void> {
-  const config = loadConfig({ file: config_file, env: process.env, sections: serviceSections });
+export async function runController(config: CloudConfig): Promise<void> {
   const log = createLog({ name: 'controller', level: config.log.level });
   dropPrivileges(config.controller, log);
   const cloud = await startCloud({
