@@ -105,6 +105,15 @@ test('a body that is refused half-way ends the sending and shows the reason', as
   await assert.rejects(engine.json('POST', '/load', { stream: Readable.from(endless(), { objectMode: false }) }), { name: 'EngineError' });
 });
 
+test('a source that is stuck does not hold up a refusal', async () => {
+  answer = (request, response) => void request.once('data', () => response.writeHead(507).end('{"message":"full"}'));
+  async function* stuck(): AsyncGenerator<Buffer> {
+    yield Buffer.from('begin');
+    await new Promise(() => {});
+  }
+  await assert.rejects(engine.json('POST', '/load', { stream: Readable.from(stuck(), { objectMode: false }), timeout_ms: 60_000 }), { status: 507, message: 'full' });
+});
+
 test('log frames come out whole and in order, however they are cut', () => {
   const frame = fc.record({ stream: fc.constantFrom(1, 2), payload: fc.uint8Array({ maxLength: 300 }) });
   fc.assert(

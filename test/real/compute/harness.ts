@@ -18,13 +18,26 @@ import { silentLog } from '../../../src/kernel/log/log.ts';
 const exec = promisify(execFile);
 export const SOCKET = process.env['GANTRY_TEST_DOCKER'] ?? '/var/run/docker.sock';
 const PREFIX = 'gtc';
+const IMAGE_LABEL = 'gtc.pid';
 const APPLETS = ['sh', 'sleep', 'ip', 'cat', 'ls', 'stat', 'id', 'env', 'hostname', 'mknod', 'dd', 'ps', 'kill', 'true', 'false', 'grep', 'head', 'seq', 'yes', 'touch', 'mount', 'echo', 'sync', 'awk', 'tail', 'test', 'nc'];
+
+/** A slice with one port of the server at that address. */
+export function onePort(serverId: string, ip: string): NodeNetworkState {
+  const fixed = { ip_address: ip, prefix_length: 24, ip_version: 4 as const, gateway_ip: null, routes: [], dns_nameservers: [] };
+  const port = {
+    port_id: randomUUID(), network_id: randomUUID(), device_id: serverId, mac_address: 'fa:16:3e:00:00:01', admin_state_up: true, mtu: 1450,
+    fixed_ips: [fixed], allowed_address_pairs: [], port_security_enabled: true, security_group_ids: [],
+  };
+  return { ...EMPTY_NETWORK, ports: [port] };
+}
 
 export const EMPTY_NETWORK: NodeNetworkState = { generation: 1, networks: [], ports: [], security_groups: [], group_members: [], peers: [] };
 
 export interface TestImage {
   ref: ImageRef;
   archive: Buffer;
+  /** How the store hands it out, when not simply from its first byte to the last. */
+  stream?: () => Readable;
 }
 
 export interface ImageOptions {
@@ -51,7 +64,7 @@ export async function makeImage(options: ImageOptions = {}): Promise<TestImage> 
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
     created: '2026-01-01T00:00:00Z',
-    config: { Cmd: options.cmd ?? ['/bin/sleep', '1000'], Env: ['PATH=/bin'], Labels: options.labels ?? {}, User: options.user ?? '' },
+    config: { Cmd: options.cmd ?? ['/bin/sleep', '1000'], Env: ['PATH=/bin'], Labels: { [IMAGE_LABEL]: String(process.pid), ...options.labels }, User: options.user ?? '' },
     rootfs: { type: 'layers', diff_ids: [`sha256:${diffId}`] },
     history: [{ created: '2026-01-01T00:00:00Z' }],
   }));
@@ -105,10 +118,11 @@ export interface TestPlug {
   beforeReady: () => Promise<void>;
 }
 
-export async function createRig(): Promise<Rig> {
+/** @param socket of the engine to work on. */
+export async function createRig(socket = SOCKET): Promise<Rig> {
   const cloud = `${PREFIX}-${process.pid}-${randomUUID().slice(0, 6)}`;
   const stateDir = await mkdtemp(join(tmpdir(), `${cloud}-`));
-  const engine = createEngine({ socket_path: SOCKET });
+  const engine = createEngine({ socket_path: socket });
   await removeLeftovers(engine);
   const images = new Map<string, TestImage>();
   const fetched: string[] = [];
@@ -117,14 +131,14 @@ export async function createRig(): Promise<Rig> {
   const drivers: DockerDriver[] = [];
   const make = async (): Promise<DockerDriver> => {
     const driver = createDockerDriver({
-      socket_path: SOCKET,
+      socket_path: socket,
       cloud,
       network: plug,
       async fetchImage(ref) {
         fetched.push(ref.id);
         const image = images.get(ref.id);
         if (image === undefined) throw new Error('no such test image');
-        return Readable.from(chunked(image.archive, 65_521), { objectMode: false });
+        return image.stream?.() ?? Readable.from(chunked(image.archive, 65_521), { objectMode: false });
       },
       log: silentLog,
       clock: systemClock,
@@ -143,7 +157,7 @@ export async function createRig(): Promise<Rig> {
       images.set(image.ref.id, image);
       return guestSpec(image.ref, change);
     },
-    inside: (serverId, ...command) => inside(`${cloud}-${serverId}`, command),
+    inside: (serverId, ...command) => inside(socket, `${cloud}-${serverId}`, command),
     containersOf: (serverId) => containersOf(engine, cloud, serverId),
     async close() {
       for (const one of drivers) await one.close();
@@ -210,9 +224,9 @@ async function ipBatch(netns: string, lines: string[]): Promise<void> {
   if ((await ended) !== 0) throw new Error('ip -batch failed');
 }
 
-async function inside(container: string, command: string[]): Promise<{ code: number; output: string }> {
+async function inside(socket: string, container: string, command: string[]): Promise<{ code: number; output: string }> {
   try {
-    const { stdout, stderr } = await exec('docker', ['-H', `unix://${SOCKET}`, 'exec', container, ...command]);
+    const { stdout, stderr } = await exec('docker', ['-H', `unix://${socket}`, 'exec', container, ...command]);
     return { code: 0, output: stdout + stderr };
   } catch (error) {
     const failed = error as { code: number; stdout: string; stderr: string };
@@ -236,12 +250,20 @@ async function containersOf(engine: Engine, cloud: string, serverId: string): Pr
 
 /** Everything that carries the mark of a test process that lives no more. */
 async function removeLeftovers(engine: Engine): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1];
+    if (pid !== undefined && !(await alive(pid))) await rm(join(tmpdir(), name), { recursive: true, force: true });
+  }
   const clouds = new Set<string>();
   for (const one of await allContainers(engine, CLOUD_LABEL)) clouds.add(one.Labels[CLOUD_LABEL]!);
   for (const name of await readdir('/run/netns').catch(() => [])) clouds.add(name.split('-').slice(0, 3).join('-'));
   for (const cloud of clouds) {
     const pid = new RegExp(`^${PREFIX}-(\\d+)-`).exec(`${cloud}-`)?.[1];
     if (pid !== undefined && !(await alive(pid))) await removeCloud(engine, cloud);
+  }
+  const images = await engine.json<Summary[]>('GET', '/images/json', { query: { filters: JSON.stringify({ label: [IMAGE_LABEL] }) } });
+  for (const one of images) {
+    if (!(await alive(one.Labels[IMAGE_LABEL]!))) await engine.json('DELETE', `/images/${one.Id}`, { query: { force: 1 } }).catch(() => {});
   }
 }
 

@@ -49,6 +49,21 @@ test('a spawn that fails at any step leaves nothing behind and says why', async 
   await refused(rig.spec(image, { files: [{ path: '/etc/passwd/below', content: '' }] }), 'compute.inject-failed', /put files/);
 });
 
+test('a store that fails or breaks off is not held against the image', async () => {
+  const slow = await makeImage({ marker: 'broken way' });
+  const spec = rig.spec(slow);
+  rig.images.delete(spec.image.id);
+  await refused(spec, 'compute.image-fetch-failed', /from the image store/);
+  async function* torn(): AsyncGenerator<Buffer> {
+    yield slow.archive.subarray(0, 100_000);
+    throw new Error('connection reset');
+  }
+  rig.images.set(spec.image.id, { ...slow, stream: () => Readable.from(torn(), { objectMode: false }) });
+  await refused(spec, 'compute.image-fetch-failed', /from the image store/);
+  rig.images.set(spec.image.id, slow);
+  assert.equal((await rig.driver.spawn(spec)).power_state, 'running');
+});
+
 test('a command that does not exist ends with the code and words of init', async () => {
   const spec = rig.spec(image, { command: ['nope'] });
   await rig.driver.spawn(spec);

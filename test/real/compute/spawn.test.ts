@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { readlink } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { createRig, makeImage, until, type Rig, type TestImage } from './harness.ts';
+import { createRig, makeImage, onePort, until, type Rig, type TestImage } from './harness.ts';
 
 let rig: Rig;
 let image: TestImage;
@@ -12,7 +13,10 @@ before(async () => {
 after(async () => await rig.close());
 
 test('a server is spawned with limits, names, files and its network', async () => {
+  const server_id = randomUUID();
   const spec = rig.spec(image, {
+    server_id,
+    network: onePort(server_id, '10.99.0.2'),
     environment: { GREETING: 'hello world' },
     dns: { servers: ['10.99.0.53'], search: ['novalocal'] },
     files: [{ path: '/etc/app/config', content: Buffer.from('a=1\n').toString('base64'), mode: 0o640 }],
@@ -22,11 +26,12 @@ test('a server is spawned with limits, names, files and its network', async () =
   assert.equal(report.power_state, 'running');
   assert.equal(report.server_id, spec.server_id);
   assert.equal(report.exit_code, null);
-  const seen = await rig.inside(spec.server_id, 'sh', '-c', 'hostname; cat /etc/app/config; stat -c %a,%u /etc/app/config /root/.ssh /root/.ssh/authorized_keys; cat /root/.ssh/authorized_keys; echo $GREETING; cat /etc/resolv.conf; ip -4 addr show eth0');
+  const seen = await rig.inside(spec.server_id, 'sh', '-c', 'hostname; cat /etc/app/config; stat -c %a,%u /etc/app/config /root/.ssh /root/.ssh/authorized_keys; cat /root/.ssh/authorized_keys; echo $GREETING; cat /etc/resolv.conf; grep web-1 /etc/hosts; ip -4 addr show eth0');
   assert.equal(seen.code, 0, seen.output);
   assert.match(seen.output, /^web-1\na=1\n640,0\n700,0\n600,0\nssh-ed25519 AAAA test\nhello world\n/);
   assert.match(seen.output, /nameserver 10\.99\.0\.53/);
   assert.match(seen.output, /search novalocal/);
+  assert.match(seen.output, /10\.99\.0\.2\s+web-1/);
   assert.match(seen.output, /10\.99\.0\.2\/24/);
 });
 

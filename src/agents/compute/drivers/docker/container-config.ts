@@ -11,6 +11,7 @@ const CPU_PERIOD = 100_000;
 /** The engine refuses less. */
 const MIN_MEMORY = 6 * MIB;
 const MAX_CPU_SHARES = 262_144;
+const DEFAULT_PIDS = 1024;
 
 /** Docker's own default set without MKNOD: device nodes come from outside, for volumes only. */
 const CAPABILITIES = [
@@ -69,7 +70,8 @@ function hostConfig(spec: GuestSpec): object {
     CpuPeriod: CPU_PERIOD,
     CpuQuota: Math.max(1000, Math.round(limits.vcpus * CPU_PERIOD)),
     CpuShares: Math.min(MAX_CPU_SHARES, Math.max(2, Math.round(limits.vcpus * 1024))),
-    PidsLimit: limits.pids,
+    // 0 would mean no limit.
+    PidsLimit: limits.pids > 0 ? limits.pids : DEFAULT_PIDS,
     CapDrop: ['ALL'],
     CapAdd: CAPABILITIES,
     SecurityOpt: ['no-new-privileges'],
@@ -78,9 +80,17 @@ function hostConfig(spec: GuestSpec): object {
     IpcMode: 'private',
     RestartPolicy: { Name: 'no' },
     LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } },
+    ...extraHosts(spec),
     ...(spec.dns.servers.length > 0 ? { Dns: spec.dns.servers } : {}),
     ...(spec.dns.search.length > 0 ? { DnsSearch: spec.dns.search } : {}),
   };
+}
+
+/** The guest's own name leads to its first address, as programs expect; Docker knows of none. */
+function extraHosts(spec: GuestSpec): object {
+  const addresses = spec.network.ports.filter((port) => port.device_id === spec.server_id).flatMap((port) => port.fixed_ips);
+  const first = addresses.find((one) => one.ip_version === 4) ?? addresses[0];
+  return first === undefined ? {} : { ExtraHosts: [`${hostname(spec.hostname)}:${first.ip_address}`] };
 }
 
 function environment(variables: Record<string, string>): string[] {

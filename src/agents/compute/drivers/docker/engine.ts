@@ -130,24 +130,37 @@ async function exchange(outgoing: ClientRequest, call: CallOptions, body: Buffer
   throw error;
 }
 
-/** Feeds the body until it ends, or until the engine has refused it. */
+/** Feeds the body until it ends, or until the engine has refused it or is gone: then not even a source that is stuck is waited for. */
 async function send(stream: Readable, outgoing: ClientRequest, answered: Promise<IncomingMessage>): Promise<void> {
-  let refused = false;
-  answered.then(
-    (reply) => (refused = (reply.statusCode ?? 0) >= 400),
-    () => (refused = true),
-  );
+  let stopped = false;
+  let wake = (): void => {};
+  const stop = (): void => {
+    stopped = true;
+    wake();
+  };
+  answered.then((reply) => {
+    if ((reply.statusCode ?? 0) >= 400) stop();
+  }, stop);
+  const unlessStopped = async <T>(work: Promise<T>): Promise<T | undefined> =>
+    await new Promise<T | undefined>((resolve, reject) => {
+      wake = () => resolve(undefined);
+      work.then(resolve, reject);
+    });
+
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   try {
-    for await (const chunk of stream) {
-      if (refused) break;
-      if (!outgoing.write(chunk)) await Promise.race([once(outgoing, 'drain'), answered]);
+    while (!stopped) {
+      const next = await unlessStopped(chunks.next());
+      if (next === undefined || next.done === true) break;
+      if (!outgoing.write(next.value)) await unlessStopped(once(outgoing, 'drain').then(() => {}, () => answered.then(() => {})));
     }
   } catch (error) {
     // The source is at fault: the engine must see a torn body, never a whole one.
     outgoing.destroy();
     throw error;
   }
-  if (!refused) outgoing.end();
+  if (stopped) stream.destroy();
+  else outgoing.end();
 }
 
 function unreachable(error: Error): EngineError {

@@ -31,7 +31,11 @@ export function toFault(error: unknown, fallback: string, doing: string): Fault 
   if (/no command specified/i.test(error.message)) {
     return badRequest('compute.image-invalid', 'The image names no command to run; give the server one.', { cause: error });
   }
-  return new Fault(500, fallback, `Could not ${doing}: ${reasonOf(error.message)}.`, { cause: error });
+  if (error.status === 404 && /no such container/i.test(error.message)) {
+    return notFound('compute.server-unknown', `Could not ${doing}: it is not on this node any more.`, { cause: error });
+  }
+  const status = error.status === 409 ? 409 : 500;
+  return new Fault(status, fallback, `Could not ${doing}: ${reasonOf(error.message)}.`, { cause: error });
 }
 
 /** The last, telling part of the engine's nested messages, without paths of the node. */

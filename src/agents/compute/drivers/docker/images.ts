@@ -1,12 +1,12 @@
 /** Images on this node: one tag per Glance id and digest, loaded once however many servers wait for it. */
 import { Readable } from 'node:stream';
-import { badRequest } from '../../../../kernel/fault.ts';
+import { badRequest, isFault, unavailable } from '../../../../kernel/fault.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
 import type { ImageRef } from '../../protocol.ts';
 import { imageTag } from './container-config.ts';
 import { EngineError, isEngineStatus } from './engine-error.ts';
 import type { Engine } from './engine.ts';
-import { toFault } from './faults.ts';
+import { reasonOf, toFault } from './faults.ts';
 import { rewriteImageArchive } from './image-archive.ts';
 import { TarError } from './tar.ts';
 
@@ -37,14 +37,16 @@ export function createImages(engine: Engine, fetchImage: (ref: ImageRef) => Prom
 
   async function loadImage(ref: ImageRef, tag: string): Promise<void> {
     const began = performance.now();
-    const source = await fetchImage(ref);
+    const source = await fetchImage(ref).catch((error: unknown) => {
+      throw fetchFault(error, ref);
+    });
     const platform = { os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch };
     const archive = Readable.from(rewriteImageArchive(source, { tag, digest: ref.digest, size: ref.size, platform }), { objectMode: false });
     try {
       const reply = await engine.stream('POST', '/images/load', { query: { quiet: 1 }, stream: archive, timeout_ms: LOAD_SILENCE_MS });
       await checkLoad(reply);
     } catch (error) {
-      throw loadFault(error);
+      throw loadFault(error, ref);
     } finally {
       archive.destroy();
       source.destroy();
@@ -85,8 +87,15 @@ async function checkLoad(reply: Readable): Promise<void> {
   }
 }
 
-function loadFault(error: unknown): Error {
+function loadFault(error: unknown, ref: ImageRef): Error {
+  if (!(error instanceof EngineError) && !(error instanceof TarError)) return fetchFault(error, ref);
   const fault = toFault(error, 'compute.image-invalid', 'load the image');
   const refused = error instanceof EngineError && error.reason === 'refused' && fault.code === 'compute.image-invalid';
-  return refused ? toFault(new TarError(`the engine refuses it (${error.message.slice(0, 200)})`), '', '') : fault;
+  return refused ? toFault(new TarError(`the engine refuses it (${reasonOf(error.message)})`), '', '') : fault;
+}
+
+/** The way from the store broke: nothing is said of the image itself. */
+function fetchFault(error: unknown, ref: ImageRef): Error {
+  if (isFault(error)) return error;
+  return unavailable('compute.image-fetch-failed', `Could not fetch image ${ref.id} from the image store.`, { cause: error });
 }
