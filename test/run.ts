@@ -3,10 +3,11 @@
  * PostgreSQL, with real Docker and real namespaces. Installs what is missing. `./gantry test NAME…` runs the named parts.
  */
 import { spawn } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { prepareMachine } from './support/machine.ts';
+import { startPostgres } from './support/postgres.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
@@ -54,6 +55,29 @@ async function runTests(patterns: string[], env: Record<string, string>, concurr
   }
 }
 
+/** One PostgreSQL server for all test processes. */
+async function runOnPostgres(patterns: string[]): Promise<Counts> {
+  const server = await startPostgres();
+  try {
+    return await runTests(patterns, { GANTRY_TEST_DATABASE: 'postgres', GANTRY_TEST_POSTGRES_URL: server.url }, 2);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** On SQLite, with every statement explained: one that would read a growing table whole counts as a failed test. */
+async function runExplained(patterns: string[]): Promise<Counts> {
+  const folder = mkdtempSync(join(tmpdir(), 'gantry-explain-'));
+  const findings = join(folder, 'findings');
+  writeFileSync(findings, '');
+  const preload = join(root, 'test', 'support', 'explain.ts');
+  const counts = await runTests(patterns, { GANTRY_TEST_DATABASE: 'sqlite', GANTRY_EXPLAIN_FILE: findings, NODE_OPTIONS: `--import=${preload}` }, 2);
+  const scans = [...new Set(readFileSync(findings, 'utf8').split('\n').filter((line) => line !== ''))];
+  rmSync(folder, { recursive: true, force: true });
+  for (const scan of scans) console.log(`full scan: ${scan}`);
+  return scans.length === 0 ? { ...counts, passed: counts.passed + 1 } : { ...counts, failed: counts.failed + 1 };
+}
+
 function start(command: string[], env: Record<string, string>): Promise<boolean> {
   return new Promise((done) => {
     const child = spawn(command[0]!, command.slice(1), { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
@@ -70,8 +94,8 @@ const parts: Part[] = [
   check('dead-code', [process.execPath, bin('knip')]),
   tests('surface', ['test/surface/**/*.test.ts']),
   tests('kernel', ['test/kernel-*/**/*.test.ts', 'test/agents/**/*.test.ts', 'test/cli/**/*.test.ts']),
-  tests('sqlite', DATABASE_TESTS, { env: { GANTRY_TEST_DATABASE: 'sqlite' } }),
-  tests('postgres', DATABASE_TESTS, { env: { GANTRY_TEST_DATABASE: 'postgres' } }),
+  { name: 'sqlite', run: () => runExplained(DATABASE_TESTS) },
+  { name: 'postgres', run: () => runOnPostgres(DATABASE_TESTS) },
   tests('real', ['test/real/**/*.test.ts'], { real: true, concurrency: 1 }),
 ];
 

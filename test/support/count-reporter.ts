@@ -10,8 +10,9 @@ export default async function* count(source: AsyncIterable<Event>): AsyncGenerat
   let skipped = 0;
   for await (const { type, data } of source) {
     if (data.details?.type === 'suite') continue;
-    if (type === 'test:pass') data.skip === undefined && data.todo === undefined ? passed++ : skipped++;
-    else if (type === 'test:fail') failed++;
+    if (type === 'test:fail') failed++;
+    else if (type === 'test:pass' && data.skip === undefined && data.todo === undefined) passed++;
+    else if (type === 'test:pass') skipped++;
   }
   yield JSON.stringify({ passed, failed, skipped });
 }
