@@ -3,11 +3,13 @@ import type { Readable } from 'node:stream';
 import { notFound, unavailable, type Fault } from '../fault.ts';
 import type { Log } from '../log/log.ts';
 import { fetchFromController, type FetchOptions } from './agent-fetch.ts';
-import { openChannel, type CallOptions, type Channel } from './channel.ts';
-import { closeCode, LINK_PATH, PROTOCOL_VERSION, type Hello } from './frames.ts';
-import { dial, Refused, type Dialled } from './dial.ts';
+import { openChannel, type Channel } from './channel.ts';
+import type { Dialled } from './dial.ts';
+import { LINK_PATH, PROTOCOL_VERSION, type Hello } from './frames.ts';
 import { defaultHeartbeat, type HeartbeatOptions } from './heartbeat.ts';
-import { loadIdentity, saveIdentity } from './identity-file.ts';
+import { loadIdentity, saveIdentity, type Identity } from './identity-file.ts';
+import { keepLinked, type Backoff } from './keep-linked.ts';
+import type { CallOptions } from './pending-calls.ts';
 
 export interface AgentLinkOptions {
   /** `ws://`, `wss://`, `http://` or `https://`; a path other than `/` replaces `/agent/v1`. */
@@ -26,7 +28,7 @@ export interface AgentLinkOptions {
   handlers: Record<string, (params: any) => unknown>;
   log: Log;
   /** Between attempts: doubles from `min_ms` to `max_ms`, half of it by chance. */
-  backoff?: { min_ms: number; max_ms: number };
+  backoff?: Backoff;
   heartbeat?: HeartbeatOptions;
 }
 
@@ -51,72 +53,32 @@ export function connectToController(options: AgentLinkOptions): AgentLink {
   const identity = loadIdentity(options.identityFile);
   if (!identity.joined && (options.joinToken ?? '') === '') throw new Error('the node has not joined a cloud yet: a join token is needed');
   const ca = options.caFile === undefined ? undefined : readFileSync(options.caFile);
-  const backoff = options.backoff ?? { min_ms: 200, max_ms: 15_000 };
-  const hooks = new Set<{ hook: () => void | Promise<void> }>();
+  const hooks = createHooks(log);
   const stop = new AbortController();
   let channel: Channel | undefined;
-  let failures = 0;
-  let ended: Promise<void> | undefined;
 
-  const hello = (): Hello => ({
-    protocol: PROTOCOL_VERSION,
-    node_id: identity.node_id,
-    key: identity.key,
-    ...(!identity.joined && options.joinToken !== undefined && { join_token: options.joinToken }),
-    hostname: options.hostname,
-    roles: options.roles,
-    tunnel_ip: options.tunnel_ip ?? null,
-    host_ip: options.host_ip ?? null,
-  });
-  const runHook = async (hook: () => void | Promise<void>): Promise<void> => {
-    try {
-      await hook();
-    } catch (error) {
-      log.error({ err: error }, 'what was to follow the connection failed');
-    }
-  };
-  const welcomed = ({ socket, transport }: Dialled): Promise<void> =>
+  const onWelcome = (dialled: Dialled): Promise<number> =>
     new Promise((resolve) => {
-      channel = openChannel({
-        socket,
-        transport,
-        peer: 'the controller',
-        log,
-        heartbeat: options.heartbeat ?? defaultHeartbeat,
-        unavailable: controllerAway,
-        onCall: (method, params) => dispatch(options.handlers, method, params),
-        onEvent: (event) => log.debug({ event }, 'an event that no one here waits for'),
-        onClose: (code, reason) => {
-          channel = undefined;
-          // Two agents with one identity would chase each other at full speed.
-          failures = code === closeCode.replaced ? 8 : 0;
-          log.warn({ code, reason }, 'the link to the controller is gone');
-          resolve();
-        },
+      channel = openAgentChannel(options, dialled, (code) => {
+        channel = undefined;
+        resolve(code);
       });
       if (!identity.joined) {
         identity.joined = true;
         saveIdentity(options.identityFile, identity);
       }
       log.info({ url: target.url, node_id: identity.node_id }, 'linked to the controller');
-      for (const { hook } of hooks) void runHook(hook);
+      hooks.runAll();
     });
-  const live = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      try {
-        await dial(target.url, hello(), ca, stop.signal, welcomed);
-      } catch (error) {
-        if (stop.signal.aborted) break;
-        // What was refused once will be refused again until someone acts.
-        failures = error instanceof Refused && error.code !== closeCode.failed ? 8 : failures + 1;
-        const fields = error instanceof Refused ? { code: error.code, reason: error.message } : { err: error };
-        log.warn({ url: target.url, ...fields }, 'no link to the controller');
-      }
-      await pause(delay(backoff, failures), stop.signal);
-    }
-  };
-
-  ended = live();
+  const ended = keepLinked({
+    url: target.url,
+    hello: () => helloOf(options, identity),
+    ca,
+    backoff: options.backoff ?? { min_ms: 200, max_ms: 15_000 },
+    log,
+    signal: stop.signal,
+    onWelcome,
+  });
   return {
     node_id: identity.node_id,
     connected: () => channel !== undefined,
@@ -127,16 +89,66 @@ export function connectToController(options: AgentLinkOptions): AgentLink {
     emit: (event, params) => channel?.emit(event, params) ?? false,
     fetch: (path, fetchOptions = {}) =>
       fetchFromController(target.origin, path, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, fetchOptions),
-    onConnect(hook) {
-      const entry = { hook };
-      hooks.add(entry);
-      if (channel !== undefined) void runHook(hook);
-      return () => hooks.delete(entry);
-    },
+    onConnect: (hook) => hooks.add(hook, channel !== undefined),
     async close() {
       stop.abort();
       channel?.close(1000, 'the agent stops');
       await ended;
+    },
+  };
+}
+
+function openAgentChannel(options: AgentLinkOptions, { socket, transport }: Dialled, onClose: (code: number) => void): Channel {
+  const { log, handlers } = options;
+  return openChannel({
+    socket,
+    transport,
+    peer: 'the controller',
+    log,
+    heartbeat: options.heartbeat ?? defaultHeartbeat,
+    unavailable: controllerAway,
+    onCall: (method, params) => dispatch(handlers, method, params),
+    onEvent: (event) => log.debug({ event }, 'an event that no one here waits for'),
+    onClose: (code, reason) => {
+      log.warn({ code, reason }, 'the link to the controller is gone');
+      onClose(code);
+    },
+  });
+}
+
+function helloOf(options: AgentLinkOptions, identity: Identity): Hello {
+  return {
+    protocol: PROTOCOL_VERSION,
+    node_id: identity.node_id,
+    key: identity.key,
+    ...(!identity.joined && options.joinToken !== undefined && { join_token: options.joinToken }),
+    hostname: options.hostname,
+    roles: options.roles,
+    tunnel_ip: options.tunnel_ip ?? null,
+    host_ip: options.host_ip ?? null,
+  };
+}
+
+type Hook = () => void | Promise<void>;
+
+function createHooks(log: Log): { add(hook: Hook, now: boolean): () => void; runAll(): void } {
+  const hooks = new Set<{ hook: Hook }>();
+  const run = async (hook: Hook): Promise<void> => {
+    try {
+      await hook();
+    } catch (error) {
+      log.error({ err: error }, 'what was to follow the connection failed');
+    }
+  };
+  return {
+    add(hook, now) {
+      const entry = { hook };
+      hooks.add(entry);
+      if (now) void run(hook);
+      return () => hooks.delete(entry);
+    },
+    runAll() {
+      for (const { hook } of hooks) void run(hook);
     },
   };
 }
@@ -155,22 +167,4 @@ function targetOf(text: string): { url: string; origin: string } {
   if (url.pathname === '/') url.pathname = LINK_PATH;
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
   return { url: `${secure ? 'wss' : 'ws'}://${url.host}${url.pathname}`, origin: `${secure ? 'https' : 'http'}://${url.host}` };
-}
-
-function delay({ min_ms, max_ms }: { min_ms: number; max_ms: number }, failures: number): number {
-  const whole = Math.min(max_ms, min_ms * 2 ** failures);
-  return whole / 2 + (Math.random() * whole) / 2;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

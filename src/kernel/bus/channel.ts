@@ -1,19 +1,11 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
-import { Fault, isFault, tooLarge, unavailable } from '../fault.ts';
+import { isFault, tooLarge, unavailable, type Fault } from '../fault.ts';
 import type { Log } from '../log/log.ts';
-import { closeCode, fromWireError, MAX_MESSAGE_BYTES, parseFrame, toWireError, type Frame } from './frames.ts';
+import { closeCode, MAX_MESSAGE_BYTES, parseFrame, toWireError, type Frame } from './frames.ts';
 import { startHeartbeat, type HeartbeatOptions } from './heartbeat.ts';
-import { createOutbox, type Waiting } from './outbox.ts';
-
-export interface CallOptions {
-  /** Default: two minutes. */
-  timeout_ms?: number;
-  /** Gives up waiting; what the other side began it finishes. */
-  signal?: AbortSignal;
-}
-
-export const DEFAULT_TIMEOUT_MS = 120_000;
+import { createOutbox } from './outbox.ts';
+import { createPendingCalls, type CallOptions } from './pending-calls.ts';
 
 export interface ChannelOptions {
   socket: WebSocket;
@@ -41,17 +33,11 @@ export interface Channel {
   close(code: number, reason: string): void;
 }
 
-interface Pending {
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-}
-
 /** Takes over a socket whose handshake is done. */
 export function openChannel(options: ChannelOptions): Channel {
   const { socket, peer, log } = options;
   const outbox = createOutbox(socket);
-  const pending = new Map<number, Pending>();
-  let lastId = 0;
+  const calls = createPendingCalls(peer);
   let open = true;
 
   const end = (code: number, reason: string): void => {
@@ -59,8 +45,7 @@ export function openChannel(options: ChannelOptions): Channel {
     open = false;
     stopHeartbeat();
     outbox.clear();
-    for (const call of pending.values()) call.reject(options.unavailable());
-    pending.clear();
+    calls.failAll(options.unavailable);
     options.onClose(code, reason);
   };
   const stopHeartbeat = startHeartbeat(socket, options.transport, options.heartbeat, () => {
@@ -74,59 +59,20 @@ export function openChannel(options: ChannelOptions): Channel {
       socket.terminate();
     }
   };
-  const answer = async (id: number, method: string, params: unknown): Promise<void> => {
-    try {
-      post({ id, result: await options.onCall(method, params) });
-    } catch (error) {
-      if (!isFault(error)) log.error({ err: error, peer, method }, 'a call over the link failed');
-      post({ id, fault: toWireError(error) });
-    }
-  };
-  const settle = (id: number, frame: Record<string, unknown>): void => {
-    const call = pending.get(id);
-    if (call === undefined) return; // given up meanwhile
-    if ('fault' in frame) call.reject(fromWireError(frame['fault']));
-    else call.resolve(frame['result']);
-  };
-  const settled = (id: number, done: () => void, waiting: Waiting): void => {
-    pending.delete(id);
-    waiting.dropped = true;
-    done();
-  };
-  const receive = (data: RawData): void => {
-    let frame: Record<string, unknown>;
-    try {
-      frame = parseFrame((data as Buffer).toString());
-    } catch {
-      socket.close(closeCode.malformed, 'a frame is not a JSON object');
-      return;
-    }
-    if (typeof frame['event'] === 'string') options.onEvent(frame['event'], frame['params']);
-    else if (typeof frame['id'] !== 'number') socket.close(closeCode.malformed, 'a frame has neither id nor event');
-    else if (typeof frame['call'] === 'string') void answer(frame['id'], frame['call'], frame['params']);
-    else settle(frame['id'], frame);
-  };
   socket.on('message', (data) => {
-    if (open) receive(data);
+    if (open) receive(data, options, post, calls.settle);
   });
   socket.on('error', (error) => log.debug({ err: error, peer }, 'the link failed'));
   socket.on('close', (code, reason) => end(code, reason.toString()));
 
   return {
-    call(method, params, { timeout_ms = DEFAULT_TIMEOUT_MS, signal } = {}) {
-      return new Promise((resolve, reject) => {
+    call: (method, params, callOptions = {}) =>
+      calls.start(method, callOptions, (id) => {
         if (!open) throw options.unavailable();
-        signal?.throwIfAborted();
-        const id = (lastId += 1);
         const waiting = outbox.push(encode({ id, call: method, params }));
         if (waiting === false) throw unavailable('bus.congested', `The link to ${peer} is congested.`, { retryable: true });
-        const done = watch(signal, timeout_ms, (error) => pending.get(id)?.reject(error), peer, method);
-        pending.set(id, {
-          resolve: (result) => (settled(id, done, waiting), resolve(result)),
-          reject: (error) => (settled(id, done, waiting), reject(error)),
-        });
-      });
-    },
+        return waiting;
+      }),
     emit(event, params) {
       post({ event, params });
       return open;
@@ -138,18 +84,31 @@ export function openChannel(options: ChannelOptions): Channel {
   };
 }
 
-/** @returns how to stop watching. */
-function watch(signal: AbortSignal | undefined, timeout_ms: number, give_up: (error: unknown) => void, peer: string, method: string): () => void {
-  const timer = setTimeout(() => {
-    give_up(new Fault(504, 'bus.timeout', `There was no answer from ${peer} to ${method} within ${timeout_ms} ms.`, { retryable: true }));
-  }, timeout_ms);
-  if (signal === undefined) return () => clearTimeout(timer);
-  const abort = (): void => give_up(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  return () => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
-  };
+type Post = (frame: Frame) => void;
+
+function receive(data: RawData, options: ChannelOptions, post: Post, settle: (id: number, frame: Record<string, unknown>) => void): void {
+  const { socket } = options;
+  let frame: Record<string, unknown>;
+  try {
+    frame = parseFrame((data as Buffer).toString());
+  } catch {
+    socket.close(closeCode.malformed, 'a frame is not a JSON object');
+    return;
+  }
+  const { id, event, call, params } = frame;
+  if (typeof event === 'string') options.onEvent(event, params);
+  else if (typeof id !== 'number') socket.close(closeCode.malformed, 'a frame has neither id nor event');
+  else if (typeof call === 'string') void answer(options, post, id, call, params);
+  else settle(id, frame);
+}
+
+async function answer({ onCall, log, peer }: ChannelOptions, post: Post, id: number, method: string, params: unknown): Promise<void> {
+  try {
+    post({ id, result: await onCall(method, params) });
+  } catch (error) {
+    if (!isFault(error)) log.error({ err: error, peer, method }, 'a call over the link failed');
+    post({ id, fault: toWireError(error) });
+  }
 }
 
 /** @throws Fault 413 for what the other side would refuse. */

@@ -1,25 +1,18 @@
 import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/database.ts';
 import { badRequest, notFound, unavailable, type Fault } from '../fault.ts';
 import type { Log } from '../log/log.ts';
-import { openChannel, type CallOptions, type Channel } from './channel.ts';
-import { closeCode, type Hello } from './frames.ts';
+import { closeCode } from './frames.ts';
 import { acceptAgents } from './handshake.ts';
 import { defaultHeartbeat, type HeartbeatOptions } from './heartbeat.ts';
+import { createLinkTable, type ConnectedNode, type LinkTable } from './link-table.ts';
+import { createListeners } from './listeners.ts';
 import { admitNode, readNodeHeader } from './node-auth.ts';
 import { createNodeStore, type NodeRow, type NodeStore } from './node-store.ts';
+import type { CallOptions } from './pending-calls.ts';
 
-/** A node that is connected: what handlers and listeners are told. */
-export interface ConnectedNode {
-  id: string;
-  hostname: string;
-  roles: readonly string[];
-  tunnel_ip: string | null;
-  host_ip: string | null;
-}
+export type { ConnectedNode } from './link-table.ts';
 
 export interface NodeInfo extends ConnectedNode {
   state: 'up' | 'down';
@@ -70,102 +63,84 @@ export interface NodeLinkOptions {
   seen_interval_ms?: number;
 }
 
-interface Link {
-  node: ConnectedNode;
-  channel: Channel;
-}
-
-type Listener<A extends unknown[]> = (...args: A) => void;
+type Handler = (node: ConnectedNode, params: any) => unknown;
 
 export function createNodeLink(options: NodeLinkOptions): NodeLink {
   const { log } = options;
   const store = createNodeStore(options.db, options.clock);
-  const links = new Map<string, Link>();
-  const handlers = new Map<string, (node: ConnectedNode, params: any) => unknown>();
-  const connects = listeners<[ConnectedNode]>(log);
-  const disconnects = listeners<[ConnectedNode]>(log);
-  const events = listeners<[ConnectedNode, string, any]>(log);
+  const handlers = new Map<string, Handler>([['node.resources', saveResources(store)]]);
+  const connects = createListeners<[ConnectedNode]>(log);
+  const disconnects = createListeners<[ConnectedNode]>(log);
+  const events = createListeners<[ConnectedNode, string, any]>(log);
   const seen = recorder(store, log);
-  handlers.set('node.resources', (node, params: unknown) => {
-    if (typeof params !== 'object' || params === null) throw badRequest('bus.bad-resources', 'Resources are an object.');
-    return store.saveResources(node.id, JSON.stringify(params));
+  const links = createLinkTable({
+    log,
+    heartbeat: options.heartbeat ?? defaultHeartbeat,
+    away,
+    onCall: (node, method, params) => {
+      const handler = handlers.get(method);
+      if (handler === undefined) throw notFound('bus.no-such-method', `The controller has no method ${method}.`);
+      return handler(node, params);
+    },
+    onEvent: events.tell,
+    onConnect: connects.tell,
+    onDisconnect: (node) => {
+      void seen([node.id]);
+      disconnects.tell(node);
+    },
   });
-
-  const dispatch = (node: ConnectedNode, method: string, params: unknown): unknown => {
-    const handler = handlers.get(method);
-    if (handler === undefined) throw notFound('bus.no-such-method', `The controller has no method ${method}.`);
-    return handler(node, params);
-  };
-  const admitted = (hello: Hello, socket: WebSocket, transport: Socket): void => {
-    const { node_id: id, hostname, roles, tunnel_ip, host_ip } = hello;
-    const node: ConnectedNode = { id, hostname, roles, tunnel_ip, host_ip };
-    // Of two links of one node the older is a dead one that no one has noticed yet.
-    links.get(id)?.channel.close(closeCode.replaced, 'the node has connected again');
-    const channel = openChannel({
-      socket,
-      transport,
-      peer: `node ${hostname}`,
-      log,
-      heartbeat: options.heartbeat ?? defaultHeartbeat,
-      unavailable: () => away(hostname),
-      onCall: (method, params) => dispatch(node, method, params),
-      onEvent: (event, params) => events.tell(node, event, params),
-      onClose: (code, reason) => {
-        links.delete(id);
-        log.info({ node_id: id, hostname, code, reason }, 'a node is gone');
-        seen([id]);
-        disconnects.tell(node);
-      },
-    });
-    links.set(id, { node, channel });
-    log.info({ node_id: id, hostname, roles }, 'a node is here');
-    connects.tell(node);
-  };
   const agents = acceptAgents({
     log,
     timeout_ms: options.handshake_timeout_ms ?? 10_000,
     admit: (frame) => admitNode(store, options.joinToken, frame),
-    onAdmitted: admitted,
+    onAdmitted: links.add,
   });
-  const timer = setInterval(() => seen([...links.keys()]), options.seen_interval_ms ?? 30_000);
+  const timer = setInterval(() => void seen(links.ids()), options.seen_interval_ms ?? 30_000);
   timer.unref();
-  const cut = (id: string, code: number, reason: string): void => links.get(id)?.channel.close(code, reason);
-
   return {
     attach: agents.attach,
-    async call<T>(node_id: string, method: string, params?: unknown, callOptions?: CallOptions): Promise<T> {
-      const link = links.get(node_id);
-      if (link === undefined) throw away(node_id);
-      return (await link.channel.call(method, params, callOptions)) as T;
-    },
+    call: links.call,
     handle(method, handler) {
       if (handlers.has(method)) throw new Error(`the method ${method} has a handler already`);
       handlers.set(method, handler);
     },
+    ...administration(store, links),
+    isConnected: links.has,
+    onConnect: connects.add,
+    onDisconnect: disconnects.add,
+    onEvent: events.add,
+    authenticateNode: (header) => readNodeHeader(store, header),
+    async close() {
+      clearInterval(timer);
+      agents.close();
+      links.closeAll();
+      await seen([]);
+    },
+  };
+}
+
+function administration(store: NodeStore, links: LinkTable): Pick<NodeLink, 'nodes' | 'node' | 'setDisabled' | 'remove'> {
+  return {
     nodes: async () => (await store.list()).map((row) => toInfo(row, links.has(row.id))),
     async node(id) {
       const row = await store.find(id);
       return row === undefined ? undefined : toInfo(row, links.has(id));
     },
-    isConnected: (id) => links.has(id),
-    onConnect: connects.add,
-    onDisconnect: disconnects.add,
-    onEvent: events.add,
-    authenticateNode: (header) => readNodeHeader(store, header),
     async setDisabled(id, disabled) {
       if (!(await store.setDisabled(id, disabled))) throw noSuchNode(id);
-      if (disabled) cut(id, closeCode.disabled, 'the node was disabled');
+      if (disabled) links.cut(id, closeCode.disabled, 'the node was disabled');
     },
     async remove(id) {
       if (!(await store.remove(id))) throw noSuchNode(id);
-      cut(id, closeCode.unknown_node, 'the node was removed');
+      links.cut(id, closeCode.unknown_node, 'the node was removed');
     },
-    async close() {
-      clearInterval(timer);
-      agents.close();
-      for (const { channel } of [...links.values()]) channel.close(1001, 'the controller stops');
-      await seen([]);
-    },
+  };
+}
+
+function saveResources(store: NodeStore): Handler {
+  return async (node, params: unknown) => {
+    if (typeof params !== 'object' || params === null) throw badRequest('bus.bad-resources', 'Resources are an object.');
+    await store.saveResources(node.id, JSON.stringify(params));
   };
 }
 
@@ -180,26 +155,6 @@ function toInfo(row: NodeRow, connected: boolean): NodeInfo {
     state: connected ? 'up' : 'down',
     disabled: row.disabled !== 0,
     resources: row.resources === null ? null : (JSON.parse(row.resources) as Record<string, unknown>),
-  };
-}
-
-function listeners<A extends unknown[]>(log: Log): { add(listener: Listener<A>): () => void; tell(...args: A): void } {
-  const all = new Set<{ listener: Listener<A> }>();
-  return {
-    add(listener) {
-      const entry = { listener };
-      all.add(entry);
-      return () => all.delete(entry);
-    },
-    tell(...args) {
-      for (const { listener } of all) {
-        try {
-          listener(...args);
-        } catch (error) {
-          log.error({ err: error }, 'a listener of the node link failed');
-        }
-      }
-    },
   };
 }
 
