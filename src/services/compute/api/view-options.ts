@@ -1,0 +1,42 @@
+import type { Call } from '../../../kernel/api/endpoint.ts';
+import type { ComputeDeps } from '../deps.ts';
+import { listNodes } from '../store/nodes.ts';
+import { userDataOf } from '../store/servers.ts';
+import type { NodeRow, ServerRow } from '../store/tables.ts';
+import { versions } from '../versions.ts';
+import { isAdmin, readerOf } from './server-target.ts';
+import type { ViewOptions } from './server-view.ts';
+
+type AnyCall = Pick<Call, 'version' | 'base' | 'allows'>;
+
+/** What this caller may see of these servers, and what has to be read for it: at most two queries. */
+export async function viewOptions(deps: ComputeDeps, call: AnyCall, rows: readonly ServerRow[], one: boolean): Promise<ViewOptions> {
+  const { version, base } = call;
+  const first = rows[0];
+  const target = one && first !== undefined ? { project_id: first.project_id } : undefined;
+  const extended = call.allows('os_compute_api:os-extended-server-attributes', target);
+  const wantsUserData = extended && version >= versions.SERVER_MORE_ATTRIBUTES;
+  const withUserData = wantsUserData ? rows.filter((row) => row.has_user_data === 1).map(({ id }) => id) : [];
+  return {
+    version,
+    base,
+    is_admin: isAdmin(call),
+    extended,
+    extra_specs: version >= versions.SERVER_FLAVOR_EMBEDDED && call.allows('os_compute_api:servers:show:flavor-extra-specs', target),
+    host_status: version >= versions.SERVER_HOST_STATUS ? await hostStatus(deps, call, target) : undefined,
+    user_data: withUserData.length === 0 ? new Map() : await userDataOf(readerOf(deps), withUserData),
+    show_groups: one,
+  };
+}
+
+async function hostStatus(deps: ComputeDeps, call: AnyCall, target: Record<string, unknown> | undefined): Promise<ViewOptions['host_status']> {
+  if (!call.allows('os_compute_api:servers:show:host_status', target)) return undefined;
+  const nodes = new Map((await listNodes(readerOf(deps))).map((node) => [node.id, statusOfNode(deps, node)]));
+  return (row) => (row.node_id === null ? '' : (nodes.get(row.node_id) ?? 'UNKNOWN'));
+}
+
+/** UP, DOWN or MAINTENANCE. */
+export function statusOfNode(deps: Pick<ComputeDeps, 'nodes'>, node: NodeRow): 'UP' | 'DOWN' | 'MAINTENANCE' {
+  if (node.forced_down === 1 || !deps.nodes.isConnected(node.id)) return 'DOWN';
+  return node.disabled === 1 ? 'MAINTENANCE' : 'UP';
+}

@@ -1,0 +1,33 @@
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+
+/** The `[compute]` section of the configuration. */
+export const ComputeSection = Type.Object(
+  {
+    default_availability_zone: Type.String({ default: 'nova', minLength: 1, description: 'Zone of hosts that no aggregate puts into another.' }),
+    cpu_allocation_ratio: Type.Number({ default: 4, exclusiveMinimum: 0, description: 'How many virtual CPUs are given out per CPU of a host.' }),
+    ram_allocation_ratio: Type.Number({ default: 1, exclusiveMinimum: 0, description: 'How much memory is given out per memory of a host.' }),
+    disk_allocation_ratio: Type.Number({ default: 1, exclusiveMinimum: 0, description: 'How much disk is given out per disk of a host.' }),
+    reserved_memory_mb: Type.Integer({ default: 512, minimum: 0, description: 'Memory of a host that is kept back for the host itself.' }),
+    pids_limit: Type.Integer({ default: 4096, minimum: 16, description: 'Most processes and threads in one server; the flavor extra spec docker:pids replaces it.' }),
+    shutdown_timeout: Type.Integer({ default: 60, minimum: 0, description: 'Seconds that a server has to end by itself when it is stopped.' }),
+    boot_timeout: Type.Integer({ default: 600, minimum: 1, description: 'Seconds that a node has to start a server, fetching its image included.' }),
+    max_limit: Type.Integer({ default: 1000, minimum: 1, description: 'Most entries on one page of a list.' }),
+    max_schedule_attempts: Type.Integer({ default: 3, minimum: 1, description: 'How many hosts are tried for one server.' }),
+    sync_interval: Type.Integer({ default: 60, minimum: 1, description: 'Seconds between two comparisons of servers with what the nodes run.' }),
+    orphan_grace: Type.Integer({ default: 120, minimum: 0, description: 'Seconds that a guest without a server may stay on a node before it is removed.' }),
+    quota_instances: Type.Integer({ default: 10, minimum: -1, description: 'Servers a project may have; -1: any number.' }),
+    quota_cores: Type.Integer({ default: 20, minimum: -1, description: 'Virtual CPUs a project may have.' }),
+    quota_ram: Type.Integer({ default: 51200, minimum: -1, description: 'Memory in MiB a project may have.' }),
+    quota_metadata_items: Type.Integer({ default: 128, minimum: -1, description: 'Metadata entries of one server.' }),
+    quota_injected_files: Type.Integer({ default: 5, minimum: -1, description: 'Files put into one new server.' }),
+    quota_injected_file_content_bytes: Type.Integer({ default: 10240, minimum: -1, description: 'Bytes of one such file.' }),
+    quota_injected_file_path_length: Type.Integer({ default: 255, minimum: -1, description: 'Characters of the path of one such file.' }),
+    quota_key_pairs: Type.Integer({ default: 100, minimum: -1, description: 'Key pairs of one user.' }),
+    quota_server_groups: Type.Integer({ default: 10, minimum: -1, description: 'Server groups of a project.' }),
+    quota_server_group_members: Type.Integer({ default: 10, minimum: -1, description: 'Servers of one server group.' }),
+  },
+  { additionalProperties: false },
+);
+
+export type ComputeConfig = Static<typeof ComputeSection>;

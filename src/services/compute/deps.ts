@@ -1,0 +1,47 @@
+import type { Transaction } from 'kysely';
+import type { NodeLink } from '../../kernel/bus/node-link.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Database } from '../../kernel/db/database.ts';
+import type { Log } from '../../kernel/log/log.ts';
+import type { IdentityClient } from '../identity/client.ts';
+import type { ImageClient } from '../image/client.ts';
+import type { NetworkClient } from '../network/client.ts';
+import type { PlacementClient } from '../placement/client.ts';
+import type { ComputeConfig } from './config.ts';
+
+/** The links to the nodes: `kernel/bus/node-link.ts`. */
+export type ComputeNodes = Pick<NodeLink, 'call' | 'handle' | 'isConnected' | 'onConnect' | 'onDisconnect' | 'onEvent' | 'nodes'>;
+
+/** What a power task is to do, in the words of the API's actions. */
+export type PowerTask = 'start' | 'stop' | 'reboot' | 'reboot-hard' | 'pause' | 'unpause';
+
+/** Who asked, for the log of the work. */
+export interface RequestIds {
+  readonly request_id: string;
+  readonly global_request_id: string | undefined;
+}
+
+/**
+ * Asks for long work, in the transaction of the change that wants it: it begins once that has committed.
+ * Each server has at most one piece of work at a time; a second one is refused with 409.
+ */
+export interface ComputeTasks {
+  boot(tx: Transaction<any>, server_id: string, action_id: string, ids: RequestIds): Promise<void>;
+  /** Stops a boot or power task that runs and takes its place. */
+  remove(tx: Transaction<any>, server_id: string, action_id: string, ids: RequestIds): Promise<void>;
+  power(tx: Transaction<any>, server_id: string, action_id: string, what: PowerTask, ids: RequestIds): Promise<void>;
+}
+
+/** What every part of compute is built from: handed in by the composition root, nothing is global. */
+export interface ComputeDeps {
+  readonly db: Database<any>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly config: ComputeConfig;
+  readonly identity: IdentityClient;
+  readonly image: ImageClient;
+  readonly network: NetworkClient;
+  readonly placement: PlacementClient;
+  readonly nodes: ComputeNodes;
+  readonly tasks: ComputeTasks;
+}

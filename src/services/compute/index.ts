@@ -1,0 +1,87 @@
+/** Compute v2.1: servers, and all that it takes to run them on the nodes. */
+import type { GuestReport } from '../../agents/compute/protocol.ts';
+import { computeMethods } from '../../agents/compute/protocol.ts';
+import type { ConnectedNode } from '../../kernel/bus/node-link.ts';
+import type { Service } from '../../kernel/service.ts';
+import type { Tasks } from '../../kernel/task/tasks.ts';
+import { computeEndpoints } from './api/index.ts';
+import type { ComputeDeps } from './deps.ts';
+import { formatFault } from './faults.ts';
+import { allocationLeaksJob } from './jobs/allocation-leaks.ts';
+import { createNicRefresh } from './jobs/nic-refresh.ts';
+import { nodeInventoryJob, nodeLeft, takeInventory } from './jobs/node-inventory.ts';
+import { createPowerSync, type PowerSync, type SyncDeps } from './jobs/power-sync.ts';
+import { stuckServersJob } from './jobs/stuck-servers.ts';
+import { serverPolicies } from './policies.ts';
+import { firstMigration } from './store/migrations/001-first.ts';
+import { computeTasks } from './tasks/index.ts';
+import { computeVersions } from './versions.ts';
+
+export type ComputeServiceDeps = SyncDeps & { readonly tasks: Tasks };
+
+export interface ComputeService {
+  service: Service;
+  /** Listens to nodes and networking from now on. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createComputeService(deps: ComputeServiceDeps): ComputeService {
+  const { tasks: engine, ...rest } = deps;
+  const sync = createPowerSync(rest);
+  const taskDeps = { ...rest, engine, settled: sync.settled };
+  const { definitions, starter } = computeTasks(taskDeps, engine);
+  const all: ComputeDeps = { ...rest, tasks: starter };
+  const service: Service = {
+    name: 'compute',
+    prefix: '/compute',
+    microversions: computeVersions,
+    endpoints: computeEndpoints(all),
+    policies: serverPolicies,
+    formatFault,
+    requestIdHeaders: ['x-compute-request-id'],
+    tasks: definitions,
+    jobs: [sync.job, nodeInventoryJob(rest), allocationLeaksJob(rest), stuckServersJob(taskDeps, starter)],
+    migrations: [firstMigration],
+  };
+  return { service, ...listeners(rest, sync) };
+}
+
+/** The wires from nodes and networking, joined at start and cut at stop. */
+function listeners(deps: SyncDeps, sync: PowerSync): Pick<ComputeService, 'start' | 'stop'> {
+  const cuts: (() => void)[] = [];
+  const nics = createNicRefresh(deps);
+  const running = new Set<Promise<void>>();
+  const isCompute = (node: ConnectedNode): boolean => node.roles.includes('compute');
+
+  function background(what: string, node_id: string, work: () => Promise<unknown>): void {
+    const done = work()
+      .then(() => {})
+      .catch((error: unknown) => deps.log.warn({ err: error, node_id }, what))
+      .finally(() => running.delete(done));
+    running.add(done);
+  }
+
+  async function arrived(node: ConnectedNode): Promise<void> {
+    await takeInventory(deps, node);
+    await sync.syncNode(node.id);
+  }
+
+  return {
+    async start() {
+      cuts.push(
+        deps.nodes.onConnect((node) => isCompute(node) && background('a new node could not be looked at', node.id, () => arrived(node))),
+        deps.nodes.onDisconnect((node) => isCompute(node) && background('a node that left could not be noted', node.id, () => nodeLeft(deps, node.id))),
+        deps.nodes.onEvent((node, event, params: GuestReport) => {
+          if (event === computeMethods.changed) background('what a node told could not be used', node.id, () => sync.reported(node.id, params));
+        }),
+      );
+      deps.network.onServerNicsChanged((server_id) => nics.changed(server_id));
+    },
+    async stop() {
+      for (const cut of cuts.splice(0)) cut();
+      await Promise.allSettled([...running]);
+      await nics.idle();
+    },
+  };
+}

@@ -1,0 +1,27 @@
+/** Gives back what placement still holds for servers that are deleted. */
+import type { Kysely } from 'kysely';
+import { defineJob, type Job } from '../../../kernel/job/reconciler.ts';
+import { findServers } from '../store/servers.ts';
+import type { ComputeTables } from '../store/tables.ts';
+import type { SyncDeps } from './power-sync.ts';
+
+const AT_ONCE = 500;
+
+export function allocationLeaksJob(deps: SyncDeps): Job {
+  async function run(): Promise<object> {
+    const consumers = await deps.placement.consumers();
+    let released = 0;
+    for (let from = 0; from < consumers.length; from += AT_ONCE) {
+      const ids = consumers.slice(from, from + AT_ONCE).map(({ id }) => id);
+      const rows = await findServers(deps.db.read as Kysely<ComputeTables>, ids);
+      // Consumers that were never servers are someone else's.
+      for (const { id } of rows.filter(({ deleted }) => deleted === 1)) {
+        await deps.placement.release(id);
+        deps.log.warn({ server_id: id }, 'the allocation of a deleted server was released');
+        released += 1;
+      }
+    }
+    return { consumers: consumers.length, released };
+  }
+  return defineJob({ name: 'compute.allocation-leaks', every_seconds: 600, run });
+}

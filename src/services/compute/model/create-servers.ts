@@ -1,0 +1,237 @@
+/** From a checked request to rows and a boot that begins when they have committed. */
+import type { Kysely } from 'kysely';
+import type { ImageRef, InjectedFile } from '../../../agents/compute/protocol.ts';
+import { isoMicros } from '../../../kernel/clock.ts';
+import type { Auth, Context } from '../../../kernel/context.ts';
+import { asTransaction } from '../../../kernel/db/database.ts';
+import { badRequest, forbidden, isFault } from '../../../kernel/fault.ts';
+import { uuid } from '../../../kernel/ids.ts';
+import type { ImageInfo } from '../../image/client.ts';
+import type { PlannedNic, RequestedNic } from '../../network/client.ts';
+import type { ComputeDeps } from '../deps.ts';
+import { insertServers, setTags } from '../store/servers.ts';
+import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
+import { type FlavorSnapshot, flavorForServer } from './flavors.ts';
+import { guestCommand, guestEnvironment } from './guest-command.ts';
+import { checkImage, imageForServer } from './image-checks.ts';
+import { getKeypair } from './keypairs.ts';
+import { claimServerQuota, quotasOf } from './quota-sets.ts';
+import { startAction } from './server-actions.ts';
+import { groupForServer } from './server-groups.ts';
+import { serverNames } from './server-names.ts';
+import { type Placement, resolvePlacement } from './server-placement.ts';
+import { powerStates } from './server-state.ts';
+
+/** `POST /servers` after its schema: what the caller wants, in our words. */
+export interface CreateServers {
+  name: string;
+  description: string | null;
+  hostname: string | undefined;
+  image_id: string;
+  flavor_id: string;
+  /** `any`: the project's one network, or none if it has none. */
+  networks: RequestedNic[] | 'auto' | 'none' | 'any';
+  security_groups: string[];
+  key_name: string | null;
+  metadata: Record<string, string>;
+  tags: string[];
+  user_data: string | null;
+  files: InjectedFile[];
+  min_count: number;
+  max_count: number;
+  access_ip_v4: string | null;
+  access_ip_v6: string | null;
+  disk_config: 'AUTO' | 'MANUAL' | undefined;
+  zone: string | undefined;
+  host: string | undefined;
+  hypervisor_hostname: string | undefined;
+  /** zone:host:node asks for the node without a look at its zone. */
+  forced: boolean;
+  hints: Record<string, unknown>;
+}
+
+interface Resolved {
+  flavor: FlavorSnapshot;
+  image: ImageInfo;
+  image_ref: ImageRef;
+  public_key: string | null;
+  nics: PlannedNic[];
+  security_groups: { id: string; name: string }[];
+  group_id: string | null;
+  placement: Placement;
+  command: string[] | null;
+  environment: Record<string, string>;
+}
+
+export interface Caller {
+  ctx: Context;
+  auth: Auth;
+  is_admin: boolean;
+  /** May use flavors without a disk limit. */
+  zero_disk: boolean;
+}
+
+/**
+ * @returns the servers, all of one reservation.
+ * Faults: 400 and 403 in nova's words, 409 where networking says so. Nothing is kept of a call that fails.
+ */
+export async function createServers(deps: ComputeDeps, caller: Caller, asked: CreateServers): Promise<ServerRow[]> {
+  if (asked.min_count > asked.max_count) throw badRequest('compute.count-invalid', 'min_count must be <= max_count');
+  if (asked.hostname !== undefined && asked.max_count > 1) {
+    throw badRequest('compute.hostname-ambiguous', 'Unable to allocate a single hostname to multiple instances');
+  }
+  const resolved = await resolve(deps, caller, asked);
+  return await deps.db.transaction(async (raw) => {
+    const tx = asTransaction<ComputeTables>(raw);
+    const count = await claimServerQuota(tx, deps.config, projectOf(caller.auth), resolved.flavor, { min: asked.min_count, max: asked.max_count });
+    const rows = newRows(deps, caller.auth, asked, resolved, count);
+    await insertServers(tx, rows, rows.map((row) => newBoot(row, asked, resolved)));
+    for (const row of rows) {
+      if (asked.tags.length > 0) await setTags(tx, row.id, asked.tags);
+      const action_id = await startAction(tx, caller.ctx, row.id, 'create');
+      await deps.tasks.boot(raw, row.id, action_id, caller.ctx);
+    }
+    return rows;
+  });
+}
+
+function projectOf(auth: Auth): string {
+  if (auth.project_id === undefined) throw forbidden('compute.project-needed', 'A server needs a project: use a token that is scoped to one.');
+  return auth.project_id;
+}
+
+async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers): Promise<Resolved> {
+  const { auth } = caller;
+  const quotas = await quotasOf(deps.db.read as Kysely<ComputeTables>, deps.config, projectOf(auth));
+  checkMetadataQuota(quotas.metadata_items, asked.metadata);
+  checkFileQuota(quotas, asked.files);
+  const flavor = await flavorForServer(deps, auth, asked.flavor_id, caller.is_admin);
+  const image = await imageForServer(deps, auth, asked.image_id);
+  const image_ref = checkImage(image, flavor, caller.zero_disk);
+  const command = guestCommand(asked.metadata, image.properties);
+  const environment = guestEnvironment(asked.metadata, image.properties);
+  const public_key = await publicKey(deps, auth, asked.key_name);
+  const placement = await resolvePlacement(deps, asked);
+  const group_id = await groupForServer(deps, auth, asked.hints['group']);
+  const security_groups = await deps.network.resolveSecurityGroups(auth, asked.security_groups.length === 0 ? ['default'] : asked.security_groups);
+  const nics = await planNics(deps, auth, asked);
+  return { flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment };
+}
+
+async function planNics(deps: ComputeDeps, auth: Auth, { networks, max_count }: CreateServers): Promise<PlannedNic[]> {
+  try {
+    return await deps.network.planNics(auth, networks === 'any' ? 'auto' : networks, max_count);
+  } catch (error) {
+    // Before 2.37 a project without networks got a server without any.
+    if (networks === 'any' && isFault(error) && error.status === 400) return [];
+    throw error;
+  }
+}
+
+/** @throws Fault 403 in nova's words. */
+export function checkMetadataQuota(limit: number, metadata: Readonly<Record<string, string>>): void {
+  if (limit >= 0 && Object.keys(metadata).length > limit) {
+    throw forbidden('compute.metadata-quota', `Maximum number of metadata items exceeds ${limit}`, { type: 'MetadataLimitExceeded' });
+  }
+}
+
+type FileQuotas = { injected_files: number; injected_file_content_bytes: number; injected_file_path_length: number };
+
+function checkFileQuota(quotas: FileQuotas, files: readonly InjectedFile[]): void {
+  const over = (limit: number, value: number): boolean => limit >= 0 && value > limit;
+  if (over(quotas.injected_files, files.length)) throw forbidden('compute.file-quota', 'Personality file limit exceeded');
+  for (const { path, content } of files) {
+    if (over(quotas.injected_file_path_length, path.length)) {
+      throw forbidden('compute.file-quota', `Personality file path exceeds maximum ${quotas.injected_file_path_length}`);
+    }
+    if (over(quotas.injected_file_content_bytes, Buffer.byteLength(content, 'base64'))) {
+      throw forbidden('compute.file-quota', `Personality file content exceeds maximum ${quotas.injected_file_content_bytes}`);
+    }
+  }
+}
+
+async function publicKey(deps: ComputeDeps, auth: Auth, name: string | null): Promise<string | null> {
+  if (name === null) return null;
+  const keypair = await getKeypair(deps, auth.user_id, name);
+  if (keypair === undefined) throw badRequest('compute.keypair-not-found', 'Invalid key_name provided.');
+  return keypair.public_key;
+}
+
+function newRows(deps: ComputeDeps, auth: Auth, asked: CreateServers, resolved: Resolved, count: number): ServerRow[] {
+  const base = isoMicros(deps.clock.now());
+  const reservation_id = `r-${uuid().replaceAll('-', '').slice(0, 8)}`;
+  return Array.from({ length: count }, (_, index) => newRow(auth, asked, resolved, { base, reservation_id, index, count }));
+}
+
+interface Position {
+  base: string;
+  reservation_id: string;
+  index: number;
+  count: number;
+}
+
+function newRow(auth: Auth, asked: CreateServers, resolved: Resolved, position: Position): ServerRow {
+  const id = uuid();
+  // The microseconds keep the servers of one call in their order.
+  const at = `${position.base.slice(0, 23)}${String(position.index % 1000).padStart(3, '0')}Z`;
+  const { flavor, image, placement } = resolved;
+  return {
+    id,
+    ...serverNames(asked, id, position.index, position.count),
+    description: asked.description,
+    project_id: projectOf(auth),
+    user_id: auth.user_id,
+    reservation_id: position.reservation_id,
+    launch_index: position.index,
+    image_id: image.id,
+    image_name: image.name,
+    flavor_json: JSON.stringify(flavor),
+    flavor_id: flavor.id,
+    vcpus: flavor.vcpus,
+    ram_mb: flavor.ram_mb,
+    metadata_json: JSON.stringify(asked.metadata),
+    tags_json: JSON.stringify([...new Set(asked.tags)].sort()),
+    nics_json: '[]',
+    security_groups_json: JSON.stringify(resolved.nics.length === 0 ? [] : resolved.security_groups),
+    key_name: asked.key_name,
+    access_ip_v4: asked.access_ip_v4,
+    access_ip_v6: asked.access_ip_v6,
+    disk_config: asked.disk_config ?? 'MANUAL',
+    config_drive: '',
+    has_user_data: asked.user_data === null ? 0 : 1,
+    pinned_zone: placement.zone,
+    server_group_id: resolved.group_id,
+    node_id: null,
+    host: null,
+    zone: placement.zone,
+    vm_state: 'building',
+    task_state: 'scheduling',
+    power_state: powerStates.nostate,
+    progress: 0,
+    locked_by: null,
+    locked_reason: null,
+    fault_json: null,
+    launched_at: null,
+    terminated_at: null,
+    created_at: at,
+    updated_at: at,
+    deleted: 0,
+    deleted_at: null,
+  };
+}
+
+function newBoot(row: ServerRow, asked: CreateServers, resolved: Resolved): ServerBootRow {
+  return {
+    server_id: row.id,
+    user_data: asked.user_data,
+    public_key: resolved.public_key,
+    image_json: JSON.stringify(resolved.image_ref),
+    nics_json: JSON.stringify(resolved.nics),
+    security_group_ids_json: JSON.stringify(resolved.security_groups.map(({ id }) => id)),
+    files_json: JSON.stringify(asked.files),
+    command_json: JSON.stringify(resolved.command),
+    environment_json: JSON.stringify(resolved.environment),
+    hints_json: JSON.stringify(asked.hints),
+    requested_json: JSON.stringify(resolved.placement),
+  };
+}

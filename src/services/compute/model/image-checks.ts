@@ -1,0 +1,60 @@
+import type { Auth } from '../../../kernel/context.ts';
+import { badRequest, forbidden, isFault } from '../../../kernel/fault.ts';
+import type { ImageRef } from '../../../agents/compute/protocol.ts';
+import type { ImageInfo } from '../../image/client.ts';
+import type { ComputeDeps } from '../deps.ts';
+import type { FlavorSnapshot } from './flavors.ts';
+
+const GiB = 1024 ** 3;
+
+/** The image of a new server. @throws Fault 400 in nova's words when the caller has no such image. */
+export async function imageForServer(deps: ComputeDeps, auth: Auth, id: string): Promise<ImageInfo> {
+  try {
+    return await deps.image.getImage(auth, id);
+  } catch (error) {
+    if (isFault(error) && error.status === 404) throw badRequest('compute.image-not-found', 'Can not find requested image', { type: 'ImageNotFound' });
+    throw error;
+  }
+}
+
+/**
+ * Whether a server of this flavor can run this image. Pure.
+ * @param zeroDisk whether the caller may use a flavor without a disk limit.
+ * @throws Fault 400, 403
+ */
+export function checkImage(image: ImageInfo, flavor: Pick<FlavorSnapshot, 'ram_mb' | 'disk_gb'>, zeroDisk: boolean): ImageRef {
+  if (image.status !== 'active') throw badRequest('compute.image-not-active', `Image ${image.id} is not active.`, { type: 'ImageNotActive' });
+  if (image.container_format !== 'docker') {
+    const found = image.container_format ?? 'unset';
+    throw unacceptable(image.id, `servers are containers here: its container_format must be "docker" (made by "docker save"), not "${found}".`);
+  }
+  if (flavor.ram_mb < image.min_ram) throw badRequest('compute.flavor-memory', "Flavor's memory is too small for requested image.", { type: 'FlavorMemoryTooSmall' });
+  checkDisk(image, flavor.disk_gb, zeroDisk);
+  if (image.digest === null || image.size === null) throw unacceptable(image.id, 'it has no data.');
+  const { id, digest, size, container_format } = image;
+  return { id, digest, size, container_format, disk_format: image.disk_format ?? 'raw' };
+}
+
+function checkDisk(image: ImageInfo, disk_gb: number, zeroDisk: boolean): void {
+  if (disk_gb === 0) {
+    if (zeroDisk) return;
+    throw forbidden('compute.flavor-zero-disk', 'Only volume-backed servers are allowed for flavors with zero disk.', {
+      type: 'BootFromVolumeRequiredForZeroDiskFlavor',
+    });
+  }
+  const disk = disk_gb * GiB;
+  if ((image.size ?? 0) > disk) {
+    const message = `Flavor's disk is too small for requested image. Flavor disk is ${disk} bytes, image is ${image.size} bytes.`;
+    throw badRequest('compute.flavor-disk', message, { type: 'FlavorDiskSmallerThanImage' });
+  }
+  if (image.min_disk * GiB > disk) {
+    const message =
+      "Flavor's disk is smaller than the minimum size specified in image metadata. " +
+      `Flavor disk is ${disk} bytes, minimum size is ${image.min_disk * GiB} bytes.`;
+    throw badRequest('compute.flavor-disk', message, { type: 'FlavorDiskSmallerThanMinDisk' });
+  }
+}
+
+function unacceptable(id: string, reason: string): Error {
+  return badRequest('compute.image-unacceptable', `Image ${id} is unacceptable: ${reason}`, { type: 'ImageUnacceptable' });
+}

@@ -1,0 +1,66 @@
+import type { Kysely } from 'kysely';
+import { forbidden, type Fault } from '../../../kernel/fault.ts';
+import type { ComputeConfig } from '../config.ts';
+import { lockProject, projectQuotas } from '../store/quota-sets.ts';
+import { usageOf, type Usage } from '../store/servers.ts';
+import type { ComputeTables } from '../store/tables.ts';
+
+export const quotaResources = [
+  'instances',
+  'cores',
+  'ram',
+  'metadata_items',
+  'injected_files',
+  'injected_file_content_bytes',
+  'injected_file_path_length',
+  'key_pairs',
+  'server_groups',
+  'server_group_members',
+] as const;
+
+export type QuotaResource = (typeof quotaResources)[number];
+export type Quotas = Record<QuotaResource, number>;
+
+export function defaultQuotas(config: ComputeConfig): Quotas {
+  return Object.fromEntries(quotaResources.map((name) => [name, config[`quota_${name}`]])) as Quotas;
+}
+
+/** A project's limits: its own where they were set, else the defaults. -1: any number. */
+export async function quotasOf(db: Kysely<ComputeTables>, config: ComputeConfig, project_id: string): Promise<Quotas> {
+  return { ...defaultQuotas(config), ...Object.fromEntries(await projectQuotas(db, project_id)) };
+}
+
+const counted = ['instances', 'cores', 'ram'] as const;
+
+/**
+ * How many servers of this size may be made: `max` or, down to `min`, what still fits. Pure.
+ * @returns a Fault 403 in nova's words when not even `min` fit.
+ */
+export function serversThatFit(quotas: Quotas, used: Usage, size: { vcpus: number; ram_mb: number }, min: number, max: number): number | Fault {
+  const each: Usage = { instances: 1, cores: size.vcpus, ram: size.ram_mb };
+  const room = (name: (typeof counted)[number]): number => (quotas[name] < 0 ? Infinity : Math.max(0, quotas[name] - used[name]));
+  const fit = Math.min(max, ...counted.map((name) => (each[name] === 0 ? Infinity : Math.floor(room(name) / each[name]))));
+  if (fit >= min) return fit;
+  const over = counted.filter((name) => each[name] * max > room(name));
+  const asked = (name: (typeof counted)[number]): string => (name === 'instances' && min !== max ? `${min}-${max}` : String(each[name] * max));
+  const names = over.join(', ');
+  const message =
+    `Quota exceeded for ${names}: Requested ${over.map(asked).join(', ')}, but already used ` +
+    `${over.map((name) => used[name]).join(', ')} of ${over.map((name) => quotas[name]).join(', ')} ${names}`;
+  return forbidden('compute.quota-exceeded', message, { type: 'TooManyInstances' });
+}
+
+/** Inside the transaction that makes the servers. @throws Fault 403 */
+export async function claimServerQuota(
+  tx: Kysely<ComputeTables>,
+  config: ComputeConfig,
+  project_id: string,
+  size: { vcpus: number; ram_mb: number },
+  count: { min: number; max: number },
+): Promise<number> {
+  await lockProject(tx, project_id);
+  const quotas = await quotasOf(tx, config, project_id);
+  const fit = serversThatFit(quotas, await usageOf(tx, project_id), size, count.min, count.max);
+  if (typeof fit !== 'number') throw fit;
+  return fit;
+}

@@ -1,0 +1,73 @@
+/** The end of a server: what runs on it is stopped, its guest, cables and claims go, its row says deleted. */
+import type { Kysely } from 'kysely';
+import { isoMicros } from '../../../kernel/clock.ts';
+import { asTransaction } from '../../../kernel/db/database.ts';
+import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
+import { endEvent, startEvent } from '../model/server-actions.ts';
+import { powerStates } from '../model/server-state.ts';
+import { deleteServerParts, findServer, updateServer } from '../store/servers.ts';
+import type { ComputeTables } from '../store/tables.ts';
+import { leaveNode } from './leave-node.ts';
+import { serverResource, type TaskDeps } from './task-deps.ts';
+
+export interface DeleteInput {
+  server_id: string;
+  action_id: string;
+}
+
+export const DELETE_EVENT = 'compute_terminate_instance';
+
+export function deleteServerTask(deps: TaskDeps): TaskDefinition<DeleteInput> {
+  return defineTask<DeleteInput>('compute.delete-server')
+    .step('end-other-work', { do: (ctx, input) => endOtherWork(deps, ctx, input) })
+    .step('destroy', { do: (ctx, { server_id }) => destroy(deps, ctx, server_id) })
+    .step('release', { do: (_ctx, { server_id }) => release(deps, server_id) })
+    .build({
+      concurrency: 64,
+      onDone: (_ctx, input) => finish(deps, input),
+      onFailed: (_ctx, input, error) => giveUp(deps, input, error),
+    }) as TaskDefinition<DeleteInput>;
+}
+
+/** The boot or power task was cancelled by whoever asked for the deletion: here it is waited for. */
+async function endOtherWork(deps: TaskDeps, _ctx: StepContext, { server_id, action_id }: DeleteInput): Promise<void> {
+  const [other] = await deps.engine.listOf(serverResource(server_id), 1);
+  if (other !== undefined && (other.state === 'running' || other.state === 'undoing')) await deps.engine.whenSettled(other.id);
+  await deps.db.transaction(async (raw) => {
+    const tx = asTransaction<ComputeTables>(raw);
+    const row = await findServer(tx, server_id);
+    await startEvent(tx, deps.clock, action_id, DELETE_EVENT, row?.host ?? null);
+  });
+}
+
+async function destroy(deps: TaskDeps, ctx: StepContext, server_id: string): Promise<void> {
+  const row = await findServer(deps.db.read as Kysely<ComputeTables>, server_id);
+  if (row?.node_id != null) await leaveNode(deps, ctx.log, row.node_id, server_id);
+}
+
+async function release(deps: TaskDeps, server_id: string): Promise<void> {
+  await deps.network.releaseNics(server_id);
+  await deps.placement.release(server_id);
+}
+
+async function finish(deps: TaskDeps, { server_id, action_id }: DeleteInput): Promise<void> {
+  const now = isoMicros(deps.clock.now());
+  await deps.db.transaction(async (raw) => {
+    const tx = asTransaction<ComputeTables>(raw);
+    const gone = { vm_state: 'deleted', task_state: null, power_state: powerStates.nostate, nics_json: '[]' };
+    await updateServer(tx, server_id, { ...gone, terminated_at: now, deleted_at: now, updated_at: now, deleted: 1 });
+    await deleteServerParts(tx, server_id);
+    await endEvent(tx, deps.clock, action_id, DELETE_EVENT);
+  });
+}
+
+async function giveUp(deps: TaskDeps, { server_id, action_id }: DeleteInput, error: TaskError): Promise<void> {
+  const now = isoMicros(deps.clock.now());
+  const message = error.public ? error.message : 'The server could not be deleted: an unexpected error.';
+  const fault = { code: error.status, message, created: now, details: error.public ? null : `${error.step}: ${error.message}` };
+  await deps.db.transaction(async (raw) => {
+    const tx = asTransaction<ComputeTables>(raw);
+    await updateServer(tx, server_id, { vm_state: 'error', task_state: null, fault_json: JSON.stringify(fault), updated_at: now });
+    await endEvent(tx, deps.clock, action_id, DELETE_EVENT, message);
+  });
+}

@@ -1,0 +1,50 @@
+/** All that a node is told about a server it has to start. */
+import type { GuestSpec, ImageRef, InjectedFile } from '../../../agents/compute/protocol.ts';
+import type { NodeNetworkState } from '../../../agents/network/protocol.ts';
+import type { ServerNic } from '../../network/client.ts';
+import { flavorOf, metadataOf } from '../model/server-row.ts';
+import type { ServerBootRow, ServerRow } from '../store/tables.ts';
+
+export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, pids: number): GuestSpec {
+  const flavor = flavorOf(row);
+  const ownPids = Number(flavor.extra_specs['docker:pids']);
+  return {
+    server_id: row.id,
+    name: row.name,
+    hostname: row.hostname,
+    project_id: row.project_id,
+    user_id: row.user_id,
+    flavor_name: flavor.name,
+    image: JSON.parse(boot.image_json) as ImageRef,
+    limits: {
+      vcpus: flavor.vcpus,
+      memory_mb: flavor.ram_mb,
+      swap_mb: flavor.swap_mb,
+      disk_gb: flavor.disk_gb,
+      pids: Number.isInteger(ownPids) && ownPids > 0 ? ownPids : pids,
+    },
+    command: JSON.parse(boot.command_json) as string[] | null,
+    environment: JSON.parse(boot.environment_json) as Record<string, string>,
+    files: [...(JSON.parse(boot.files_json) as InjectedFile[]), ...seedFiles(row, boot)],
+    ssh_keys: boot.public_key === null ? [] : [boot.public_key],
+    dns: { servers: nameservers(nics), search: [] },
+    metadata: metadataOf(row),
+    network,
+  };
+}
+
+const SEED = '/var/lib/cloud/seed/nocloud';
+
+/** User data where cloud-init's NoCloud source looks for it. */
+function seedFiles(row: ServerRow, boot: ServerBootRow): InjectedFile[] {
+  if (boot.user_data === null) return [];
+  const meta = { 'instance-id': row.id, 'local-hostname': row.hostname, ...(boot.public_key === null ? {} : { 'public-keys': [boot.public_key] }) };
+  return [
+    { path: `${SEED}/user-data`, content: boot.user_data.replaceAll(/\s/g, ''), mode: 0o600 },
+    { path: `${SEED}/meta-data`, content: Buffer.from(`${JSON.stringify(meta)}\n`).toString('base64'), mode: 0o644 },
+  ];
+}
+
+function nameservers(nics: readonly ServerNic[]): string[] {
+  return [...new Set(nics.flatMap(({ fixed_ips }) => fixed_ips.flatMap(({ dns_nameservers }) => dns_nameservers)))];
+}

@@ -1,0 +1,94 @@
+/** Finding and claiming a node for a server. */
+import type { Kysely } from 'kysely';
+import { Fault } from '../../../kernel/fault.ts';
+import type { Candidate, Resources } from '../../placement/client.ts';
+import { chooseHosts, type HostView, type ScheduleRequest } from '../model/scheduler.ts';
+import { flavorOf } from '../model/server-row.ts';
+import { zonesOfHosts } from '../model/availability-zones.ts';
+import type { Placement } from '../model/server-placement.ts';
+import { listNodes } from '../store/nodes.ts';
+import { findGroup, membersOf } from '../store/server-groups.ts';
+import { countOnNodes, findServers } from '../store/servers.ts';
+import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
+import type { TaskDeps } from './task-deps.ts';
+
+export interface Place {
+  node_id: string;
+  host: string;
+  zone: string;
+}
+
+/** What placement counts for a flavor. */
+export function resourcesOf(row: ServerRow): Resources {
+  const { vcpus, ram_mb, disk_gb, ephemeral_gb, swap_mb } = flavorOf(row);
+  const disk = disk_gb + ephemeral_gb + Math.ceil(swap_mb / 1024);
+  return { VCPU: vcpus, MEMORY_MB: ram_mb, ...(disk > 0 ? { DISK_GB: disk } : {}) };
+}
+
+/** Claims the best node. @throws Fault 500 `compute.no-valid-host` in nova's words. */
+export async function claimPlace(deps: TaskDeps, row: ServerRow, boot: ServerBootRow, excluded: readonly string[]): Promise<Place> {
+  const resources = resourcesOf(row);
+  const candidates = await deps.placement.candidates(resources, 1000);
+  const hosts = await viewHosts(deps);
+  const request = await scheduleRequest(deps, row, boot, excluded);
+  const chosen = chooseHosts(candidates.map(freeRoom), hosts, request);
+  const consumer = { id: row.id, project_id: row.project_id, user_id: row.user_id, type: 'INSTANCE' };
+  for (const node_id of chosen) {
+    if (!(await deps.placement.claim(consumer, node_id, resources))) continue;
+    const { host, zone } = hosts.find((view) => view.node_id === node_id)!;
+    return { node_id, host, zone };
+  }
+  throw new Fault(500, 'compute.no-valid-host', 'No valid host was found. There are not enough hosts available.', { type: 'NoValidHost' });
+}
+
+const freeRoom = (candidate: Candidate): { node_id: string; free_ram_mb: number } => ({
+  node_id: candidate.provider_id,
+  free_ram_mb: candidate.free['MEMORY_MB'] ?? 0,
+});
+
+async function viewHosts(deps: TaskDeps): Promise<HostView[]> {
+  const db = deps.db.read as Kysely<ComputeTables>;
+  const [nodes, zones, counts] = await Promise.all([listNodes(db), zonesOfHosts(deps), countOnNodes(db)]);
+  return nodes.map((node) => ({
+    node_id: node.id,
+    host: node.host,
+    zone: zones.get(node.host) ?? deps.config.default_availability_zone,
+    usable: node.disabled === 0 && node.forced_down === 0 && deps.nodes.isConnected(node.id),
+    servers: counts.get(node.id)?.servers ?? 0,
+    building: counts.get(node.id)?.building ?? 0,
+  }));
+}
+
+async function scheduleRequest(deps: TaskDeps, row: ServerRow, boot: ServerBootRow, excluded: readonly string[]): Promise<ScheduleRequest> {
+  const { zone, host } = JSON.parse(boot.requested_json) as Placement;
+  const hints = JSON.parse(boot.hints_json) as Record<string, unknown>;
+  return {
+    server_id: row.id,
+    zone,
+    host,
+    excluded,
+    group: await groupOf(deps, row),
+    same_host: await nodesOfHint(deps, hints['same_host']),
+    different_host: await nodesOfHint(deps, hints['different_host']),
+  };
+}
+
+async function groupOf(deps: TaskDeps, row: ServerRow): Promise<ScheduleRequest['group']> {
+  const db = deps.db.read as Kysely<ComputeTables>;
+  if (row.server_group_id === null) return undefined;
+  const group = await findGroup(db, row.server_group_id);
+  if (group === undefined) return undefined;
+  const members = new Map<string, number>();
+  for (const { id, node_id } of await membersOf(db, [group.id])) {
+    if (id !== row.id && node_id !== null) members.set(node_id, (members.get(node_id) ?? 0) + 1);
+  }
+  const rules = JSON.parse(group.rules_json) as { max_server_per_host?: number };
+  return { policy: group.policy, members, max_per_host: rules.max_server_per_host ?? 1 };
+}
+
+async function nodesOfHint(deps: TaskDeps, hint: unknown): Promise<string[] | undefined> {
+  if (hint === undefined) return undefined;
+  const ids = [hint].flat().filter((id): id is string => typeof id === 'string');
+  const rows = await findServers(deps.db.read as Kysely<ComputeTables>, ids);
+  return rows.flatMap(({ node_id, deleted }) => (node_id === null || deleted === 1 ? [] : [node_id]));
+}

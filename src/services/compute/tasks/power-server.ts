@@ -1,0 +1,102 @@
+/** Start, stop, reboot, pause and unpause: one call to the node, and what it answers becomes the server's state. */
+import type { Kysely } from 'kysely';
+import { computeMethods, type GuestReport, type PowerAction } from '../../../agents/compute/protocol.ts';
+import { isoMicros } from '../../../kernel/clock.ts';
+import { asTransaction } from '../../../kernel/db/database.ts';
+import { conflict } from '../../../kernel/fault.ts';
+import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
+import type { PowerTask } from '../deps.ts';
+import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/guest-exit.ts';
+import { endEvent, startEvent } from '../model/server-actions.ts';
+import { findServer, type ServerChange, updateServer } from '../store/servers.ts';
+import type { ComputeTables, ServerRow } from '../store/tables.ts';
+import type { TaskDeps } from './task-deps.ts';
+
+export interface PowerInput {
+  server_id: string;
+  action_id: string;
+  what: PowerTask;
+}
+
+const EVENTS: Record<PowerTask, string> = {
+  start: 'compute_start_instance',
+  stop: 'compute_stop_instance',
+  reboot: 'compute_reboot_instance',
+  'reboot-hard': 'compute_reboot_instance',
+  pause: 'compute_pause_instance',
+  unpause: 'compute_unpause_instance',
+};
+
+/** A failure of these leaves a guest that may not run: the server is in ERROR then. */
+const FATAL: readonly PowerTask[] = ['start', 'reboot', 'reboot-hard'];
+
+export function powerServerTask(deps: TaskDeps): TaskDefinition<PowerInput> {
+  return defineTask<PowerInput>('compute.power-server')
+    .step('power', { do: (ctx, input) => power(deps, ctx, input) })
+    .build({
+      concurrency: 64,
+      onDone: (_ctx, input, done) => finish(deps, input, done.power),
+      onFailed: (_ctx, input, error) => giveUp(deps, input, error),
+    }) as TaskDefinition<PowerInput>;
+}
+
+async function power(deps: TaskDeps, ctx: StepContext, { server_id, action_id, what }: PowerInput): Promise<GuestReport> {
+  const row = await findServer(deps.db.read as Kysely<ComputeTables>, server_id);
+  if (row === undefined || row.deleted === 1 || row.node_id === null) throw conflict('compute.no-node', `Instance ${server_id} is not ready`);
+  await deps.db.transaction((tx) => startEvent(asTransaction<ComputeTables>(tx), deps.clock, action_id, EVENTS[what], row.host));
+  const action = await powerAction(deps, row, what);
+  const slack = 60_000 + deps.config.shutdown_timeout * 1000;
+  const report = await deps.nodes.call<GuestReport>(row.node_id, computeMethods.power, { server_id, action }, { timeout_ms: slack, signal: ctx.signal });
+  if (what === 'start' || what === 'stop') await deps.network.setPlugged(server_id, what === 'start');
+  return report;
+}
+
+async function powerAction(deps: TaskDeps, row: ServerRow, what: PowerTask): Promise<PowerAction> {
+  const timeout_seconds = deps.config.shutdown_timeout;
+  switch (what) {
+    case 'start':
+      return { action: 'start', network: await deps.network.sliceFor(row.id) };
+    case 'stop':
+      return { action: 'stop', timeout_seconds };
+    case 'reboot':
+    case 'reboot-hard':
+      return { action: 'reboot', hard: what === 'reboot-hard', timeout_seconds, network: await deps.network.sliceFor(row.id) };
+    case 'pause':
+    case 'unpause':
+      return { action: what };
+  }
+}
+
+function stateAfter(what: PowerTask, report: GuestReport, now: string): ServerChange {
+  const power_state = powerStateNumber(report.power_state);
+  if (what === 'stop') return { vm_state: 'stopped', power_state, fault_json: null };
+  if (report.power_state === 'running') return { vm_state: 'active', power_state, fault_json: null, ...(FATAL.includes(what) ? { launched_at: now } : {}) };
+  if (report.power_state === 'paused') return { vm_state: 'paused', power_state, fault_json: null };
+  if (endedBadly(report)) return { vm_state: 'error', power_state, fault_json: JSON.stringify(exitFault(report, now)) };
+  return { vm_state: 'stopped', power_state, fault_json: null };
+}
+
+async function finish(deps: TaskDeps, { server_id, action_id, what }: PowerInput, report: GuestReport): Promise<void> {
+  const now = isoMicros(deps.clock.now());
+  const bad = what !== 'stop' && endedBadly(report);
+  await deps.db.transaction(async (raw) => {
+    const tx = asTransaction<ComputeTables>(raw);
+    const change = { ...stateAfter(what, report, now), task_state: null, updated_at: now };
+    await updateServer(tx, server_id, change, { not_task_state: 'deleting' });
+    await endEvent(tx, deps.clock, action_id, EVENTS[what], bad ? exitMessage(report) : undefined);
+  });
+  deps.settled(server_id);
+}
+
+async function giveUp(deps: TaskDeps, { server_id, action_id, what }: PowerInput, error: TaskError): Promise<void> {
+  const now = isoMicros(deps.clock.now());
+  const message = error.public ? error.message : `The server could not be changed (${what}): an unexpected error.`;
+  const fault = { code: error.status, message, created: now, details: error.public ? null : `${error.step}: ${error.message}` };
+  const failed = FATAL.includes(what) ? { vm_state: 'error', fault_json: JSON.stringify(fault) } : {};
+  await deps.db.transaction(async (raw) => {
+    const tx = asTransaction<ComputeTables>(raw);
+    await updateServer(tx, server_id, { ...failed, task_state: null, updated_at: now }, { not_task_state: 'deleting' });
+    await endEvent(tx, deps.clock, action_id, EVENTS[what], message);
+  });
+  deps.settled(server_id);
+}
