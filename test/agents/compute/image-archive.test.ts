@@ -79,8 +79,8 @@ test('an OCI layout is translated, in any order of its entries', async () => {
     fc.asyncProperty(fc.shuffledSubarray(entries, { minLength: entries.length }), async (order) => {
       const out = await rewrite(tar(...order));
       assert.deepEqual(await manifestOf(out), [{ Config: cfg, RepoTags: [TAG], Layers: [lay] }]);
-      const names = (await entriesOf(out)).map((one) => one.name);
-      assert.equal(names.includes('index.json') || names.includes('oci-layout'), false);
+      const names = new Set((await entriesOf(out)).map((one) => one.name));
+      assert.equal(names.has('index.json') || names.has('oci-layout'), false);
     }),
     { numRuns: 30 },
   );

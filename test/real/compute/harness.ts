@@ -1,7 +1,7 @@
 /** A driver on the machine's Docker, a cable that is one veth, and an image made on the spot; all removed afterwards, also what a crashed run left. */
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -261,14 +261,20 @@ async function removeLeftovers(engine: Engine): Promise<void> {
     const pid = new RegExp(`^${PREFIX}-(\\d+)-`).exec(`${cloud}-`)?.[1];
     if (pid !== undefined && !(await alive(pid))) await removeCloud(engine, cloud);
   }
+  for (const id of await readdir('/run/gantry/netns').catch(() => [])) {
+    const netns = await readlink(`/run/gantry/netns/${id}`).catch(() => '');
+    const pid = new RegExp(`^/run/netns/${PREFIX}-(\\d+)-`).exec(netns)?.[1];
+    if (pid !== undefined && !(await alive(pid))) await rm(`/run/gantry/netns/${id}`, { force: true });
+  }
   const images = await engine.json<Summary[]>('GET', '/images/json', { query: { filters: JSON.stringify({ label: [IMAGE_LABEL] }) } });
   for (const one of images) {
     if (!(await alive(one.Labels[IMAGE_LABEL]!))) await engine.json('DELETE', `/images/${one.Id}`, { query: { force: 1 } }).catch(() => {});
   }
 }
 
-async function alive(pid: string): Promise<boolean> {
-  return await readFile(`/proc/${pid}/stat`).then(() => true, () => false);
+export async function alive(pid: string): Promise<boolean> {
+  // A zombie that nobody has reaped yet is dead, too.
+  return await readFile(`/proc/${pid}/stat`, 'utf8').then((stat) => !/\) [ZX] /.test(stat), () => false);
 }
 
 async function removeCloud(engine: Engine, cloud: string): Promise<void> {

@@ -146,6 +146,7 @@ test('changes are told as they happen, whoever made them', async () => {
   }
   await rig.engine.json('DELETE', `/containers/${container_id}`);
   await seen('nostate');
+  assert.equal((await readdir(rig.netns_dir)).includes(container_id!), false);
   assert.deepEqual(mine(), [['running', container_id], ['paused', container_id], ['running', container_id], ['crashed', container_id], ['nostate', null]]);
 });
 

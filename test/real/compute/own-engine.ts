@@ -1,13 +1,13 @@
 /** A Docker engine of the test's own, to be stopped, killed and started without disturbing anybody. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createEngine } from '../../../src/agents/compute/drivers/docker/engine.ts';
-import { until } from './harness.ts';
+import { alive, until } from './harness.ts';
 
 const exec = promisify(execFile);
 const WRAPPER = new URL('../../../libexec/gantry-runc', import.meta.url).pathname;
@@ -26,7 +26,6 @@ export async function createOwnEngine(): Promise<OwnEngine> {
   const dir = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   const socket = join(dir, 'docker.sock');
   const containerdSocket = join(dir, 'containerd.sock');
-  await mkdir(join(dir, 'netns-check'), { recursive: true });
   const containerd = run(dir, 'containerd', ['--root', join(dir, 'ctr-root'), '--state', join(dir, 'ctr-state'), '--address', containerdSocket, '--config', '/dev/null']);
   await until('containerd', () => existsSync(containerdSocket), (there) => there);
   let daemon: ChildProcess | undefined;
@@ -83,6 +82,6 @@ async function clear(dir: string): Promise<void> {
 async function removeLeftovers(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) await clear(join(tmpdir(), name));
+    if (pid !== undefined && !(await alive(pid))) await clear(join(tmpdir(), name));
   }
 }

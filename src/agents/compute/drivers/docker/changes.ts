@@ -32,6 +32,8 @@ export function watchChanges(ctx: DriverContext): Changes {
       const container = await inspectContainer(ctx, event.Actor.ID);
       if (container !== undefined) await ctx.notes.update(serverId, { oom_run: container.State.StartedAt });
     }
+    // Also when somebody else removed the container.
+    if (event.Action === 'destroy') await ctx.links.remove(event.Actor.ID);
     tell((await reportServer(ctx, serverId)) ?? gone(serverId));
   }
 

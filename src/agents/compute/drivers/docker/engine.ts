@@ -132,24 +132,23 @@ async function exchange(outgoing: ClientRequest, call: CallOptions, body: Buffer
 
 /** Feeds the body until it ends, or until the engine has refused it or is gone: then not even a source that is stuck is waited for. */
 async function send(stream: Readable, outgoing: ClientRequest, answered: Promise<IncomingMessage>): Promise<void> {
-  let stopped = false;
-  let wake = (): void => {};
+  const sending = { stopped: false, wake: (): void => {} };
   const stop = (): void => {
-    stopped = true;
-    wake();
+    sending.stopped = true;
+    sending.wake();
   };
   answered.then((reply) => {
     if ((reply.statusCode ?? 0) >= 400) stop();
   }, stop);
   const unlessStopped = async <T>(work: Promise<T>): Promise<T | undefined> =>
     await new Promise<T | undefined>((resolve, reject) => {
-      wake = () => resolve(undefined);
+      sending.wake = () => resolve(undefined);
       work.then(resolve, reject);
     });
 
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   try {
-    while (!stopped) {
+    while (!sending.stopped) {
       const next = await unlessStopped(chunks.next());
       if (next === undefined || next.done === true) break;
       if (!outgoing.write(next.value)) await unlessStopped(once(outgoing, 'drain').then(() => {}, () => answered.then(() => {})));
@@ -159,7 +158,7 @@ async function send(stream: Readable, outgoing: ClientRequest, answered: Promise
     outgoing.destroy();
     throw error;
   }
-  if (stopped) stream.destroy();
+  if (sending.stopped) stream.destroy();
   else outgoing.end();
 }
 

@@ -1,4 +1,5 @@
 /** The engine's events of this cloud's containers, over restarts of the engine. */
+import type { Readable } from 'node:stream';
 import type { Log } from '../../../../kernel/log/log.ts';
 import { CLOUD_LABEL } from './container-config.ts';
 import type { Engine } from './engine.ts';
@@ -41,14 +42,7 @@ export function watchEvents(options: EventsOptions): Events {
     connected = true;
     ready.resolve();
     try {
-      let text = '';
-      stream.setEncoding('utf8');
-      for await (const chunk of stream) {
-        text += chunk as string;
-        const lines = text.split('\n');
-        text = lines.pop() ?? '';
-        for (const line of lines) take(line);
-      }
+      for await (const line of linesOf(stream)) take(line);
     } finally {
       stop.signal.removeEventListener('abort', abort);
     }
@@ -85,6 +79,17 @@ export function watchEvents(options: EventsOptions): Events {
       ready.resolve();
     },
   };
+}
+
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  let text = '';
+  stream.setEncoding('utf8');
+  for await (const chunk of stream) {
+    text += chunk as string;
+    const lines = text.split('\n');
+    text = lines.pop() ?? '';
+    yield* lines;
+  }
 }
 
 async function interruptible(ms: number, signal: AbortSignal): Promise<void> {
