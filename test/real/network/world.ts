@@ -84,6 +84,9 @@ export function state(parts: Partial<NodeNetworkState>): NodeNetworkState {
   return { generation, networks: [], ports: [], security_groups: [], group_members: [], peers: [], ...parts };
 }
 
+/** The same with some parts replaced, as of a later generation. */
+export const change = (whole: NodeNetworkState, parts: Partial<NodeNetworkState>): NodeNetworkState => state({ ...whole, ...parts, generation: (generation += 1) });
+
 export const sliceOf = (whole: NodeNetworkState, device_id: string): NodeNetworkState => ({
   ...whole,
   ports: whole.ports.filter((one) => one.device_id === device_id),
@@ -97,11 +100,12 @@ export async function bring(driver: LinuxNetworkDriver, whole: NodeNetworkState)
 
 export interface Guest {
   device_id: string;
+  namespace: string;
   in(script: string): Promise<Ran>;
 }
 
 export function guest(cloud: string, device_id: string): Guest {
-  return { device_id, in: (script) => inNamespace(`${cloud}-${device_id}`, script) };
+  return { device_id, namespace: `${cloud}-${device_id}`, in: (script) => inNamespace(`${cloud}-${device_id}`, script) };
 }
 
 export function inNamespace(name: string, script: string): Promise<Ran> {

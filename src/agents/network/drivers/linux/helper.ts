@@ -26,7 +26,8 @@ export interface HelperOptions {
 }
 
 interface Request {
-  input: string;
+  /** Undefined: a change of process. */
+  input: string | undefined;
   resolve(output: string): void;
   reject(error: Error): void;
 }
@@ -36,8 +37,10 @@ export interface Helper {
   request(input: string): Promise<string>;
   /** Process id while it runs. */
   pid(): number | undefined;
-  /** Ends the process; the next request starts a new one. */
+  /** Ends the process at once, its request fails; the next request starts a new one. */
   restart(): void;
+  /** The next request that is not under way yet goes to a new process. */
+  refresh(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -101,6 +104,13 @@ export function createHelper(options: HelperOptions): Helper {
     if (current !== undefined) return;
     const request = queue.shift();
     if (request === undefined) return;
+    if (request.input === undefined) {
+      child?.stdin.end();
+      child = undefined;
+      request.resolve('');
+      next();
+      return;
+    }
     current = request;
     output = '';
     child ??= start();
@@ -123,6 +133,12 @@ export function createHelper(options: HelperOptions): Helper {
     restart() {
       kill();
       settle(new KernelError(options.name, 'restarted'));
+    },
+    async refresh() {
+      await new Promise<string>((resolve, reject) => {
+        queue.unshift({ input: undefined, resolve, reject });
+        next();
+      });
     },
     async close() {
       closed = true;

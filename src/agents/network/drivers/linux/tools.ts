@@ -49,21 +49,42 @@ export interface IpTool {
 
 const IP_SYNC = /Object "sync" is unknown, try "ip help"\.\nCommand failed -:(\d+)\n$/;
 
+/**
+ * `ip` remembers the number behind an interface's name; after somebody else made the interface anew the number is
+ * void. What failed so is asked again of a fresh process.
+ */
+const STALE = /RTNETLINK answers: (No such device|Invalid argument)/;
+
 /** `ip` as a co-process inside a namespace (undefined: the one of this process). */
 export function ipTool(namespace: string | undefined, timeout_ms: number, log: Log): IpTool {
   const enter = namespace === undefined ? [] : ['nsenter', `--net=${namespacePath(namespace)}`];
   const argv = [...enter, 'ip', '-force', '-batch', '-'];
   const helper = createHelper({ name: `ip in ${namespace ?? 'host'}`, argv, sync: 'sync', done: IP_SYNC, timeout_ms, log });
+
+  async function batch(commands: IpCommand[]): Promise<Map<number, string>> {
+    const output = await helper.request(commands.map(lineOf).join('\n'));
+    const sync = IP_SYNC.exec(output);
+    const offset = Number(sync?.[1]) - commands.length - 1;
+    return batchFailures(output.slice(0, sync?.index), offset);
+  }
+
   return {
     pid: helper.pid,
     restart: helper.restart,
     close: helper.close,
     async run(commands) {
       if (commands.length === 0) return;
-      const output = await helper.request(commands.map(lineOf).join('\n'));
-      const sync = IP_SYNC.exec(output);
-      const offset = Number(sync?.[1]) - commands.length - 1;
-      checkBatch(commands, batchFailures(output.slice(0, sync?.index), offset));
+      const failures = await batch(commands);
+      const stale = [...failures].filter(([, text]) => STALE.test(text)).map(([index]) => index);
+      if (stale.length === 0) return checkBatch(commands, failures);
+      await helper.refresh();
+      const second = await batch(stale.map((index) => commands[index] ?? ''));
+      stale.forEach((index, position) => {
+        const text = second.get(position);
+        if (text === undefined) failures.delete(index);
+        else failures.set(index, text);
+      });
+      checkBatch(commands, failures);
     },
   };
 }
