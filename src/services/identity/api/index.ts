@@ -1,13 +1,32 @@
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
+import { authEndpoints, authRules } from './auth.ts';
+import { catalogEndpoints, catalogRules } from './catalog.ts';
 import { discoveryEndpoints } from './discovery.ts';
+import { domainEndpoints, domainRules } from './domains.ts';
+import { grantEndpoints, grantRules } from './grants.ts';
+import { groupEndpoints, groupRules } from './groups.ts';
+import { impliedRoleEndpoints, impliedRoleRules } from './implied-roles.ts';
+import { projectTagEndpoints, projectTagRules } from './project-tags.ts';
+import { projectEndpoints, projectRules } from './projects.ts';
+import { roleAssignmentEndpoints, roleAssignmentRules } from './role-assignments.ts';
+import { roleEndpoints, roleRules } from './roles.ts';
 import { sharedRules } from './rules.ts';
 import { tokenEndpoints, tokenRules } from './tokens.ts';
+import { userEndpoints, userRules } from './users.ts';
 
-export const identityRules: PolicyRule[] = [...sharedRules, ...tokenRules];
+export const identityRules: PolicyRule[] = [
+  ...sharedRules, ...tokenRules, ...authRules, ...catalogRules, ...domainRules, ...projectRules, ...projectTagRules,
+  ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
+];
+
+const RESOURCES = [
+  tokenEndpoints, authEndpoints, catalogEndpoints, domainEndpoints, projectEndpoints, projectTagEndpoints,
+  userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
+];
 
 export function identityEndpoints(identity: Identity): Endpoint[] {
-  const endpoints: Endpoint[] = [...tokenEndpoints(identity)];
+  const endpoints = RESOURCES.flatMap((resource) => resource(identity));
   return [...discoveryEndpoints(identity, () => endpoints), ...endpoints];
 }

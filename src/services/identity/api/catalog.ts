@@ -1,0 +1,129 @@
+/** Regions, services and endpoints. */
+import { Type } from 'typebox';
+import { type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { nullable, oneOf } from '../../../kernel/api/schema.ts';
+import type { PolicyRule } from '../../../kernel/policy/rule.ts';
+import { noSuch } from '../faults.ts';
+import { parseFields } from '../model/fields.ts';
+import type { Identity } from '../model/identity.ts';
+import {
+  createEndpoint, createRegion, createService, deleteEndpoint, deleteRegion, deleteService, updateEndpoint, updateRegion, updateService,
+  type EndpointInput, type RegionInput, type ServiceInput,
+} from '../model/services.ts';
+import { findEndpoint, findRegion, findService, listEndpoints, listRegions, listServices } from '../store/services.ts';
+import type { EndpointRow, RegionRow, ServiceRow } from '../store/tables.ts';
+import { crudEndpoints, crudRules, type Resource } from './crud.ts';
+import { collection, linkTo, readList, type Shown } from './lists.ts';
+import { originOf } from './links.ts';
+import { ANY_SCOPE, rule } from './rules.ts';
+import { bodyOf, optionalFlag, optionalText } from './schemas.ts';
+
+const regionId = Type.String({ maxLength: 255 });
+const regionFields = { id: Type.Optional(regionId), parent_region_id: Type.Optional(nullable(regionId)), description: optionalText };
+const regions: Resource = {
+  one: 'region', many: 'regions', path: '/v3/regions', parameter: 'region_id',
+  create: bodyOf('region', Type.Object(regionFields)), update: bodyOf('region', Type.Object(regionFields, { minProperties: 1 })),
+};
+
+const typeName = Type.String({ minLength: 1, maxLength: 255 });
+const serviceFields = { name: Type.Optional(nullable(Type.String({ maxLength: 255 }))), description: optionalText, enabled: optionalFlag };
+const services: Resource = {
+  one: 'service', many: 'services', path: '/v3/services', parameter: 'service_id',
+  create: bodyOf('service', Type.Object({ ...serviceFields, type: typeName })),
+  update: bodyOf('service', Type.Object({ ...serviceFields, type: Type.Optional(typeName) }, { minProperties: 1 })),
+};
+
+const url = Type.String({ maxLength: 1024, pattern: '^([a-zA-Z0-9+.-]+:.+|\\$\\(public_url\\)s.*)$' });
+const face = oneOf('public', 'internal', 'admin');
+const endpointFields = { region_id: Type.Optional(nullable(regionId)), region: Type.Optional(nullable(regionId)), enabled: optionalFlag };
+const endpoints: Resource = {
+  one: 'endpoint', many: 'endpoints', path: '/v3/endpoints', parameter: 'endpoint_id',
+  create: bodyOf('endpoint', Type.Object({ ...endpointFields, service_id: Type.String(), interface: face, url })),
+  update: bodyOf('endpoint', Type.Object({ ...endpointFields, service_id: Type.Optional(Type.String()), interface: Type.Optional(face), url: Type.Optional(url) }, { minProperties: 1 })),
+};
+
+export const catalogRules: PolicyRule[] = [
+  rule('get_region', '', ANY_SCOPE, 'GET /v3/regions/{region_id}', 'Show a region.'),
+  rule('list_regions', '', ANY_SCOPE, 'GET /v3/regions', 'List regions.'),
+  ...crudRules(regions).filter(({ name }) => !/:(get|list)_/.test(name)),
+  ...crudRules(services),
+  ...crudRules(endpoints),
+];
+
+export function showEndpoint(identity: Identity, call: Call, row: EndpointRow): Shown {
+  const shown = row.url.replaceAll('$(public_url)s', originOf(identity, call));
+  return {
+    ...parseFields(row.extra), id: row.id, service_id: row.service_id, interface: row.interface, url: shown, region_id: row.region_id, region: row.region_id,
+    enabled: row.enabled === 1, ...linkTo(identity, call, 'endpoints', row.id),
+  };
+}
+
+function showRegion(identity: Identity, call: Call, row: RegionRow): Shown {
+  return { ...parseFields(row.extra), id: row.id, parent_region_id: row.parent_region_id, description: row.description, ...linkTo(identity, call, 'regions', row.id) };
+}
+
+function showService(identity: Identity, call: Call, row: ServiceRow): Shown {
+  return {
+    ...parseFields(row.extra), id: row.id, type: row.type, enabled: row.enabled === 1, ...(row.name === null ? {} : { name: row.name }),
+    ...(row.description === null ? {} : { description: row.description }), ...linkTo(identity, call, 'services', row.id),
+  };
+}
+
+export function catalogEndpoints(identity: Identity): Endpoint[] {
+  return [...regionEndpoints(identity), ...serviceEndpoints(identity), ...endpointEndpoints(identity)];
+}
+
+function regionEndpoints(identity: Identity): Endpoint[] {
+  const show = (call: Call, row: RegionRow) => showRegion(identity, call, row);
+  return crudEndpoints(identity, regions, {
+    async list(call) {
+      const page = await listRegions(identity.db.read, readList(identity, call, { parent_region_id: 'parent_region_id' }));
+      return collection(identity, call, 'regions', page, (row) => show(call, row));
+    },
+    create: async (call, body) => show(call, await createRegion(identity, body as RegionInput)),
+    async get(call, id) {
+      const row = await findRegion(identity.db.read, id);
+      if (row === undefined) throw noSuch('region', id);
+      return show(call, row);
+    },
+    update: async (call, id, body) => show(call, await updateRegion(identity, id, body as RegionInput)),
+    remove: async (_call, id) => await deleteRegion(identity, id),
+  });
+}
+
+function serviceEndpoints(identity: Identity): Endpoint[] {
+  const show = (call: Call, row: ServiceRow) => showService(identity, call, row);
+  return crudEndpoints(identity, services, {
+    async list(call) {
+      const page = await listServices(identity.db.read, readList(identity, call, { type: 'type', name: 'name' }));
+      return collection(identity, call, 'services', page, (row) => show(call, row));
+    },
+    create: async (call, body) => show(call, await createService(identity, body as ServiceInput & { type: string })),
+    async get(call, id) {
+      const row = await findService(identity.db.read, id);
+      if (row === undefined) throw noSuch('service', id);
+      return show(call, row);
+    },
+    update: async (call, id, body) => show(call, await updateService(identity, id, body as ServiceInput)),
+    remove: async (_call, id) => await deleteService(identity, id),
+  });
+}
+
+function endpointEndpoints(identity: Identity): Endpoint[] {
+  const show = (call: Call, row: EndpointRow) => showEndpoint(identity, call, row);
+  return crudEndpoints(identity, endpoints, {
+    async list(call) {
+      const filters = { interface: 'interface', service_id: 'service_id', region_id: 'region_id', region: 'region_id', enabled: { flag: 'enabled' } };
+      const page = await listEndpoints(identity.db.read, readList(identity, call, filters));
+      return collection(identity, call, 'endpoints', page, (row) => show(call, row));
+    },
+    create: async (call, body) => show(call, await createEndpoint(identity, body as Parameters<typeof createEndpoint>[1])),
+    async get(call, id) {
+      const row = await findEndpoint(identity.db.read, id);
+      if (row === undefined) throw noSuch('endpoint', id);
+      return show(call, row);
+    },
+    update: async (call, id, body) => show(call, await updateEndpoint(identity, id, body as EndpointInput)),
+    remove: async (_call, id) => await deleteEndpoint(identity, id),
+  });
+}

@@ -1,0 +1,77 @@
+/** The five endpoints of a resource that only administrators change. */
+import type { TSchema } from 'typebox';
+import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import type { PolicyRule } from '../../../kernel/policy/rule.ts';
+import type { Identity } from '../model/identity.ts';
+import { entryReply, listReply } from './lists.ts';
+import { ADMIN, ADMIN_OR_SYSTEM_READER, rule, SYSTEM_OR_PROJECT } from './rules.ts';
+
+export interface Resource {
+  /** `endpoint` */
+  one: string;
+  /** `endpoints` */
+  many: string;
+  /** `/v3/endpoints` */
+  path: string;
+  /** `endpoint_id` */
+  parameter: string;
+  /** What comes after the verb in rules, if not `one` and `many`. */
+  ruleOne?: string;
+  ruleMany?: string;
+  create: TSchema;
+  update: TSchema;
+}
+
+export interface Handlers {
+  list(call: Call): Promise<Record<string, unknown>>;
+  create(call: Call, body: unknown): Promise<object>;
+  get(call: Call, id: string): Promise<object>;
+  update(call: Call, id: string, body: unknown): Promise<object>;
+  remove(call: Call, id: string): Promise<void>;
+}
+
+const names = (resource: Resource) => ({ one: resource.ruleOne ?? resource.one, many: resource.ruleMany ?? resource.many, single: `${resource.path}/{${resource.parameter}}` });
+
+export function crudRules(resource: Resource): PolicyRule[] {
+  const { one, many, single } = names(resource);
+  const words = resource.one.replaceAll('_', ' ');
+  return [
+    rule(`get_${one}`, ADMIN_OR_SYSTEM_READER, SYSTEM_OR_PROJECT, `GET ${single}`, `Show one ${words}.`),
+    rule(`list_${many}`, ADMIN_OR_SYSTEM_READER, SYSTEM_OR_PROJECT, `GET ${resource.path}`, `List each ${words}.`),
+    rule(`create_${one}`, ADMIN, SYSTEM_OR_PROJECT, `POST ${resource.path}`, `Create one ${words}.`),
+    rule(`update_${one}`, ADMIN, SYSTEM_OR_PROJECT, `PATCH ${single}`, `Change one ${words}.`),
+    rule(`delete_${one}`, ADMIN, SYSTEM_OR_PROJECT, `DELETE ${single}`, `Delete one ${words}.`),
+  ];
+}
+
+export function crudEndpoints(_identity: Identity, resource: Resource, handlers: Handlers): Endpoint[] {
+  const { one, many, single } = names(resource);
+  const words = resource.one.replaceAll('_', ' ');
+  const id = (call: unknown): string => (call as Call).params[resource.parameter] as string;
+  const body = (call: unknown): unknown => ((call as Call).body as Record<string, unknown>)[resource.one];
+  return [
+    endpoint({
+      id: `identity:list_${many}`, method: 'GET', path: resource.path as string, summary: `List each ${words}`, policy: `identity:list_${many}`, reply: listReply(resource.many), status: 200,
+      handler: async (call) => await handlers.list(call as Call),
+    }),
+    endpoint({
+      id: `identity:create_${one}`, method: 'POST', path: resource.path as string, summary: `Create one ${words}`, policy: `identity:create_${one}`, body: resource.create, reply: entryReply(resource.one), status: 201,
+      handler: async (call) => ({ [resource.one]: await handlers.create(call as unknown as Call, body(call)) }),
+    }),
+    endpoint({
+      id: `identity:get_${one}`, method: 'GET', path: single as string, summary: `Show one ${words}`, policy: `identity:get_${one}`, reply: entryReply(resource.one), status: 200,
+      handler: async (call) => ({ [resource.one]: await handlers.get(call as Call, id(call)) }),
+    }),
+    endpoint({
+      id: `identity:update_${one}`, method: 'PATCH', path: single as string, summary: `Change one ${words}`, policy: `identity:update_${one}`, body: resource.update, reply: entryReply(resource.one), status: 200,
+      handler: async (call) => ({ [resource.one]: await handlers.update(call as unknown as Call, id(call), body(call)) }),
+    }),
+    endpoint({
+      id: `identity:delete_${one}`, method: 'DELETE', path: single as string, summary: `Delete one ${words}`, policy: `identity:delete_${one}`, status: 204,
+      async handler(call) {
+        await handlers.remove(call as Call, id(call));
+        return reply();
+      },
+    }),
+  ];
+}

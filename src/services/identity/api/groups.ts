@@ -1,0 +1,145 @@
+import { Type } from 'typebox';
+import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import type { PolicyRule } from '../../../kernel/policy/rule.ts';
+import { noSuch } from '../faults.ts';
+import { parseFields } from '../model/fields.ts';
+import { addMember, createGroup, deleteGroup, removeMember, updateGroup, type GroupInput } from '../model/groups.ts';
+import type { Identity } from '../model/identity.ts';
+import { findGroup, isMember, listGroups, listGroupsOfUser } from '../store/groups.ts';
+import type { GroupRow } from '../store/tables.ts';
+import { findUser, listUsersInGroup } from '../store/users.ts';
+import { collection, entryReply, exactly, linkTo, listReply, readList, type Shown } from './lists.ts';
+import { callersDomain } from './projects.ts';
+import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
+import { bodyOf, idString, nameString, optionalText } from './schemas.ts';
+import { showUser, userTarget } from './users.ts';
+
+const LIST = '/v3/groups';
+const ONE = '/v3/groups/{group_id}';
+const MEMBERS = `${ONE}/users`;
+const MEMBER = `${ONE}/users/{user_id}`;
+const READER = `${ADMIN_OR_SYSTEM_READER} or (role:reader and domain_id:%(target.group.domain_id)s)`;
+const MANAGER = `${ADMIN} or (role:manager and domain_id:%(target.group.domain_id)s)`;
+const BOTH = 'domain_id:%(target.group.domain_id)s and domain_id:%(target.user.domain_id)s';
+
+export const groupRules: PolicyRule[] = [
+  rule('get_group', READER, ANY_SCOPE, `GET ${ONE}`, 'Show a group.'),
+  rule('list_groups', READER, ANY_SCOPE, `GET ${LIST}`, 'List groups.'),
+  rule('list_groups_for_user', `${ADMIN_OR_SYSTEM_READER} or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(user_id)s`, ANY_SCOPE, 'GET /v3/users/{user_id}/groups', 'List the groups of a user.'),
+  rule('create_group', MANAGER, ANY_SCOPE, `POST ${LIST}`, 'Create a group.'),
+  rule('update_group', MANAGER, ANY_SCOPE, `PATCH ${ONE}`, 'Change a group.'),
+  rule('delete_group', MANAGER, ANY_SCOPE, `DELETE ${ONE}`, 'Delete a group.'),
+  rule('list_users_in_group', READER, ANY_SCOPE, `GET ${MEMBERS}`, 'List the members of a group.'),
+  rule('remove_user_from_group', `${ADMIN} or (role:manager and ${BOTH})`, ANY_SCOPE, `DELETE ${MEMBER}`, 'Take a user out of a group.'),
+  rule('check_user_in_group', `${ADMIN_OR_SYSTEM_READER} or (role:reader and ${BOTH})`, ANY_SCOPE, `HEAD ${MEMBER}`, 'Ask whether a user is in a group.'),
+  rule('add_user_to_group', `${ADMIN} or (role:manager and ${BOTH})`, ANY_SCOPE, `PUT ${MEMBER}`, 'Put a user into a group.'),
+];
+
+const fields = { description: optionalText, domain_id: Type.Optional(idString) };
+const createBody = bodyOf('group', Type.Object({ ...fields, name: nameString(64) }));
+const updateBody = bodyOf('group', Type.Object({ ...fields, name: Type.Optional(nameString(64)) }, { minProperties: 1 }));
+
+export function showGroup(identity: Identity, call: Call, row: GroupRow): Shown {
+  return { ...parseFields(row.extra), id: row.id, name: row.name, domain_id: row.domain_id, description: row.description, ...linkTo(identity, call, 'groups', row.id) };
+}
+
+async function groupTarget(identity: Identity, group_id: string): Promise<Record<string, unknown>> {
+  const row = await findGroup(identity.db.read, group_id);
+  return row === undefined ? {} : { group: { id: row.id, domain_id: row.domain_id } };
+}
+
+export function groupEndpoints(identity: Identity): Endpoint[] {
+  const target = (call: { params: { group_id: string } }) => groupTarget(identity, call.params.group_id);
+  const one = (row: GroupRow, call: unknown) => ({ group: showGroup(identity, call as Call, row) });
+  return [
+    endpoint({
+      id: 'identity:list_groups', method: 'GET', path: LIST, summary: 'List groups', policy: 'identity:list_groups', reply: listReply('groups'), status: 200,
+      target: (call) => ({ group: { domain_id: call.auth.domain_id } }),
+      async handler(call) {
+        const options = readList(identity, call as Call, { name: 'name', domain_id: 'domain_id' });
+        if (call.auth.domain_id !== undefined) options.hints = [...options.hints, exactly('domain_id', call.auth.domain_id)];
+        return collection(identity, call as Call, 'groups', await listGroups(identity.db.read, options), (row) => showGroup(identity, call as Call, row));
+      },
+    }),
+    endpoint({
+      id: 'identity:create_group', method: 'POST', path: LIST, summary: 'Create a group', policy: 'identity:create_group', body: createBody, reply: entryReply('group'), status: 201,
+      target: (call) => ({ group: { domain_id: domainOfNew(call as Call) } }),
+      handler: async (call) => one(await createGroup(identity, call.body.group as GroupInput & { name: string }, domainOfNew(call as Call)), call),
+    }),
+    endpoint({
+      id: 'identity:get_group', method: 'GET', path: ONE, summary: 'Show a group', policy: 'identity:get_group', target, reply: entryReply('group'), status: 200,
+      async handler(call) {
+        const row = await findGroup(identity.db.read, call.params.group_id);
+        if (row === undefined) throw noSuch('group', call.params.group_id);
+        return one(row, call);
+      },
+    }),
+    endpoint({
+      id: 'identity:update_group', method: 'PATCH', path: ONE, summary: 'Change a group', policy: 'identity:update_group', target, body: updateBody, reply: entryReply('group'), status: 200,
+      handler: async (call) => one(await updateGroup(identity, call.params.group_id, call.body.group as GroupInput), call),
+    }),
+    endpoint({
+      id: 'identity:delete_group', method: 'DELETE', path: ONE, summary: 'Delete a group', policy: 'identity:delete_group', target, status: 204,
+      async handler(call) {
+        await deleteGroup(identity, call.params.group_id);
+        return reply();
+      },
+    }),
+    ...memberEndpoints(identity),
+  ];
+}
+
+function memberEndpoints(identity: Identity): Endpoint[] {
+  const target = async ({ params }: { params: { group_id: string; user_id: string } }) => ({
+    ...(await groupTarget(identity, params.group_id)),
+    ...(await userTarget(identity, params.user_id)),
+  });
+  return [
+    endpoint({
+      id: 'identity:list_groups_for_user', method: 'GET', path: '/v3/users/{user_id}/groups', summary: 'List the groups of a user', policy: 'identity:list_groups_for_user', reply: listReply('groups'), status: 200,
+      target: (call) => userTarget(identity, call.params.user_id),
+      async handler(call) {
+        if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
+        const page = await listGroupsOfUser(identity.db.read, call.params.user_id, readList(identity, call as Call, { name: 'name' }));
+        return collection(identity, call as Call, 'groups', page, (row) => showGroup(identity, call as Call, row));
+      },
+    }),
+    endpoint({
+      id: 'identity:list_users_in_group', method: 'GET', path: MEMBERS, summary: 'List members', policy: 'identity:list_users_in_group', reply: listReply('users'), status: 200,
+      target: (call) => groupTarget(identity, call.params.group_id),
+      async handler(call) {
+        if ((await findGroup(identity.db.read, call.params.group_id)) === undefined) throw noSuch('group', call.params.group_id);
+        const options = readList(identity, call as Call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } });
+        return collection(identity, call as Call, 'users', await listUsersInGroup(identity.db.read, call.params.group_id, options), (row) => showUser(identity, call as Call, row));
+      },
+    }),
+    endpoint({
+      id: 'identity:add_user_to_group', method: 'PUT', path: MEMBER, summary: 'Add a member', policy: 'identity:add_user_to_group', target, status: 204,
+      async handler(call) {
+        await addMember(identity, call.params.group_id, call.params.user_id);
+        return reply();
+      },
+    }),
+    endpoint({
+      id: 'identity:check_user_in_group', method: 'GET', path: MEMBER, summary: 'Ask for a member', policy: 'identity:check_user_in_group', target, status: 204,
+      async handler(call) {
+        const { user_id, group_id } = call.params;
+        if ((await findUser(identity.db.read, user_id)) === undefined) throw noSuch('user', user_id);
+        if ((await findGroup(identity.db.read, group_id)) === undefined) throw noSuch('group', group_id);
+        if (!(await isMember(identity.db.read, user_id, group_id))) throw noSuch('user', `${user_id} in group ${group_id}`);
+        return reply();
+      },
+    }),
+    endpoint({
+      id: 'identity:remove_user_from_group', method: 'DELETE', path: MEMBER, summary: 'Remove a member', policy: 'identity:remove_user_from_group', target, status: 204,
+      async handler(call) {
+        await removeMember(identity, call.params.group_id, call.params.user_id);
+        return reply();
+      },
+    }),
+  ];
+}
+
+function domainOfNew(call: Call): string {
+  return (call.body as { group?: GroupInput } | undefined)?.group?.domain_id ?? callersDomain(call.auth);
+}

@@ -1,0 +1,86 @@
+/** Lists in keystone's way: inexact filters, limit and marker, links. */
+import { Type, type TSchema } from 'typebox';
+import type { Call } from '../../../kernel/api/endpoint.ts';
+import { badRequest } from '../../../kernel/fault.ts';
+import type { Page } from '../../../kernel/db/list-query.ts';
+import type { Identity } from '../model/identity.ts';
+import type { Hint, ListOptions } from '../store/list.ts';
+import { selfOf, v3Of } from './links.ts';
+
+/** Wire name → column; `flag` columns hold 0/1. */
+export type Filters = Readonly<Record<string, string | { flag: string }>>;
+
+const COMPARATORS = ['contains', 'startswith', 'endswith', 'exact'] as const;
+
+/** Reads the filters that a list knows, by `name=` or `name__icontains=`; others are ignored, as in keystone. */
+export function readList(identity: Identity, call: Call, filters: Filters): ListOptions {
+  const hints: Hint[] = [];
+  for (const [key, value] of call.url.searchParams) {
+    const [name = '', suffix] = key.split('__', 2);
+    const to = Object.hasOwn(filters, name) ? filters[name] : undefined;
+    const hint = to === undefined ? undefined : readHint(to, suffix, value);
+    if (hint !== undefined) hints.push(hint);
+  }
+  return { hints, limit: readLimit(identity, call), marker: call.url.searchParams.get('marker') ?? undefined };
+}
+
+function readHint(to: string | { flag: string }, suffix: string | undefined, value: string): Hint | undefined {
+  // Of an empty or unreadable flag keystone makes true.
+  if (typeof to === 'object') return { column: to.flag, comparator: 'equals', value: /^(0|f|false|off|n|no)$/i.test(value) ? 0 : 1, ignore_case: false };
+  if (suffix === undefined) return { column: to, comparator: 'equals', value, ignore_case: false };
+  const ignore_case = suffix.startsWith('i');
+  const comparator = COMPARATORS.find((one) => one === (ignore_case ? suffix.slice(1) : suffix));
+  if (comparator === undefined) return undefined;
+  return { column: to, comparator: comparator === 'exact' ? 'equals' : comparator, value, ignore_case };
+}
+
+function readLimit(identity: Identity, call: Call): number {
+  const text = call.url.searchParams.get('limit');
+  if (text === null) return identity.config.list_limit;
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw badRequest('identity.query-invalid', `Invalid input for field 'limit': '${text}' is not a positive integer`);
+  return Math.min(Number(text), identity.config.list_limit);
+}
+
+export function exactly(column: string, value: string | number | null): Hint {
+  return { column, comparator: 'equals', value, ignore_case: false };
+}
+
+/** The reply of a list; with `limit` it links to its next page, without one it says when it was cut. */
+export function collection<Row extends { id: string }>(identity: Identity, call: Call, key: string, page: Page<Row>, show: (row: Row) => object): Record<string, unknown> {
+  const asked = call.url.searchParams.has('limit');
+  const next = page.more && asked ? nextOf(identity, call, page.rows.at(-1)?.id as string) : null;
+  return {
+    [key]: page.rows.map(show),
+    links: { next, self: selfOf(identity, call), previous: null },
+    ...(page.more && !asked ? { truncated: true } : {}),
+  };
+}
+
+function nextOf(identity: Identity, call: Call, marker: string): string {
+  const query = new URLSearchParams(call.url.search);
+  query.set('marker', marker);
+  return selfOf(identity, { base: call.base, url: new URL(`${call.url.pathname}?${query}`, 'http://localhost') });
+}
+
+/** A list that is whole. */
+export function whole(identity: Identity, call: Call, key: string, entries: readonly object[]): Record<string, unknown> {
+  return { [key]: entries, links: { next: null, self: selfOf(identity, call), previous: null } };
+}
+
+/** `{ links: { self } }` of an entry. */
+export function linkTo(identity: Identity, call: Call, ...path: string[]): { links: { self: string } } {
+  return { links: { self: `${v3Of(identity, call)}/${path.map(encodeURIComponent).join('/')}` } };
+}
+
+export function listReply(key: string): TSchema {
+  return Type.Object({ [key]: Type.Array(Type.Object({})), links: Type.Object({ self: Type.String() }) });
+}
+
+export function entryReply(key: string, required: string[] = ['id']): TSchema {
+  return Type.Object({ [key]: Type.Object(Object.fromEntries(required.map((name) => [name, Type.Unknown()]))) });
+}
+
+/** An entry as clients see it. */
+export interface Shown extends Record<string, unknown> {
+  id: string;
+}

@@ -1,0 +1,129 @@
+import { Type } from 'typebox';
+import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { nullable } from '../../../kernel/api/schema.ts';
+import type { PolicyRule } from '../../../kernel/policy/rule.ts';
+import { noSuch } from '../faults.ts';
+import { parseFields } from '../model/fields.ts';
+import type { Identity } from '../model/identity.ts';
+import { changePassword, createUser, deleteUser, updateUser, type UserInput } from '../model/users.ts';
+import { tagsOfProjects } from '../store/projects.ts';
+import type { UserRow } from '../store/tables.ts';
+import { projectsOfUser } from '../store/user-projects.ts';
+import { findUser, listUsers } from '../store/users.ts';
+import { collection, entryReply, exactly, linkTo, listReply, readList, whole, type Shown } from './lists.ts';
+import { callersDomain, showProject } from './projects.ts';
+import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
+import { bodyOf, idString, nameString, optionalFlag, optionalText } from './schemas.ts';
+
+const LIST = '/v3/users';
+const ONE = '/v3/users/{user_id}';
+const MANAGER = `${ADMIN} or (role:manager and domain_id:%(target.user.domain_id)s)`;
+
+export const userRules: PolicyRule[] = [
+  rule('get_user', `${ADMIN_OR_SYSTEM_READER} or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(target.user.id)s`, ANY_SCOPE, `GET ${ONE}`, 'Show a user.'),
+  rule('list_users', `${ADMIN_OR_SYSTEM_READER} or (role:reader and domain_id:%(target.domain_id)s)`, ANY_SCOPE, `GET ${LIST}`, 'List users.'),
+  rule('create_user', MANAGER, ANY_SCOPE, `POST ${LIST}`, 'Create a user.'),
+  rule('update_user', MANAGER, ANY_SCOPE, `PATCH ${ONE}`, 'Change a user, the password included.'),
+  rule('delete_user', MANAGER, ANY_SCOPE, `DELETE ${ONE}`, 'Delete a user.'),
+  rule('list_user_projects', `${ADMIN_OR_SYSTEM_READER} or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(target.user.id)s`, ANY_SCOPE, `GET ${ONE}/projects`, 'List the projects of a user.'),
+];
+
+const flag = Type.Optional(nullable(Type.Boolean()));
+const options = Type.Optional(Type.Object({
+  ignore_change_password_upon_first_use: flag, ignore_password_expiry: flag, ignore_lockout_failure_attempts: flag, ignore_user_inactivity: flag,
+  lock_password: flag, multi_factor_auth_enabled: flag,
+  multi_factor_auth_rules: Type.Optional(nullable(Type.Array(Type.Array(Type.String(), { minItems: 1, uniqueItems: true }), { uniqueItems: true }))),
+}, { additionalProperties: false }));
+const secret = Type.Optional(nullable(Type.String({ maxLength: 4096 })));
+const fields = {
+  domain_id: Type.Optional(idString), enabled: optionalFlag, default_project_id: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
+  description: optionalText, password: secret, options,
+};
+const createBody = bodyOf('user', Type.Object({ ...fields, name: nameString(255) }));
+const updateBody = bodyOf('user', Type.Object({ ...fields, name: Type.Optional(nameString(255)) }, { minProperties: 1 }));
+const passwordBody = bodyOf('user', Type.Object({ original_password: Type.String({ maxLength: 4096 }), password: Type.String({ minLength: 1, maxLength: 4096 }) }));
+
+export function showUser(identity: Identity, call: Call, row: UserRow): Shown {
+  return {
+    ...parseFields(row.extra),
+    id: row.id, name: row.name, domain_id: row.domain_id, enabled: row.enabled === 1, password_expires_at: null, options: parseFields(row.options),
+    ...(row.default_project_id === null ? {} : { default_project_id: row.default_project_id }),
+    ...linkTo(identity, call, 'users', row.id),
+  };
+}
+
+/** What a rule about one user is checked against. */
+export async function userTarget(identity: Identity, user_id: string): Promise<Record<string, unknown>> {
+  const row = await findUser(identity.db.read, user_id);
+  return { user_id, ...(row === undefined ? {} : { user: { id: row.id, domain_id: row.domain_id } }) };
+}
+
+export function userEndpoints(identity: Identity): Endpoint[] {
+  const target = (call: { params: { user_id: string } }) => userTarget(identity, call.params.user_id);
+  const one = (row: UserRow, call: unknown) => ({ user: showUser(identity, call as Call, row) });
+  return [
+    endpoint({
+      id: 'identity:list_users', method: 'GET', path: LIST, summary: 'List users', policy: 'identity:list_users', reply: listReply('users'), status: 200,
+      target: (call) => ({ domain_id: call.auth.domain_id }),
+      async handler(call) {
+        const options = readList(identity, call as Call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } });
+        if (call.auth.domain_id !== undefined) options.hints = [...options.hints, exactly('domain_id', call.auth.domain_id)];
+        return collection(identity, call as Call, 'users', await listUsers(identity.db.read, options), (row) => showUser(identity, call as Call, row));
+      },
+    }),
+    endpoint({
+      id: 'identity:create_user', method: 'POST', path: LIST, summary: 'Create a user', policy: 'identity:create_user', body: createBody, reply: entryReply('user'), status: 201,
+      target: (call) => ({ user: { domain_id: domainOfNew(call as Call) } }),
+      handler: async (call) => one(await createUser(identity, call.body.user as UserInput & { name: string }, domainOfNew(call as Call)), call),
+    }),
+    endpoint({
+      id: 'identity:get_user', method: 'GET', path: ONE, summary: 'Show a user', policy: 'identity:get_user', target, reply: entryReply('user'), status: 200,
+      async handler(call) {
+        const row = await findUser(identity.db.read, call.params.user_id);
+        if (row === undefined) throw noSuch('user', call.params.user_id);
+        return one(row, call);
+      },
+    }),
+    endpoint({
+      id: 'identity:update_user', method: 'PATCH', path: ONE, summary: 'Change a user', policy: 'identity:update_user', target, body: updateBody, reply: entryReply('user'), status: 200,
+      handler: async (call) => one(await updateUser(identity, call.params.user_id, call.body.user as UserInput), call),
+    }),
+    endpoint({
+      id: 'identity:delete_user', method: 'DELETE', path: ONE, summary: 'Delete a user', policy: 'identity:delete_user', target, status: 204,
+      async handler(call) {
+        await deleteUser(identity, call.params.user_id);
+        return reply();
+      },
+    }),
+    endpoint({
+      id: 'identity:change_password', method: 'POST', path: `${ONE}/password`, summary: 'Change the own password', policy: 'public', body: passwordBody, status: 204,
+      async handler(call) {
+        const { original_password, password } = call.body.user as { original_password: string; password: string };
+        await changePassword(identity, call.params.user_id, original_password, password);
+        return reply();
+      },
+    }),
+    endpoint({
+      id: 'identity:list_user_projects', method: 'GET', path: `${ONE}/projects`, summary: 'List the projects of a user', policy: 'identity:list_user_projects', target, reply: listReply('projects'), status: 200,
+      async handler(call) {
+        if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
+        return whole(identity, call as Call, 'projects', await shownProjectsOf(identity, call as Call, call.params.user_id));
+      },
+    }),
+  ];
+}
+
+function domainOfNew(call: Call): string {
+  return (call.body as { user?: UserInput } | undefined)?.user?.domain_id ?? callersDomain(call.auth);
+}
+
+/** The projects where a user has any role, filtered by name, domain and being enabled. */
+export async function shownProjectsOf(identity: Identity, call: Call, user_id: string): Promise<object[]> {
+  const rows = await projectsOfUser(identity.db.read, user_id, identity.config.list_limit);
+  const asked = call.url.searchParams;
+  const wanted = rows.filter((row) =>
+    (asked.get('name') ?? row.name) === row.name && (asked.get('domain_id') ?? row.domain_id) === row.domain_id
+    && (!asked.has('enabled') || (row.enabled === 1) !== /^(0|f|false|off|n|no)$/i.test(asked.get('enabled') as string)));
+  const tags = await tagsOfProjects(identity.db.read, wanted.map((row) => row.id));
+  return wanted.map((row) => showProject(identity, call, row, tags));
+}

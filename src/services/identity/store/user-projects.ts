@@ -1,0 +1,46 @@
+/** Where a user has any role: own or by groups, direct or inherited. */
+import { sql, type Kysely } from 'kysely';
+import type { ProjectRow, Tables } from './tables.ts';
+
+type Db = Kysely<Tables>;
+
+const granted = (user_id: string) => sql`
+  granted(target_type, target_id, inherited) as (
+    select a.target_type, a.target_id, a.inherited from identity_assignments a
+    where (a.actor_type = 'user' and a.actor_id = ${user_id})
+      or (a.actor_type = 'group' and a.actor_id in (select m.group_id from identity_memberships m where m.user_id = ${user_id})))`;
+
+const within = (user_id: string) => sql`
+  with recursive ${granted(user_id)},
+  above(id) as (
+    select g.target_id from granted g where g.inherited = 1
+    union select p.id from identity_projects p join above b on p.parent_id = b.id)`;
+
+const mine = sql`p.is_domain = 0 and (
+  p.id in (select g.target_id from granted g where g.target_type = 'project' and g.inherited = 0)
+  or p.parent_id in (select b.id from above b))`;
+
+export async function projectsOfUser(db: Db, user_id: string, limit: number): Promise<ProjectRow[]> {
+  const { rows } = await sql<ProjectRow>`${within(user_id)} select p.* from identity_projects p where ${mine} order by p.name, p.id limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** Of the given projects those where the user has a role. */
+export async function ownProjects(db: Db, user_id: string, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const { rows } = await sql<{ id: string }>`
+    ${within(user_id)} select p.id from identity_projects p where p.id in (${sql.join(ids)}) and ${mine}`.execute(db);
+  return new Set(rows.map(({ id }) => id));
+}
+
+export async function domainsOfUser(db: Db, user_id: string, limit: number): Promise<ProjectRow[]> {
+  const { rows } = await sql<ProjectRow>`
+    with ${granted(user_id)} select p.* from identity_projects p where p.is_domain = 1
+      and p.id in (select g.target_id from granted g where g.target_type = 'domain' and g.inherited = 0) order by p.name, p.id limit ${limit}`.execute(db);
+  return rows;
+}
+
+export async function hasSystemRole(db: Db, user_id: string): Promise<boolean> {
+  const { rows } = await sql`with ${granted(user_id)} select 1 from granted g where g.target_type = 'system' limit 1`.execute(db);
+  return rows.length > 0;
+}
