@@ -1,9 +1,12 @@
-/** A Docker engine of the test's own, to be stopped, killed and started without disturbing anybody. */
+/**
+ * A Docker engine of the test's own, to be stopped, killed and started without disturbing anybody. It runs in a network
+ * namespace of its own: a dockerd without a bridge removes the `docker0` that it finds, whoever made it.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, openSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createEngine } from '../../../src/agents/compute/drivers/docker/engine.ts';
@@ -26,6 +29,8 @@ export async function createOwnEngine(): Promise<OwnEngine> {
   const dir = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   const socket = join(dir, 'docker.sock');
   const containerdSocket = join(dir, 'containerd.sock');
+  const netns = basename(dir);
+  await exec('ip', ['netns', 'add', netns]);
   const containerd = run(dir, 'containerd', ['--root', join(dir, 'ctr-root'), '--state', join(dir, 'ctr-state'), '--address', containerdSocket, '--config', '/dev/null']);
   await until('containerd', () => existsSync(containerdSocket), (there) => there);
   let daemon: ChildProcess | undefined;
@@ -33,7 +38,9 @@ export async function createOwnEngine(): Promise<OwnEngine> {
   const self: OwnEngine = {
     socket,
     async start() {
-      daemon = run(dir, 'dockerd', [
+      // nsenter rather than `ip netns exec`, which would hide the containers' mounts from the agent.
+      daemon = run(dir, 'nsenter', [
+        `--net=/run/netns/${netns}`, 'dockerd',
         '--containerd', containerdSocket, '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '-p', join(dir, 'docker.pid'),
         '-H', `unix://${socket}`, '--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip-masq=false', '--live-restore', '--add-runtime', `gantry=${WRAPPER}`,
       ]);
@@ -51,7 +58,12 @@ export async function createOwnEngine(): Promise<OwnEngine> {
       await clear(dir);
     },
   };
-  await self.start();
+  try {
+    await self.start();
+  } catch (error) {
+    await self.close();
+    throw error;
+  }
   return self;
 }
 
@@ -72,10 +84,11 @@ async function clear(dir: string): Promise<void> {
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (command.split('\0').some((word) => word.startsWith(`${dir}/`))) process.kill(Number(pid), 'SIGKILL');
+    if (command.split('\0').some((word) => word.startsWith(`${dir}/`))) await exec('kill', ['-KILL', pid]).catch(() => {});
   }
   const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
   for (const mount of mounts.filter((path) => path.startsWith(`${dir}/`)).reverse()) await exec('umount', ['-l', mount]).catch(() => {});
+  await exec('ip', ['netns', 'del', basename(dir)]).catch(() => {});
   await rm(dir, { recursive: true, force: true });
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { GuestReport } from '../../../src/agents/compute/protocol.ts';
 import { createRig, makeImage, until, type Rig } from './harness.ts';
@@ -6,13 +7,16 @@ import { createOwnEngine, type OwnEngine } from './own-engine.ts';
 
 let own: OwnEngine;
 let rig: Rig;
+let bridge: boolean;
 before(async () => {
+  bridge = existsSync('/sys/class/net/docker0');
   own = await createOwnEngine();
   rig = await createRig(own.socket);
 });
 after(async () => {
   await rig?.close();
   await own?.close();
+  assert.equal(existsSync('/sys/class/net/docker0'), bridge, 'the bridge of the machine was touched');
 });
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
