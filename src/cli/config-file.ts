@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { parseConfig } from '../kernel/config/config.ts';
+import { coreSections, describeSettings, parseConfig } from '../kernel/config/config.ts';
 import { lineOf } from '../kernel/config/locate.ts';
 import type { Settings } from './settings.ts';
 
@@ -9,20 +9,26 @@ export interface Kept {
   api?: { host?: string; port?: number };
 }
 
-const head = `# Settings of this cloud. Every key has a default; docs/configuration.md lists them.
-# GANTRY_<SECTION>_<KEY> in the environment of \`gantry up\` wins over this file.
-`;
+/** A first file: every setting is there to be read, as a comment with its default. */
+export function template(): string {
+  const head = ['# Settings of this cloud. Whatever is a comment here has the default that it shows.', '# A variable GANTRY_<SECTION>_<KEY> in the environment of `gantry up` wins over this file.'];
+  const sections = Object.keys(coreSections).map((section) => {
+    const settings = describeSettings(coreSections).filter((setting) => setting.section === section);
+    return ['', `[${section}]`, ...settings.flatMap(({ key, default: fallback, description }) => [`# ${description}`, `# ${key} = ${JSON.stringify(fallback)}`])].join('\n');
+  });
+  return `${[...head, ...sections].join('\n')}\n`;
+}
 
 /** Writes the options into the file, which is made if it is not there. Everything else in it stays as it is. */
 export function keepOptions(settings: Settings, kept: Kept): void {
   const { config_file } = settings;
-  const before = existsSync(config_file) ? readFileSync(config_file, 'utf8') : `${head}\n[cloud]\nname = ${JSON.stringify(settings.config.cloud.name)}\n`;
-  let text = before;
+  const before = existsSync(config_file) ? readFileSync(config_file, 'utf8') : '';
+  let text = before === '' ? setKey(template(), 'cloud', 'name', settings.config.cloud.name) : before;
   for (const [section, values] of Object.entries(kept)) {
     for (const [key, value] of Object.entries(values as object)) if (value !== undefined) text = setKey(text, section, key, value as string | number);
   }
   parseConfig(text, { file: config_file, env: {}, other_sections: 'ignore' });
-  if (text === before && existsSync(config_file)) return;
+  if (text === before) return;
   writeFileSync(`${config_file}.new`, text, { mode: 0o644 });
   renameSync(`${config_file}.new`, config_file);
 }

@@ -20,16 +20,25 @@ export async function purge(settings: Settings, output: Output): Promise<number>
   const { data_dir, config } = settings;
   if (process.getuid?.() !== 0) throw new CliError('GY-ROOT-001', 'namespaces and containers can be removed by root only', { next: 'sudo ./gantry down --purge' });
   const release = existsSync(data_dir) ? takeLock(data_dir, 'down') : () => {};
-  const removed = (what: readonly string[]): void => {
-    for (const line of what) output.note(line);
-  };
+  const parts: (() => Promise<string[]> | string[])[] = [
+    () => (existsSync(data_dir) ? stopCloud(settings) : []),
+    () => removeContainers(settings),
+    () => removeNetworks(config.cloud.name),
+    () => removeEngine(settings),
+    () => removeClientEntry(settings),
+  ];
+  const troubles: string[] = [];
   try {
-    if (existsSync(data_dir)) removed(await stopCloud(settings));
-    removed(await removeContainers(settings));
-    removed(await removeNetworks(config.cloud.name));
-    removed(await removeEngine(settings));
-    removed(removeClientEntry(settings));
-    removed(removeDataDir(data_dir));
+    // One part that resists does not keep the others.
+    for (const part of parts) {
+      try {
+        for (const line of await part()) output.note(line);
+      } catch (error) {
+        troubles.push((error as Error).message);
+      }
+    }
+    if (troubles.length > 0) throw new CliError('GY-PURGE-001', `not all could be removed: ${troubles.join('; ')}`, { next: 'put that right, then run the same command again' });
+    for (const line of removeDataDir(data_dir)) output.note(line);
     output.note('packages that were installed stay; everything else of this cloud is gone');
     return 0;
   } finally {

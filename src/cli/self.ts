@@ -11,6 +11,12 @@ export function selfCommand(settings: Settings, ...words: string[]): string {
   return [program, ...words, ...place].map(quote).join(' ');
 }
 
+/** A piece of advice like `./gantry logs agent`, made to fit this cloud. */
+export function advice(settings: Settings, text: string): string {
+  const [, words, rest] = /^\.\/gantry ([\w -]+?)(,.*| {3}.*)?$/.exec(text) ?? [];
+  return words === undefined ? text : `${selfCommand(settings, ...words.split(' '))}${rest ?? ''}`;
+}
+
 /** A word as a POSIX shell reads it back. */
 export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

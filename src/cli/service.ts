@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../kernel/config/config.ts';
 
@@ -26,6 +27,8 @@ const start = {
   async controller(file: string): Promise<void> {
     const { serviceSections } = await import('../cloud-config.ts');
     const { runController } = await import('../controller.ts');
+    // Kept now: the controller gives up the right to write there.
+    flushCompileCache();
     await runController(loadConfig({ file, sections: serviceSections }));
   },
   async agent(file: string): Promise<void> {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse as parseToml } from 'smol-toml';
-import { setKey } from '../../src/cli/config-file.ts';
+import { parseConfig } from '../../src/kernel/config/config.ts';
+import { setKey, template } from '../../src/cli/config-file.ts';
 
 const parse = (toml: string): unknown => JSON.parse(JSON.stringify(parseToml(toml)));
 
@@ -17,4 +18,12 @@ test('a key is added to its section, a section to the file', () => {
 
 test('a dotted key is replaced, too', () => {
   assert.deepEqual(parse(setKey('api.port = 5000\n', 'api', 'port', 5001)), { api: { port: 5001 } });
+});
+
+test('the first file says nothing but the defaults, and shows each of them', () => {
+  const place = { file: '/d/gantry.toml', env: {} };
+  assert.deepEqual(parseConfig(template(), place), parseConfig('', place));
+  const uncommented = template().replaceAll(/^# (\w+ = )/gm, '$1');
+  assert.deepEqual(parseConfig(uncommented, place), parseConfig('', place), 'the defaults that it shows are valid and the real ones');
+  assert.equal(parseConfig(setKey(template(), 'api', 'port', 5001), place).api.port, 5001);
 });

@@ -7,7 +7,7 @@ import type { Part } from './parts.ts';
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--enable-source-maps'];
 
 export function agentPart(settings: Settings): Part {
-  return { name: 'agent', command: [process.execPath, ...NODE_FLAGS, main(settings.checkout), 'agent', '--config', settings.config_file], env: serviceEnv(join(settings.data_dir, 'agent', 'compile-cache')) };
+  return { name: 'agent', command: [process.execPath, ...NODE_FLAGS, main(settings.checkout), 'agent', '--config', settings.config_file], env: serviceEnv(settings.data_dir) };
 }
 
 /**
@@ -16,7 +16,7 @@ export function agentPart(settings: Settings): Part {
  */
 export function controllerPart(settings: Settings): Part {
   const { checkout, data_dir, config_file, config } = settings;
-  const env = serviceEnv(join(data_dir, 'controller', 'compile-cache'));
+  const env = serviceEnv(data_dir);
   const args = ['controller', '--config', config_file];
   const probes = { stat: statOf };
   const closed = (path: string): boolean => process.getuid?.() === 0 && closedParent(probes, dirname(path), config.controller.uid) !== undefined;
@@ -46,9 +46,12 @@ function statOf(path: string): { mode: number; uid: number; mtime: Date } | unde
   return statSync(path, { throwIfNoEntry: false });
 }
 
-/** Settings of the environment go along; where the cloud lies is in its file. */
-function serviceEnv(compile_cache: string): NodeJS.ProcessEnv {
+/**
+ * Settings of the environment go along; where the cloud lies is in its file. The cache of compiled code is root's alone:
+ * what the unprivileged controller could write there, root would run.
+ */
+function serviceEnv(data_dir: string): NodeJS.ProcessEnv {
   const settings = Object.entries(process.env).filter(([name]) => name.startsWith('GANTRY_') && !['GANTRY_DATA_DIR', 'GANTRY_NAME', 'GANTRY_PORT', 'GANTRY_HOST'].includes(name));
   const path = process.env['PATH'] ?? '/usr/bin:/bin';
-  return { ...Object.fromEntries(settings), PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin`, LANG: 'C.UTF-8', NODE_COMPILE_CACHE: compile_cache };
+  return { ...Object.fromEntries(settings), PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin`, LANG: 'C.UTF-8', NODE_COMPILE_CACHE: join(data_dir, 'cache') };
 }

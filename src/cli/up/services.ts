@@ -10,6 +10,8 @@ import type { Settings } from '../settings.ts';
 import type { UpContext } from './context.ts';
 
 const READY_MS = 45_000;
+/** All services are one process: what is silent this long after identity spoke will not speak. */
+const SILENT_MS = 10_000;
 
 /** Starts what does not run. A part that runs already with the same settings is left alone. */
 export async function ensurePart(context: UpContext, part: Part): Promise<string> {
@@ -26,7 +28,7 @@ export const ensureAgent = (context: UpContext): Promise<string> => ensurePart(c
 /** Waits until identity issues a token and every service of the catalogue answers. */
 export async function waitForApis(context: UpContext): Promise<Session> {
   const { settings } = context;
-  const last: { error: Error | undefined; session: Session | undefined; silent: string[] } = { error: undefined, session: undefined, silent: [] };
+  const last: { error: Error | undefined; session: Session | undefined; since: number; silent: string[] } = { error: undefined, session: undefined, since: Infinity, silent: [] };
   let processes = 0;
   let seen: number | undefined;
   const ready = await until(async () => {
@@ -35,7 +37,9 @@ export async function waitForApis(context: UpContext): Promise<Session> {
     if (processes > 6) throw notReady(settings, 'the controller ends again and again');
     try {
       last.session ??= await login(credentialsOf(settings, 'admin'));
+      last.since = Math.min(last.since, Date.now());
       last.silent = await silentServices(last.session);
+      if (last.silent.length > 0 && Date.now() - last.since > SILENT_MS) throw notReady(settings, `no answer from ${last.silent.join(', ')}`);
       return last.silent.length === 0;
     } catch (error) {
       if (error instanceof CliError) throw error;
@@ -43,7 +47,7 @@ export async function waitForApis(context: UpContext): Promise<Session> {
       return (error as ApiError).status === 401 ? Promise.reject(wrongPassword(settings)) : false;
     }
   }, READY_MS, 50);
-  if (!ready) throw notReady(settings, last.silent.length > 0 ? `no answer from ${last.silent.join(', ')}` : (last.error?.message ?? 'no answer'));
+  if (!ready) throw notReady(settings, last.error?.message ?? 'no answer');
   return last.session!;
 }
 
@@ -80,11 +84,18 @@ function wrongPassword(settings: Settings): CliError {
 
 function notReady(settings: Settings, why: string): CliError {
   const log = logFile(settings.data_dir, 'controller');
-  const words = lastLines(log, 15);
+  const words = telling(lastLines(log, 200).split('\n')).join('\n');
   return new CliError('GY-UP-API', `the APIs do not answer: ${why}${words === '' ? '' : `\n  last words of the controller:\n${words.replaceAll(/^/gm, '    ')}`}`, { log, next: './gantry logs controller' });
 }
 
-/** The end of a file, at most 16 KiB of it. */
+/** The last lines that say more than that a request was answered: warnings, errors, and what is no record at all. */
+function telling(lines: readonly string[]): string[] {
+  const notes = lines.filter((line) => !line.includes('"msg":"request"') && !line.startsWith('{"level":"debug"'));
+  const grave = notes.filter((line) => !line.startsWith('{"level":"info"'));
+  return (grave.length > 0 ? grave : notes).slice(-8).map((line) => line.slice(0, 500));
+}
+
+/** The end of a file, at most 64 KiB of it. */
 export function lastLines(path: string, count: number): string {
   let file: number;
   try {
@@ -94,7 +105,7 @@ export function lastLines(path: string, count: number): string {
   }
   try {
     const size = fstatSync(file).size;
-    const bytes = Buffer.alloc(Math.min(size, 16_384));
+    const bytes = Buffer.alloc(Math.min(size, 65_536));
     readSync(file, bytes, 0, bytes.length, size - bytes.length);
     return bytes.toString().trimEnd().split('\n').slice(-count).join('\n');
   } finally {

@@ -11,7 +11,7 @@ import { login } from '../api.ts';
 import type { Output } from '../output.ts';
 import { logFile, partState } from '../process/parts.ts';
 import { credentialsOf, prepareDataDir } from '../secrets.ts';
-import { selfCommand } from '../self.ts';
+import { advice, selfCommand } from '../self.ts';
 import type { Settings } from '../settings.ts';
 import { readSettings } from '../settings.ts';
 import type { CommonOptions } from '../settings.ts';
@@ -140,7 +140,9 @@ function report(context: UpContext, milliseconds: number): void {
 
 /** Names the reason, the log and the one next command. */
 function failed(error: unknown, settings: Settings, output: Output, json: boolean): number {
-  const known = error instanceof CliError ? error : new CliError('GY-UP-000', (error as Error).message, { cause: error, next: selfCommand(settings, 'doctor'), ...logOf(settings) });
+  const given = error instanceof CliError ? error : new CliError('GY-UP-000', (error as Error).message, { cause: error, next: './gantry doctor' });
+  const next = advice(settings, given.next ?? './gantry doctor');
+  const known = new CliError(given.reason, given.message, { cause: error, next, ...(given.log === undefined ? logOf(settings) : { log: given.log }) });
   if (json) output.print(JSON.stringify({ time: new Date().toISOString(), event: 'failed', reason: known.reason, message: known.message, log: known.log, next: known.next }));
   else throw known;
   return known.reason === 'GY-UP-INTERRUPTED' ? 130 : 1;
