@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseConfig } from '../../src/kernel/config/config.ts';
@@ -211,10 +211,4 @@ test('every command explains itself', async () => {
 
 test('tables line up', () => {
   assert.deepEqual(table(['a', 'b'], [['long', 'x'], ['s', '']]), ['a     b', 'long  x', 's']);
-});
-
-test('the supervisor is plain POSIX shell', () => {
-  const text = readFileSync(join(import.meta.dirname, '..', '..', 'libexec', 'supervise'), 'utf8');
-  assert.ok(text.startsWith('#!/bin/sh\n'));
-  assert.equal(spawnSync('dash', ['-n'], { input: text }).status ?? 0, 0);
 });

@@ -20,7 +20,8 @@ const marks = { ok: '✔', warn: '⚠', fail: '✖' } as const;
 
 /** `quiet` leaves out what is well. */
 export function formatFindings(findings: readonly Finding[], quiet = false): string[] {
-  return findings.filter((finding) => !quiet || finding.level !== 'ok').flatMap((finding) => [
+  const shown = quiet ? findings.filter((finding) => finding.level !== 'ok') : findings;
+  return shown.flatMap((finding) => [
     `${marks[finding.level]} ${finding.id.padEnd(15)} ${finding.title}`,
     ...(finding.cause === undefined ? [] : [`  cause: ${finding.cause}`]),
     ...(finding.fix === undefined ? [] : [`  fix:   ${finding.fix}`]),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { dockerRequest, engineAnswers } from '../docker.ts';
 import { run, which } from '../doctor/probes.ts';
 import { CliError } from '../errors.ts';
-import { healPart, logFile, partState, startPart, stopPart, until } from '../process/parts.ts';
+import { healPart, logFile, startPart, stopPart, until } from '../process/parts.ts';
 import type { Settings } from '../settings.ts';
 import type { UpContext } from './context.ts';
 import { DAEMON_JSON, editDaemonJson, withRuntime } from './daemon-json.ts';
@@ -83,14 +83,6 @@ export async function stopOwnPair(data_dir: string): Promise<boolean> {
   const docker = await stopPart(data_dir, 'dockerd');
   const containerd = await stopPart(data_dir, 'containerd');
   return docker || containerd;
-}
-
-/** Whether anything of the pair runs, supervised or not. */
-export function ownPairRuns(data_dir: string): boolean {
-  return ['containerd', 'dockerd'].some((name) => {
-    const { supervisor, process: child } = partState(data_dir, name);
-    return supervisor !== undefined || child !== undefined;
-  });
 }
 
 async function registerRuntime(settings: Settings): Promise<string> {

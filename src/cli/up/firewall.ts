@@ -20,7 +20,7 @@ export function withoutDocker(now: string, before: string): string {
   }
   return now.split('\n').flatMap((line) => {
     if (line.startsWith('*')) table = line;
-    if (/^:DOCKER/.test(line) || /(^-A DOCKER|-j DOCKER|[io] docker0|\b172\.17\.0\.0\/16 ! -o docker0)/.test(line)) return [];
+    if (line.startsWith(':DOCKER') || /(^-A DOCKER|-j DOCKER|[io] docker0|\b172\.17\.0\.0\/16 ! -o docker0)/.test(line)) return [];
     const chain = /^:(\S+) (ACCEPT|DROP)(.*)$/.exec(line);
     if (chain === null) return [line];
     return [`:${chain[1]} ${policies.get(`${table} ${chain[1]}`) ?? 'ACCEPT'}${chain[3]}`];
