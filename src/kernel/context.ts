@@ -23,6 +23,16 @@ export interface Auth {
   readonly expires_at: string;
   readonly application_credential_id: string | undefined;
   readonly trust_id: string | undefined;
+  /** When there, the token may call nothing else: from an application credential that was narrowed down. */
+  readonly access_rules?: readonly AccessRule[];
+}
+
+/** One call that an application credential may make; `path` is relative to the service, with `*`, `**` and `{name}`. */
+export interface AccessRule {
+  /** Type as in the catalog. */
+  readonly service: string;
+  readonly path: string;
+  readonly method: string;
 }
 
 /** What every operation is handed: no globals. */

@@ -29,6 +29,8 @@ export interface FaultRequest {
 export interface Surface {
   /** `compute`: also the first part of its URLs, `/compute/…`. */
   name: string;
+  /** Type in the catalog, where it is another than `name`. */
+  type?: string;
   prefix: string;
   microversions?: MicroversionRange;
   endpoints: Endpoint[];

@@ -3,6 +3,7 @@ import { type Call, type Endpoint, type Method, Reply, type Target } from '../ap
 import { type Microversion, negotiate } from '../api/microversion.ts';
 import { convertQuery } from '../api/schema.ts';
 import type { Auth, Context } from '../context.ts';
+import { isAllowedByRules } from './access-rules.ts';
 import { badRequest, methodNotAllowed, notFound, unauthorized } from '../fault.ts';
 import type { Enforcer } from '../policy/enforce.ts';
 import type { Surface } from '../service.ts';
@@ -46,6 +47,7 @@ export async function dispatch(route: Route, gate: Gate, incoming: Incoming, ver
   const all = variantsOf(route, raw.method as Method);
   if (!all) throw await refuseMethod(route, gate, incoming);
   const auth = await authenticate(all, gate, incoming);
+  assertAccessRules(route.surface, incoming, auth.ctx.auth);
   const variants = all.filter((one) => (one.since ?? 0) <= version && version <= (one.until ?? Infinity));
   if (variants.length === 0) throw notFound('api.not-in-version', 'The resource could not be found.');
   const { endpoint, body } = await chooseVariant(variants, raw);
@@ -87,6 +89,12 @@ async function requireAuth(gate: Gate, incoming: Incoming): Promise<Context> {
   const auth = typeof token === 'string' && token !== '' ? await gate.authenticate(token) : undefined;
   if (!auth) throw unauthorized('auth.required', 'The request you have made requires authentication.');
   return { ...incoming.ctx, auth, log: incoming.ctx.log };
+}
+
+function assertAccessRules(surface: Surface, { raw, url }: Incoming, auth: Auth | undefined): void {
+  if (auth?.access_rules === undefined) return;
+  const call = { service: surface.type ?? surface.name, method: raw.method ?? '', path: url.pathname.slice(surface.prefix.length) };
+  if (!isAllowedByRules(auth.access_rules, call)) throw unauthorized('auth.required', 'The request you have made requires authentication.');
 }
 
 async function chooseVariant(variants: Endpoint[], raw: IncomingMessage): Promise<{ endpoint: Endpoint; body: unknown }> {

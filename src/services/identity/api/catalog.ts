@@ -1,6 +1,7 @@
 /** Regions, services and endpoints. */
 import { Type } from 'typebox';
-import { type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { badRequest } from '../../../kernel/fault.ts';
 import { nullable, oneOf } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -13,7 +14,7 @@ import {
 import { findEndpoint, findRegion, findService, listEndpoints, listRegions, listServices } from '../store/services.ts';
 import type { EndpointRow, RegionRow, ServiceRow } from '../store/tables.ts';
 import { crudEndpoints, crudRules, type Resource } from './crud.ts';
-import { collection, linkTo, readList, type Shown } from './lists.ts';
+import { collection, entryReply, linkTo, readList, type Shown } from './lists.ts';
 import { originOf } from './links.ts';
 import { ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, optionalFlag, optionalText } from './schemas.ts';
@@ -70,7 +71,7 @@ function showService(identity: Identity, call: Call, row: ServiceRow): Shown {
 }
 
 export function catalogEndpoints(identity: Identity): Endpoint[] {
-  return [...regionEndpoints(identity), ...serviceEndpoints(identity), ...endpointEndpoints(identity)];
+  return [...regionEndpoints(identity), putRegion(identity), ...serviceEndpoints(identity), ...endpointEndpoints(identity)];
 }
 
 function regionEndpoints(identity: Identity): Endpoint[] {
@@ -88,6 +89,18 @@ function regionEndpoints(identity: Identity): Endpoint[] {
     },
     update: async (call, id, body) => show(call, await updateRegion(identity, id, body as RegionInput)),
     remove: async (_call, id) => await deleteRegion(identity, id),
+  });
+}
+
+/** A region with an id of the caller's choice. */
+function putRegion(identity: Identity): Endpoint {
+  return endpoint({
+    id: 'identity:create_region_with_id', method: 'PUT', path: '/v3/regions/{region_id}', summary: 'Create a region', policy: 'identity:create_region', body: regions.create, reply: entryReply('region'), status: 201,
+    async handler(call) {
+      const input = (call.body as { region: RegionInput }).region;
+      if (input.id !== undefined && input.id !== call.params.region_id) throw badRequest('identity.id-differs', 'Conflicting region IDs specified: the one in the URL and the one in the body are not the same.');
+      return { region: showRegion(identity, call as unknown as Call, await createRegion(identity, { ...input, id: call.params.region_id })) };
+    },
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
+import { applicationCredentialEndpoints, applicationCredentialRules } from './application-credentials.ts';
 import { authEndpoints, authRules } from './auth.ts';
 import { catalogEndpoints, catalogRules } from './catalog.ts';
 import { discoveryEndpoints } from './discovery.ts';
@@ -19,11 +20,13 @@ import { userEndpoints, userRules } from './users.ts';
 export const identityRules: PolicyRule[] = [
   ...sharedRules, ...tokenRules, ...authRules, ...catalogRules, ...domainRules, ...projectRules, ...projectTagRules,
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
+  ...applicationCredentialRules,
 ];
 
 const RESOURCES = [
   tokenEndpoints, authEndpoints, catalogEndpoints, domainEndpoints, projectEndpoints, projectTagEndpoints,
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
+  applicationCredentialEndpoints,
 ];
 
 export function identityEndpoints(identity: Identity): Endpoint[] {

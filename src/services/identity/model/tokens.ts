@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { isoMicros } from '../../../kernel/clock.ts';
 import type { Auth } from '../../../kernel/context.ts';
 import {
-  accessDomain, accessProject, accessUser, effectiveRoles, insertRevocation, isRevoked, withImplied,
+  accessDomain, accessProject, accessUser, effectiveRoles, insertRevocation, isRevoked,
   type AccessDomain, type AccessProject, type AccessRole, type AccessUser, type RevocationKey,
 } from '../store/access.ts';
 import { findApplicationCredential, rolesOfApplicationCredentials, rulesOfApplicationCredentials } from '../store/application-credentials.ts';
@@ -119,10 +119,9 @@ async function rolesOf(identity: Identity, payload: TokenPayload): Promise<Grant
   const db = identity.db.read;
   const credential = await findApplicationCredential(db, payload.application_credential_id);
   if (credential === undefined || scope.kind !== 'project' || credential.project_id !== scope.id) return undefined;
-  const delegated = await rolesOfApplicationCredentials(db, [credential.id]);
-  const all = new Set((await withImplied(db, delegated.map((role) => role.id))).map((role) => role.id));
+  const delegated = new Set((await rolesOfApplicationCredentials(db, [credential.id])).map((role) => role.id));
   const access_rules = credential.ruled === 0 ? undefined : await rulesOfApplicationCredentials(db, [credential.id]);
-  return { roles: own.filter((role) => all.has(role.id)), application_credential: credential, access_rules };
+  return { roles: own.filter((role) => delegated.has(role.id)), application_credential: credential, access_rules };
 }
 
 function makeAuth(id: string, payload: TokenPayload, user: AccessUser, project: AccessProject | undefined, domain: AccessDomain | undefined, { roles, access_rules }: Granted): Auth {
@@ -145,7 +144,7 @@ function makeAuth(id: string, payload: TokenPayload, user: AccessUser, project: 
     application_credential_id: payload.application_credential_id,
     trust_id: payload.trust_id,
     ...(access_rules === undefined ? {} : { access_rules }),
-  } as Auth;
+  };
 }
 
 function instant(seconds: number): string {
