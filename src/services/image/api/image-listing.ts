@@ -15,7 +15,7 @@ const TEXT_FILTERS = ['id', 'name', 'status', 'container_format', 'disk_format']
 const EXACT_FILTERS = ['owner', 'checksum', 'os_hash_value'];
 const KNOWN = new Set([
   ...TEXT_FILTERS, ...EXACT_FILTERS, 'limit', 'marker', 'tag', 'sort', 'sort_key', 'sort_dir', 'protected', 'os_hidden', 'min_disk', 'min_ram',
-  'size_min', 'size_max', 'visibility', 'member_status', 'created_at', 'updated_at', 'os_hash_algo',
+  'size', 'size_min', 'size_max', 'visibility', 'member_status', 'created_at', 'updated_at', 'os_hash_algo',
 ]);
 
 interface Query {
@@ -77,7 +77,7 @@ function readFilters(query: Query): Filter[] {
     filters.push(value.startsWith('in:') ? { column, op: 'in', value: splitIn(value.slice(3)) } : { column, op: 'eq', value });
   }
   for (const column of EXACT_FILTERS) if (typeof query[column] === 'string') filters.push({ column, op: 'eq', value: query[column] });
-  for (const column of ['min_disk', 'min_ram', 'protected']) if (query[column] !== undefined) filters.push({ column, op: 'eq', value: query[column] as number | boolean });
+  for (const column of ['size', 'min_disk', 'min_ram', 'protected']) if (query[column] !== undefined) filters.push({ column, op: 'eq', value: query[column] as number | boolean });
   filters.push({ column: 'os_hidden', op: 'eq', value: query['os_hidden'] === true });
   if (query['size_min'] !== undefined) filters.push({ column: 'size', op: 'gte', value: query['size_min'] as number });
   if (query['size_max'] !== undefined) filters.push({ column: 'size', op: 'lte', value: query['size_max'] as number });

@@ -25,7 +25,7 @@ function listEndpoint(deps: ImageDeps): Endpoint {
       limit: Type.Optional(Type.Integer({ minimum: 0 })), marker: Type.Optional(Type.String()), tag: Type.Optional(Type.Array(Type.String())),
       sort: Type.Optional(Type.String()), sort_key: Type.Optional(Type.Array(Type.String())), sort_dir: Type.Optional(Type.Array(Type.String())),
       protected: Type.Optional(Type.Boolean()), os_hidden: Type.Optional(Type.Boolean()),
-      min_disk: Type.Optional(Type.Integer()), min_ram: Type.Optional(Type.Integer()), size_min: Type.Optional(Type.Integer({ minimum: 0 })), size_max: Type.Optional(Type.Integer({ minimum: 0 })),
+      min_disk: Type.Optional(Type.Integer()), min_ram: Type.Optional(Type.Integer()), size: Type.Optional(Type.Integer({ minimum: 0 })), size_min: Type.Optional(Type.Integer({ minimum: 0 })), size_max: Type.Optional(Type.Integer({ minimum: 0 })),
     }),
     reply: Type.Object({ images: Type.Array(imageReply), first: Type.String(), next: Type.Optional(Type.String()), schema: Type.String() }),
     async handler(call) {
