@@ -7,8 +7,10 @@ import type { Log } from './kernel/log/log.ts';
 import type { Service } from './kernel/service.ts';
 import type { Tasks } from './kernel/task/tasks.ts';
 import type { CloudConfig } from './cloud-config.ts';
+import { createComputeService } from './services/compute/index.ts';
 import { createIdentityService, type IdentityService } from './services/identity/index.ts';
 import { createImageService } from './services/image/index.ts';
+import { createNetworkService } from './services/network/index.ts';
 import { createPlacementService } from './services/placement/index.ts';
 
 /** What the catalogue lists, and under which path of the one port. */
@@ -38,7 +40,6 @@ export interface CloudServices {
 }
 
 export async function buildServices({ config, log, clock, db, nodes, tasks }: Foundation): Promise<CloudServices> {
-  void nodes; void tasks;
   const base = { db, log, clock };
   const secrets = join(config.cloud.data_dir, 'secrets');
   const identity = createIdentityService({
@@ -48,13 +49,20 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
   });
   const image = await createImageService({ ...base, config: config.image, directory: join(config.cloud.data_dir, 'controller') });
   const placement = createPlacementService(base);
+  const network = createNetworkService({ ...base, config: config.network, nodes, identity: identity.client });
+  for (const [method, handler] of Object.entries(network.nodeHandlers)) nodes.handle(method, handler);
+  const compute = createComputeService({
+    ...base, config: config.compute, nodes, tasks,
+    identity: identity.client, image: image.client, network: network.client, placement: placement.client,
+  });
   return {
-    services: [identity.service, image.service, placement.service],
+    services: [identity.service, image.service, placement.service, network.service, compute.service],
     identity,
     async start(adminPassword) {
       await identity.bootstrap({ admin_password: adminPassword(), region: config.cloud.region, services: catalogue });
       await image.start();
+      await compute.start();
     },
-    async stop() {},
+    stop: () => compute.stop(),
   };
 }

@@ -68,6 +68,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     },
   });
   nodes.attach(server.node);
+  server.node.on('upgrade', (request, socket) => {
+    if (!request.url?.startsWith('/agent/v1')) socket.destroy();
+  });
   tasks.register(...services.flatMap((service) => service.tasks));
   const jobs = createJobs({ jobs: [...services.flatMap((service) => service.jobs), pruneTasks(tasks, clock)], log, clock });
   await parts.start(options.adminPassword);
