@@ -151,8 +151,8 @@ async function createLeg(tools: Tools, action: Action & { do: 'leg.create' }): P
   const { status, output } = await tools.shell.run(`${tools.enter_host}nft -f - <<'@@end'\n${legFilter(tools.cloud)}\n@@end`);
   if (status !== 0) throw new Error(`The host's filter for its leg was refused: ${output.trim()}`);
   await tools.inside.run([{ line: `link del ${action.leg}`, unless: GONE }]);
+  await tools.host.run([{ line: `link del ${action.host_leg}`, unless: GONE }]);
   await tools.host.run([
-    { line: `link del ${action.host_leg}`, unless: GONE },
     `link add ${action.host_leg} mtu ${action.mtu} type veth peer name ${action.leg} mtu ${action.mtu} netns ${tools.cloud}`,
   ]);
   await tools.inside.run([`link set ${action.leg} master ${action.bridge} up`]);

@@ -40,7 +40,10 @@ export function checkBatch(commands: IpCommand[], failures: Map<number, string>)
 }
 
 export interface IpTool {
-  /** Carries out all of them in order; then throws the first error that is not excused. */
+  /**
+   * Carries out all of them in order; then throws the first error that is not excused. A command may be asked
+   * again after the later ones: none of a run may undo another.
+   */
   run(commands: IpCommand[]): Promise<void>;
   pid(): number | undefined;
   restart(): void;
