@@ -215,7 +215,7 @@ export async function computeWorld(options: { nodes?: number; config?: Partial<C
   const { db } = database;
   const { client: placement, service: placementService } = createPlacementService({ db, clock: systemClock, log });
   const tasks = createTasks({ db, log, clock: systemClock, exclusive: true, retryDelay: () => 1, undo_attempts: 4 });
-  const identity = { authenticate: async () => undefined, findProject: async () => undefined, onProjectDeleted() {} } as never;
+  const identity = { authenticate: async () => undefined, findProject: async (id: string) => Object.values(callers).find(({ project_id }) => project_id === id), onProjectDeleted() {} } as never;
   const deps: SyncDeps = { db, clock: systemClock, log, config, identity, image: images, network, placement, nodes };
   const compute = createComputeService({ ...deps, tasks });
   await migrate(db, [...taskMigrations, ...placementService.migrations, ...compute.service.migrations]);

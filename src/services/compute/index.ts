@@ -5,6 +5,7 @@ import type { ConnectedNode } from '../../kernel/bus/node-link.ts';
 import type { Service } from '../../kernel/service.ts';
 import type { Tasks } from '../../kernel/task/tasks.ts';
 import { computeEndpoints } from './api/index.ts';
+import { resourcePolicies } from './api/resources.ts';
 import type { ComputeDeps } from './deps.ts';
 import { formatFault } from './faults.ts';
 import { allocationLeaksJob } from './jobs/allocation-leaks.ts';
@@ -14,6 +15,8 @@ import { createPowerSync, type PowerSync, type SyncDeps } from './jobs/power-syn
 import { stuckServersJob } from './jobs/stuck-servers.ts';
 import { serverPolicies } from './policies.ts';
 import { firstMigration } from './store/migrations/001-first.ts';
+import { keypairNumbers } from './store/migrations/002-keypair-numbers.ts';
+import { quotaClasses } from './store/migrations/003-quota-classes.ts';
 import { computeTasks } from './tasks/index.ts';
 import { computeVersions } from './versions.ts';
 
@@ -37,12 +40,12 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     prefix: '/compute',
     microversions: computeVersions,
     endpoints: computeEndpoints(all),
-    policies: serverPolicies,
+    policies: [...serverPolicies, ...resourcePolicies],
     formatFault,
     requestIdHeaders: ['x-compute-request-id'],
     tasks: definitions,
     jobs: [sync.job, nodeInventoryJob(rest), allocationLeaksJob(rest), stuckServersJob(taskDeps, starter)],
-    migrations: [firstMigration],
+    migrations: [firstMigration, keypairNumbers, quotaClasses],
   };
   return { service, ...listeners(rest, sync) };
 }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { forbidden, type Fault } from '../../../kernel/fault.ts';
 import type { ComputeConfig } from '../config.ts';
-import { lockProject, projectQuotas } from '../store/quota-sets.ts';
+import { classQuotas, lockProject, projectQuotas, userQuotas } from '../store/quota-sets.ts';
 import { usageOf, type Usage } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
 
@@ -25,9 +25,21 @@ export function defaultQuotas(config: ComputeConfig): Quotas {
   return Object.fromEntries(quotaResources.map((name) => [name, config[`quota_${name}`]])) as Quotas;
 }
 
+type Reader = Kysely<ComputeTables>;
+
+/** What a project has that has no limits of its own: the class `default` where it was set, else the configuration. */
+export async function classDefaults(db: Reader, config: ComputeConfig): Promise<Quotas> {
+  return { ...defaultQuotas(config), ...Object.fromEntries(await classQuotas(db, 'default')) };
+}
+
 /** A project's limits: its own where they were set, else the defaults. -1: any number. */
-export async function quotasOf(db: Kysely<ComputeTables>, config: ComputeConfig, project_id: string): Promise<Quotas> {
-  return { ...defaultQuotas(config), ...Object.fromEntries(await projectQuotas(db, project_id)) };
+export async function quotasOf(db: Reader, config: ComputeConfig, project_id: string): Promise<Quotas> {
+  return { ...(await classDefaults(db, config)), ...Object.fromEntries(await projectQuotas(db, project_id)) };
+}
+
+/** The limits of one user in a project: those of the project where the user has none. */
+export async function userQuotasOf(db: Reader, config: ComputeConfig, project_id: string, user_id: string): Promise<Quotas> {
+  return { ...(await quotasOf(db, config, project_id)), ...Object.fromEntries(await userQuotas(db, project_id, user_id)) };
 }
 
 const counted = ['instances', 'cores', 'ram'] as const;
