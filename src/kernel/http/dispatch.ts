@@ -170,5 +170,5 @@ function answer(endpoint: Endpoint, result: unknown, version: Microversion, gate
   return { reply: new Reply(body, { headers: reply.headers }), status, endpoint };
 }
 
-/** What the client will see: undefined fields are gone. */
-const structuredJson = (body: unknown): unknown => JSON.parse(JSON.stringify(body));
+/** What the client will see: undefined fields are gone; text is JSON that was ready made. */
+const structuredJson = (body: unknown): unknown => JSON.parse(typeof body === 'string' ? body : JSON.stringify(body));

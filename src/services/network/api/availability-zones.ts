@@ -1,0 +1,22 @@
+import { Type } from 'typebox';
+import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import type { NetworkEnvironment } from '../model/environment.ts';
+import { ZONE } from '../model/networks.ts';
+import { pick, readList } from './list-query.ts';
+
+/** One zone, for networks, there as soon as a node is. */
+export function availabilityZoneEndpoints(env: NetworkEnvironment): Endpoint[] {
+  return [
+    endpoint({
+      id: 'availability-zones:list', method: 'GET', path: '/v2.0/availability_zones', summary: 'List availability zones', policy: 'get_availability_zone', status: 200,
+      reply: Type.Object({ availability_zones: Type.Array(Type.Record(Type.String(), Type.Unknown())) }),
+      handler: async (call) => {
+        const { special, fields } = readList(call, {}, ['name', 'resource', 'state']);
+        const nodes = [...(await env.nodes.nodes())].filter((node) => node.roles.includes('network'));
+        const zone: Record<string, string> = { name: ZONE, resource: 'network', state: nodes.some((node) => node.state === 'up') ? 'available' : 'unavailable' };
+        const matches = Object.entries(special).every(([name, values]) => values.includes(zone[name]!));
+        return { availability_zones: nodes.length > 0 && matches ? [pick(zone, fields)] : [] };
+      },
+    }),
+  ];
+}

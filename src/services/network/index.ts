@@ -1,0 +1,107 @@
+/** Networking v2.0. */
+import type { Clock } from '../../kernel/clock.ts';
+import type { ConnectedNode } from '../../kernel/bus/node-link.ts';
+import { as, type Database } from '../../kernel/db/database.ts';
+import type { Log } from '../../kernel/log/log.ts';
+import type { Service } from '../../kernel/service.ts';
+import { networkMethods, type PortReport } from '../../agents/network/protocol.ts';
+import type { IdentityClient } from '../identity/client.ts';
+import { agentEndpoints } from './api/agents.ts';
+import { availabilityZoneEndpoints } from './api/availability-zones.ts';
+import { extensionEndpoints } from './api/extensions.ts';
+import { networkIpAvailabilityEndpoints } from './api/network-ip-availabilities.ts';
+import { networkEndpoints } from './api/networks.ts';
+import { portEndpoints } from './api/ports.ts';
+import { quotaEndpoints } from './api/quotas.ts';
+import { securityGroupRuleEndpoints } from './api/security-group-rules.ts';
+import { securityGroupEndpoints } from './api/security-groups.ts';
+import { serviceProviderEndpoints } from './api/service-providers.ts';
+import { subnetEndpoints } from './api/subnets.ts';
+import { tagEndpoints } from './api/tags.ts';
+import { versionEndpoints } from './api/versions.ts';
+import type { NetworkClient } from './client.ts';
+import type { NetworkConfig } from './config.ts';
+import { formatFault, invalid } from './faults.ts';
+import { acceptReport, desiredState, serverSlice } from './jobs/desired-state.ts';
+import { forgetProject } from './jobs/forget-projects.ts';
+import type { NetworkEnvironment, Nodes } from './model/environment.ts';
+import { policies } from './policies.ts';
+import { migrations } from './store/migrations/index.ts';
+import { claimNics, nicsOf, planNics, releaseNics, resolveSecurityGroups, setPlugged } from './tasks/server-nics.ts';
+
+export interface NetworkDependencies {
+  db: Database<any>;
+  clock: Clock;
+  log: Log;
+  config: NetworkConfig;
+  nodes: Nodes;
+  identity: Pick<IdentityClient, 'onProjectDeleted'>;
+}
+
+export interface NetworkService {
+  service: Service;
+  client: NetworkClient;
+  /** Answers to what nodes ask: hand each to `nodes.handle`. */
+  nodeHandlers: Record<string, (node: Pick<ConnectedNode, 'id'>, parameters: any) => unknown>;
+}
+
+export function createNetworkService(deps: NetworkDependencies): NetworkService {
+  const listeners: ((server_id: string) => void)[] = [];
+  const env = createEnvironment(deps, listeners);
+  deps.identity.onProjectDeleted((project_id) => {
+    forgetProject(env, project_id).catch((error: unknown) => deps.log.error({ err: error, project_id }, 'what a deleted project leaves in networking could not be removed'));
+  });
+  return { service: declare(env), client: createClient(env, listeners), nodeHandlers: createNodeHandlers(env) };
+}
+
+function createEnvironment(deps: NetworkDependencies, listeners: readonly ((server_id: string) => void)[]): NetworkEnvironment {
+  const { clock, log, config, nodes } = deps;
+  return {
+    db: as(deps.db), clock, log, config, nodes,
+    poke(node_id, generation) {
+      // Agents fetch their state by themselves now and then: a lost poke delays, no more.
+      Promise.resolve(nodes.call(node_id, networkMethods.poke, { generation })).catch((error: unknown) => log.debug({ err: error, node_id }, 'poke not delivered'));
+    },
+    serverChanged(server_id) {
+      for (const listener of listeners) listener(server_id);
+    },
+  };
+}
+
+function declare(env: NetworkEnvironment): Service {
+  return {
+    name: 'network',
+    prefix: '/networking',
+    policies,
+    formatFault,
+    invalid,
+    tasks: [],
+    jobs: [],
+    migrations,
+    endpoints: [
+      ...versionEndpoints(), ...extensionEndpoints(), ...networkEndpoints(env), ...subnetEndpoints(env), ...portEndpoints(env), ...securityGroupEndpoints(env),
+      ...securityGroupRuleEndpoints(env), ...quotaEndpoints(env), ...agentEndpoints(env), ...availabilityZoneEndpoints(env), ...tagEndpoints(env),
+      ...serviceProviderEndpoints(), ...networkIpAvailabilityEndpoints(env),
+    ],
+  };
+}
+
+function createClient(env: NetworkEnvironment, listeners: ((server_id: string) => void)[]): NetworkClient {
+  return {
+    planNics: (auth, requested, count) => planNics(env, auth, requested, count),
+    resolveSecurityGroups: (auth, names) => resolveSecurityGroups(env, auth, names),
+    claimNics: (request) => claimNics(env, request),
+    releaseNics: (server_id) => releaseNics(env, server_id),
+    nicsOf: (server_ids) => nicsOf(env, server_ids),
+    sliceFor: (server_id) => serverSlice(env, server_id),
+    setPlugged: (server_id, plugged) => setPlugged(env, server_id, plugged),
+    onServerNicsChanged: (listener) => void listeners.push(listener),
+  };
+}
+
+function createNodeHandlers(env: NetworkEnvironment): NetworkService['nodeHandlers'] {
+  return {
+    [networkMethods.desired]: (node) => desiredState(env, node.id),
+    [networkMethods.report]: (node, parameters: { ports: PortReport[] }) => acceptReport(env, node.id, parameters.ports),
+  };
+}

@@ -1,0 +1,106 @@
+/** Neutron's rules and today's defaults (neutron/conf/policies). */
+import type { PolicyRule } from '../../kernel/policy/rule.ts';
+
+const ADMIN = 'rule:admin_only';
+const SERVICE = 'rule:service_api';
+const MEMBER = 'role:member and project_id:%(project_id)s';
+const READER = 'role:reader and project_id:%(project_id)s';
+const MANAGER = 'role:manager and project_id:%(project_id)s';
+const NET_READER = 'role:reader and rule:network_owner';
+const NET_MEMBER = 'role:member and rule:network_owner';
+const NET_MANAGER = 'role:manager and rule:network_owner';
+const SG_READER = 'role:reader and rule:sg_owner';
+const SG_MEMBER = 'role:member and rule:sg_owner';
+
+const or = (...parts: string[]): string => parts.map((part) => (part.includes(' ') && !part.startsWith('not ') ? `(${part})` : part)).join(' or ');
+
+const helper = (name: string, text: string, description: string): PolicyRule => ({ name, default: text, description, scope: [], operations: [] });
+
+const METHODS: Readonly<Record<string, string>> = { create: 'POST', get: 'GET', update: 'PUT', delete: 'DELETE' };
+
+/** `create_network:shared` → the call, the scope and a sentence. */
+function rule(name: string, text: string): PolicyRule {
+  const [action, attribute] = name.split(/:(.*)/s) as [string, string | undefined];
+  const [verb, ...words] = action.split('_') as [string, ...string[]];
+  const resource = words.join('_');
+  const plural = resource.endsWith('y') ? `${resource.slice(0, -1)}ies` : `${resource}s`;
+  const path = `/networking/v2.0/${plural.replaceAll('_', '-')}${verb === 'create' ? '' : '/{id}'}`;
+  const object = `a ${words.join(' ')}`;
+  const description = attribute === undefined ? `${verb} ${object}` : `${verb} the attribute ${attribute} of ${object}`;
+  return { name, default: text, description: `${description[0]!.toUpperCase()}${description.slice(1)}.`, scope: ['project'], operations: [{ method: METHODS[verb] ?? 'GET', path }] };
+}
+
+const each = (names: readonly string[], text: string): PolicyRule[] => names.map((name) => rule(name, text));
+
+const helpers: PolicyRule[] = [
+  helper('network_owner', 'project_id:%(network:project_id)s', 'The project that the network belongs to.'),
+  helper('sg_owner', 'project_id:%(security_group:project_id)s', 'The project that the security group belongs to.'),
+  helper('shared', "'True':%(shared)s", 'A shared network, and what is on it.'),
+  helper('external', "'True':%(router:external)s", 'An external network.'),
+  helper('external_network', "'True':%(router:external)s", 'A subnet of an external network.'),
+  helper('network_device', "'True':%(network_device)s", "A port of the network's own devices."),
+];
+
+const networks: PolicyRule[] = [
+  rule('create_network', or(ADMIN, MEMBER)),
+  ...each(['create_network:shared', 'create_network:router:external', 'create_network:is_default', 'create_network:provider:network_type', 'create_network:provider:physical_network', 'create_network:provider:segmentation_id'], ADMIN),
+  rule('create_network:port_security_enabled', or(ADMIN, MEMBER)),
+  rule('get_network', or(ADMIN, READER, SERVICE, 'rule:shared', 'rule:external')),
+  ...each(['get_network:provider:network_type', 'get_network:provider:physical_network', 'get_network:provider:segmentation_id'], ADMIN),
+  rule('update_network', or(ADMIN, MEMBER)),
+  ...each(['update_network:shared', 'update_network:router:external', 'update_network:is_default', 'update_network:provider:network_type', 'update_network:provider:physical_network', 'update_network:provider:segmentation_id'], ADMIN),
+  rule('update_network:port_security_enabled', or(ADMIN, MEMBER)),
+  rule('delete_network', or(ADMIN, MEMBER)),
+  rule('get_network:tags', or(ADMIN, READER)),
+  ...each(['create_network:tags', 'update_network:tags', 'delete_network:tags'], or(ADMIN, MEMBER)),
+];
+
+const subnets: PolicyRule[] = [
+  rule('create_subnet', or(ADMIN, NET_MEMBER)),
+  rule('get_subnet', or(READER, 'rule:shared', 'rule:external_network', ADMIN, NET_READER, SERVICE)),
+  ...each(['update_subnet', 'delete_subnet'], or(MEMBER, ADMIN, NET_MEMBER)),
+  rule('get_subnet:tags', or(READER, ADMIN, NET_READER)),
+  ...each(['create_subnet:tags', 'update_subnet:tags', 'delete_subnet:tags'], or(MEMBER, ADMIN, NET_MEMBER)),
+];
+
+const ports: PolicyRule[] = [
+  rule('create_port', or(ADMIN, SERVICE, NET_MEMBER, 'rule:shared')),
+  ...each(['create_port:device_id', 'create_port:binding:vnic_type'], or(ADMIN, MEMBER, SERVICE)),
+  rule('create_port:device_owner', or('not rule:network_device', ADMIN, SERVICE, NET_MEMBER)),
+  ...each(['create_port:mac_address', 'create_port:fixed_ips:ip_address', 'create_port:port_security_enabled'], or(ADMIN, SERVICE, NET_MEMBER)),
+  ...each(['create_port:fixed_ips', 'create_port:fixed_ips:subnet_id'], or(ADMIN, SERVICE, NET_MEMBER, 'rule:shared')),
+  ...each(['create_port:binding:host_id', 'update_port:binding:host_id'], or(ADMIN, SERVICE)),
+  ...each(['create_port:binding:profile', 'update_port:binding:profile'], or(ADMIN, SERVICE)),
+  ...each(['create_port:allowed_address_pairs', 'create_port:allowed_address_pairs:mac_address', 'create_port:allowed_address_pairs:ip_address'], or(ADMIN, NET_MEMBER, SERVICE)),
+  rule('get_port', or(ADMIN, SERVICE, NET_READER, READER)),
+  ...each(['get_port:binding:vif_type', 'get_port:binding:vif_details', 'get_port:binding:host_id', 'get_port:binding:profile'], or(ADMIN, SERVICE)),
+  rule('update_port', or(ADMIN, SERVICE, MEMBER)),
+  ...each(['update_port:device_id'], or(ADMIN, MEMBER, SERVICE)),
+  rule('update_port:binding:vnic_type', or(ADMIN, SERVICE, MEMBER)),
+  rule('update_port:device_owner', or('not rule:network_device', ADMIN, SERVICE, NET_MEMBER)),
+  rule('update_port:mac_address', or(ADMIN, SERVICE, NET_MANAGER)),
+  ...each(['update_port:fixed_ips:ip_address', 'update_port:port_security_enabled', 'update_port:fixed_ips'], or(ADMIN, SERVICE, NET_MEMBER)),
+  rule('update_port:fixed_ips:subnet_id', or(ADMIN, SERVICE, NET_MEMBER, 'rule:shared')),
+  ...each(['update_port:allowed_address_pairs', 'update_port:allowed_address_pairs:mac_address', 'update_port:allowed_address_pairs:ip_address'], or(ADMIN, NET_MEMBER, SERVICE)),
+  rule('delete_port', or(ADMIN, SERVICE, NET_MEMBER, MEMBER)),
+  rule('get_port:tags', or(ADMIN, NET_READER, READER)),
+  ...each(['create_port:tags', 'update_port:tags'], or(ADMIN, MEMBER)),
+  rule('delete_port:tags', or(ADMIN, NET_MEMBER, MEMBER)),
+];
+
+const securityGroups: PolicyRule[] = [
+  ...each(['create_security_group', 'update_security_group', 'delete_security_group', 'create_security_group:tags', 'update_security_group:tags', 'delete_security_group:tags'], or(ADMIN, MEMBER)),
+  ...each(['get_security_group', 'get_security_group:tags'], or(ADMIN, READER)),
+  rule('create_security_group_rule', or(ADMIN, SG_MEMBER)),
+  rule('get_security_group_rule', or(ADMIN, SG_READER)),
+  rule('delete_security_group_rule', or(ADMIN, SG_MEMBER)),
+];
+
+const others: PolicyRule[] = [
+  rule('get_quota', or(ADMIN, MANAGER)),
+  ...each(['update_quota', 'delete_quota', 'get_agent', 'update_agent', 'delete_agent'], ADMIN),
+  rule('get_network_ip_availability', or(ADMIN, SERVICE)),
+  ...each(['get_availability_zone', 'get_service_provider'], or(ADMIN, 'role:reader')),
+];
+
+export const policies: PolicyRule[] = [...helpers, ...networks, ...subnets, ...ports, ...securityGroups, ...others];
