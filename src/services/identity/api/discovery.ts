@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
 import type { Identity } from '../model/identity.ts';
+import { currentGeneration } from '../store/state.ts';
 import { jsonHome } from './json-home.ts';
 import { originOf, v3Of } from './links.ts';
 
@@ -22,7 +23,7 @@ export function discoveryEndpoints(identity: Identity, all: () => Endpoint[]): E
     endpoint({
       id: 'identity:healthcheck', method: 'GET', path: '/healthcheck', summary: 'Whether identity can work', policy: 'public', status: 200, reply: 'text',
       async handler() {
-        await identity.db.read.selectFrom('identity_state').select('id').executeTakeFirst();
+        await currentGeneration(identity.db.read);
         return reply('OK', { headers: { 'content-type': 'text/plain' } });
       },
     }),
