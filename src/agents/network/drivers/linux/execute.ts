@@ -95,8 +95,6 @@ export const GUEST_SETTINGS = [
 
 /** Carries out a guest's actions in one go. `fresh`: its namespace was made just now. */
 export async function executeGuest(tools: Tools, device_id: string, actions: Action[], fresh: boolean): Promise<void> {
-  const stale = actions.filter((action) => action.do === 'cable.delete');
-  if (stale.length > 0) await tools.inside.run(stale.flatMap((action) => insideLines(action, tools.cloud)));
   const lines = actions.flatMap((action) => guestLines(action, tools.cloud));
   const before = fresh ? GUEST_SETTINGS : [];
   const first: IpCommand[] = fresh ? ['link set lo up'] : [];

@@ -79,13 +79,14 @@ function planGuests(plan: Plan, desired: Desired, observed: Observed, ports: Por
   for (const device_id of desired.devices) {
     if (!observed.devices.has(device_id)) plan.prepare.push({ do: 'device.create', device_id });
   }
-  const wanted = new Set(ports.map((port) => tapName(port.port_id)));
-  for (const [tap, now] of observed.taps) {
-    if (!wanted.has(tap)) plan.prepare.push({ do: 'cable.delete', tap, device_id: now.device_id });
-  }
   const looked = new Set([...observed.guests.keys(), ...[...desired.devices].filter((id) => !observed.devices.has(id))]);
+  const wanted = new Map(ports.map((port) => [tapName(port.port_id), port.device_id]));
+  for (const [tap, now] of observed.taps) {
+    if (!isRight(tap, wanted.get(tap), looked, observed)) plan.prepare.push({ do: 'cable.delete', tap, device_id: now.device_id });
+  }
+  const deleted = new Set(plan.prepare.flatMap((action) => (action.do === 'cable.delete' ? [action.tap] : [])));
   for (const device_id of looked) {
-    const actions = planGuest(desired, observed, device_id, byDevice.get(device_id) ?? []);
+    const actions = planGuest(desired, liveLinks(observed.guests.get(device_id), deleted), device_id, byDevice.get(device_id) ?? []);
     if (actions.length > 0) plan.guests.set(device_id, actions);
   }
   for (const device_id of observed.devices) {
@@ -93,15 +94,28 @@ function planGuests(plan: Plan, desired: Desired, observed: Observed, ports: Por
   }
 }
 
+/** Whether a cable that exists ends in the device that it is for, as far as that was looked into. */
+function isRight(tap: string, device_id: string | undefined, looked: Set<string>, observed: Observed): boolean {
+  if (device_id === undefined) return false;
+  return !looked.has(device_id) || observed.guests.get(device_id)?.links.has(tap) === true;
+}
+
+/** A guest as it is once the cables are gone that have to go. */
+function liveLinks(guest: ObservedGuest | undefined, deleted: Set<string>): ObservedGuest | undefined {
+  if (guest === undefined) return undefined;
+  const names = new Set(guest.names);
+  for (const [tap, link] of guest.links) if (deleted.has(tap)) names.delete(link.name);
+  const links = new Map([...guest.links].filter(([tap]) => !deleted.has(tap)));
+  const alive = new Set([...links.values()].map((link) => link.name));
+  return { links, names, routes: new Set([...guest.routes].filter((route) => alive.has(deviceOfRoute(route)))) };
+}
+
 /** Names of a device's cables: what exists keeps its name, what comes takes the lowest free one. */
-function nameCables(ports: PortWiring[], guest: ObservedGuest | undefined, observed: Observed): { port: PortWiring; tap: string; name: string }[] {
-  const live = (tap: string): string | undefined => (observed.taps.has(tap) ? guest?.links.get(tap)?.name : undefined);
-  const mine = new Set(ports.map((port) => live(tapName(port.port_id))).filter((name) => name !== undefined));
-  const leaving = [...(guest?.links ?? [])].filter(([tap]) => !ports.some((port) => tapName(port.port_id) === tap)).map(([, link]) => link.name);
-  const taken = new Set([...mine, ...[...(guest?.names ?? [])].filter((name) => !leaving.includes(name))]);
+function nameCables(ports: PortWiring[], guest: ObservedGuest | undefined): { port: PortWiring; tap: string; name: string }[] {
+  const taken = new Set(guest?.names ?? []);
   const cables = ports.map((port) => {
     const tap = tapName(port.port_id);
-    const name = live(tap) ?? lowestFree(taken);
+    const name = guest?.links.get(tap)?.name ?? lowestFree(taken);
     taken.add(name);
     return { port, tap, name };
   });
@@ -116,26 +130,18 @@ function lowestFree(taken: Set<string>): string {
   return `eth${index}`;
 }
 
-function planGuest(desired: Desired, observed: Observed, device_id: string, ports: PortWiring[]): Action[] {
-  const guest = observed.guests.get(device_id);
+function planGuest(desired: Desired, guest: ObservedGuest | undefined, device_id: string, ports: PortWiring[]): Action[] {
   const actions: Action[] = [];
-  const cables = nameCables(ports, guest, observed);
-  const fresh = new Set<string>();
+  const cables = nameCables(ports, guest);
   for (const { port, tap, name } of cables) {
     const mtu = mtuOf(desired, port);
     const mac = port.mac_address.toLowerCase();
-    const link = observed.taps.has(tap) ? guest?.links.get(tap) : undefined;
-    if (link === undefined) {
-      if (observed.taps.has(tap)) actions.push({ do: 'cable.delete', tap, device_id });
-      actions.push({ do: 'cable.create', device_id, tap, name, mac, mtu });
-      fresh.add(name);
-    } else if (link.mac !== mac || link.mtu !== mtu || !link.up) {
-      actions.push({ do: 'link.set', device_id, tap, name, mac, mtu });
-    }
+    const link = guest?.links.get(tap);
+    if (link === undefined) actions.push({ do: 'cable.create', device_id, tap, name, mac, mtu });
+    else if (link.mac !== mac || link.mtu !== mtu || !link.up) actions.push({ do: 'link.set', device_id, tap, name, mac, mtu });
     actions.push(...planAddresses(device_id, tap, name, port, link?.addresses ?? new Map()));
   }
-  const alive = new Set(cables.map((cable) => cable.name));
-  const routes = new Set([...(guest?.routes ?? [])].filter((route) => alive.has(deviceOfRoute(route)) && !fresh.has(deviceOfRoute(route))));
+  const routes = guest?.routes ?? new Set<string>();
   const wanted = guestRoutes(cables);
   for (const route of routes) if (!wanted.has(route)) actions.push({ do: 'route', verb: 'del', device_id, route });
   for (const route of wanted) if (!routes.has(route)) actions.push({ do: 'route', verb: 'add', device_id, route });
