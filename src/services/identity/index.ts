@@ -7,6 +7,8 @@ import { identityEndpoints, identityRules } from './api/index.ts';
 import type { IdentityClient } from './client.ts';
 import type { IdentityConfig } from './config.ts';
 import { formatFault, invalid } from './faults.ts';
+import { purgeRevocations } from './jobs/purge-revocations.ts';
+import { rotateKeysOnTime } from './jobs/rotate-keys.ts';
 import { bootstrap, type BootstrapOptions } from './model/bootstrap.ts';
 import { CatalogCache } from './model/catalog.ts';
 import { openKeyRing } from './model/fernet-keys.ts';
@@ -62,7 +64,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
       invalid,
       ownUnauthorized: true,
       tasks: [],
-      jobs: [],
+      jobs: [purgeRevocations(identity), rotateKeysOnTime(identity)],
       migrations,
     },
     client: createClient(identity),

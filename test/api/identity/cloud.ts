@@ -72,13 +72,14 @@ export async function startIdentity(options: { config?: Partial<IdentityConfig>;
     return got.headers.get('x-subject-token') as string;
   };
   const admin = await login(password(adminUser, adminProject));
-  return {
+  const cloud: TestIdentity = {
     url, identity, database, keys, admin, login,
     advance: (seconds) => void (shift += seconds * 1000),
-    call: (method, path, call) => request(url, admin, method, path, call),
+    call: (method, path, call) => request(url, cloud.admin, method, path, call),
     async close() {
       await server.close();
       await database.close();
     },
   };
+  return cloud;
 }
