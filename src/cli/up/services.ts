@@ -10,6 +10,7 @@ import type { Settings } from '../settings.ts';
 import type { UpContext } from './context.ts';
 
 const READY_MS = 45_000;
+const NODE_MS = 20_000;
 /** All services are one process: what is silent this long after identity spoke will not speak. */
 const SILENT_MS = 10_000;
 
@@ -51,8 +52,22 @@ export async function waitForApis(context: UpContext): Promise<Session> {
   return last.session!;
 }
 
+/** Waits until the scheduler may use this host: its agent has joined and reports. */
+export async function waitForNode({ settings }: UpContext, admin: Session): Promise<void> {
+  const { hostname, roles } = settings.config.agent;
+  if (!roles.includes('compute')) return;
+  const joined = await until(async () => {
+    const { services } = (await admin.call('compute', 'GET', '/os-services?binary=nova-compute')) as { services: { host: string; state: string }[] };
+    return services.some((service) => service.host === hostname && service.state === 'up');
+  }, NODE_MS, 50);
+  if (!joined) throw lastWords(settings, 'agent', 'GY-UP-AGENT', `the agent of ${hostname} has not joined the cloud`);
+}
+
 async function silentServices(session: Session): Promise<string[]> {
-  const answers = await Promise.all(session.catalog.map(async ({ type, url }) => ((await probe(url)).ok ? undefined : type)));
+  const answers = await Promise.all(session.catalog.map(async ({ type, url }) => {
+    const { ok, error } = await probe(url);
+    return ok ? undefined : `${type} (${error})`;
+  }));
   return answers.filter((type) => type !== undefined);
 }
 
@@ -82,10 +97,12 @@ function wrongPassword(settings: Settings): CliError {
   return new CliError('GY-UP-PASSWORD', `user admin no longer has the password in ${settings.config.controller.admin_password_file}`, { next: `write the present password into ${settings.config.controller.admin_password_file}` });
 }
 
-function notReady(settings: Settings, why: string): CliError {
-  const log = logFile(settings.data_dir, 'controller');
+const notReady = (settings: Settings, why: string): CliError => lastWords(settings, 'controller', 'GY-UP-API', `the APIs do not answer: ${why}`);
+
+function lastWords(settings: Settings, part: 'controller' | 'agent', reason: string, what: string): CliError {
+  const log = logFile(settings.data_dir, part);
   const words = telling(lastLines(log, 200).split('\n')).join('\n');
-  return new CliError('GY-UP-API', `the APIs do not answer: ${why}${words === '' ? '' : `\n  last words of the controller:\n${words.replaceAll(/^/gm, '    ')}`}`, { log, next: './gantry logs controller' });
+  return new CliError(reason, `${what}${words === '' ? '' : `\n  last words of the ${part}:\n${words.replaceAll(/^/gm, '    ')}`}`, { log, next: `./gantry logs ${part}` });
 }
 
 /** The last lines that say more than that a request was answered: warnings, errors, and what is no record at all. */

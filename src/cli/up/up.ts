@@ -24,7 +24,7 @@ import { takeLock } from './lock.ts';
 import { installPackages } from './packages.ts';
 import { resumeServers } from './resume.ts';
 import { installRuntime } from './runtime.ts';
-import { ensureAgent, ensureController, waitForApis } from './services.ts';
+import { ensureAgent, ensureController, waitForApis, waitForNode } from './services.ts';
 import { createProgress, runSteps } from './steps.ts';
 import { readWorld, writeWorld } from './world-state.ts';
 
@@ -92,6 +92,7 @@ async function preflight(context: UpContext): Promise<string> {
 
 async function apis(context: UpContext): Promise<string> {
   context.admin = await waitForApis(context);
+  await waitForNode(context, context.admin);
   return context.admin.catalog.map((entry) => entry.type).join(', ');
 }
 
