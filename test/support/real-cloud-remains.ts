@@ -1,0 +1,70 @@
+/** Removes from Docker and the kernel what a cloud of this name has, whether or not its rows are still there. */
+import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { createLinuxNetworkDriver } from '../../src/agents/network/drivers/linux/index.ts';
+import { dockerRequest, engineAnswers } from '../../src/cli/docker.ts';
+import { containersOf } from '../../src/cli/down.ts';
+import { silentLog } from '../../src/kernel/log/log.ts';
+
+export const DOCKER_SOCKET = '/var/run/docker.sock';
+const NETNS_LINKS = '/run/gantry/netns';
+
+/** @param data_dir tells by its rows which images are this cloud's own. */
+export async function removeRemains(name: string, data_dir: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  if (await engineAnswers(DOCKER_SOCKET)) await removeContainers(name, data_dir);
+  const traces = [...entries('/run/netns'), ...entries('/sys/class/net')].some((entry) => entry === name || entry.startsWith(`${name}-`));
+  if (traces) await removeWiring(name);
+  for (const entry of entries(NETNS_LINKS)) {
+    if (readlinkSync(join(NETNS_LINKS, entry)).startsWith(`/run/netns/${name}-`)) rmSync(join(NETNS_LINKS, entry), { force: true });
+  }
+}
+
+async function removeContainers(name: string, data_dir: string): Promise<void> {
+  const containers = await containersOf(DOCKER_SOCKET, name);
+  for (const { id } of containers) {
+    await ignoring([404, 409], dockerRequest(DOCKER_SOCKET, 'DELETE', `/containers/${id}?force=1&v=1`, 60_000));
+    rmSync(join(NETNS_LINKS, id), { force: true });
+  }
+  const mine = imageIds(join(data_dir, 'controller', 'gantry.db'));
+  const images = (await dockerRequest(DOCKER_SOCKET, 'GET', '/images/json')) as { RepoTags: string[] | null }[];
+  for (const tag of images.flatMap((image) => image.RepoTags ?? [])) {
+    if (mine.has(/^gantry\/([^:]+):/.exec(tag)?.[1] ?? '')) await ignoring([404, 409], dockerRequest(DOCKER_SOCKET, 'DELETE', `/images/${encodeURIComponent(tag)}`, 60_000));
+  }
+}
+
+/** Of all images that the cloud ever had: their rows stay when they are deleted. */
+function imageIds(database: string): Set<string> {
+  if (!existsSync(database)) return new Set();
+  const db = new DatabaseSync(database, { readOnly: true, timeout: 5000 });
+  try {
+    return new Set(db.prepare('select id from image_images').all().map((row) => row['id'] as string));
+  } catch {
+    // A run that crashed before its first migration has made no images.
+    return new Set();
+  } finally {
+    db.close();
+  }
+}
+
+async function removeWiring(name: string): Promise<void> {
+  const driver = createLinuxNetworkDriver({ cloud: name, log: silentLog });
+  try {
+    await driver.purge();
+  } finally {
+    await driver.close();
+  }
+}
+
+async function ignoring(statuses: number[], work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!statuses.includes((error as { status?: number }).status ?? 0)) throw error;
+  }
+}
+
+function entries(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
