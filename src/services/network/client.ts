@@ -32,6 +32,24 @@ export interface ServerNic {
   tag: string | null;
 }
 
+/** A group as networking shows it. */
+export interface ShownSecurityGroup {
+  id: string;
+  name: string;
+  description: string;
+  project_id: string;
+  rules: {
+    id: string;
+    direction: string;
+    ethertype: string;
+    protocol: string | null;
+    port_range_min: number | null;
+    port_range_max: number | null;
+    remote_ip_prefix: string | null;
+    remote_group_id: string | null;
+  }[];
+}
+
 /** What networking offers compute. Every call is idempotent. */
 export interface NetworkClient {
   /**
@@ -54,6 +72,13 @@ export interface NetworkClient {
   sliceFor(server_id: string): Promise<NodeNetworkState>;
   /** The cables are in: ports become ACTIVE (or DOWN when the server stopped). */
   setPlugged(server_id: string, plugged: boolean): Promise<void>;
+  /**
+   * Puts all ports of a server into a group of its project, or takes them out. Faults: 404 `Security group X not found for project Y.`,
+   * 400 when a port has no port security, 409 when several groups have that name.
+   */
+  changeServerGroup?(server_id: string, change: 'add' | 'remove', group: string): Promise<void>;
+  /** Groups with their rules, as networking shows them. */
+  securityGroups?(ids: string[]): Promise<ShownSecurityGroup[]>;
   /** Addresses, groups or ports of a server changed: whoever shows them should read them again. */
   onServerNicsChanged(listener: (server_id: string) => void): void;
 }

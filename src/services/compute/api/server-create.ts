@@ -137,16 +137,16 @@ function filesOf(server: NewServer): InjectedFile[] {
   });
 }
 
-function networksOf(call: Call<unknown, unknown, Body>, server: NewServer): RequestedNic[] | 'auto' | 'none' | 'any' {
+function networksOf(call: Call<unknown, unknown, Body>, server: NewServer): RequestedNic[] | 'auto' | 'none' {
   const { networks } = server;
   if (networks === undefined) {
-    if (call.version < versions.NETWORKS_AUTO) return 'any';
+    if (call.version < versions.NETWORKS_AUTO) return [];
     throw badRequest('api.body-invalid', "Invalid input for field/attribute server. 'networks' is a required property");
   }
   if (networks !== 'none' && networks.length > 0) call.enforce('os_compute_api:servers:create:attach_network');
   if (typeof networks === 'string') return networks as 'auto' | 'none';
   const items = networks as { uuid?: string; port?: string | null; fixed_ip?: string; tag?: string }[];
-  return items.length === 0 ? 'any' : requestedNics(items);
+  return requestedNics(items);
 }
 
 function requestedNics(items: { uuid?: string; port?: string | null; fixed_ip?: string; tag?: string }[]): RequestedNic[] {

@@ -4,7 +4,7 @@ import type { ImageRef, InjectedFile } from '../../../agents/compute/protocol.ts
 import { isoMicros } from '../../../kernel/clock.ts';
 import type { Auth, Context } from '../../../kernel/context.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
-import { badRequest, forbidden, isFault } from '../../../kernel/fault.ts';
+import { badRequest, forbidden } from '../../../kernel/fault.ts';
 import { uuid } from '../../../kernel/ids.ts';
 import type { ImageInfo } from '../../image/client.ts';
 import type { PlannedNic, RequestedNic } from '../../network/client.ts';
@@ -17,7 +17,7 @@ import { checkImage, imageForServer } from './image-checks.ts';
 import { getKeypair } from './keypairs.ts';
 import { claimServerQuota, quotasOf } from './quota-sets.ts';
 import { startAction } from './server-actions.ts';
-import { groupForServer } from './server-groups.ts';
+import { checkGroupQuota, groupForServer } from './server-groups.ts';
 import { serverNames } from './server-names.ts';
 import { type Placement, resolvePlacement } from './server-placement.ts';
 import { powerStates } from './server-state.ts';
@@ -29,8 +29,8 @@ export interface CreateServers {
   hostname: string | undefined;
   image_id: string;
   flavor_id: string;
-  /** `any`: the project's one network, or none if it has none. */
-  networks: RequestedNic[] | 'auto' | 'none' | 'any';
+  /** An empty list: the project's one network, or none if it has none. */
+  networks: RequestedNic[] | 'auto' | 'none';
   security_groups: string[];
   key_name: string | null;
   metadata: Record<string, string>;
@@ -84,6 +84,7 @@ export async function createServers(deps: ComputeDeps, caller: Caller, asked: Cr
   return await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     const count = await claimServerQuota(tx, deps.config, projectOf(caller.auth), resolved.flavor, { min: asked.min_count, max: asked.max_count });
+    await checkGroupQuota(tx, deps, projectOf(caller.auth), resolved.group_id, count);
     const rows = newRows(deps, caller.auth, asked, resolved, count);
     await insertServers(tx, rows, rows.map((row) => newBoot(row, asked, resolved)));
     for (const row of rows) {
@@ -114,18 +115,8 @@ async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers):
   const placement = await resolvePlacement(deps, asked);
   const group_id = await groupForServer(deps, auth, asked.hints['group']);
   const security_groups = await deps.network.resolveSecurityGroups(auth, asked.security_groups.length === 0 ? ['default'] : asked.security_groups);
-  const nics = await planNics(deps, auth, asked);
+  const nics = await deps.network.planNics(auth, asked.networks, asked.max_count);
   return { flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment };
-}
-
-async function planNics(deps: ComputeDeps, auth: Auth, { networks, max_count }: CreateServers): Promise<PlannedNic[]> {
-  try {
-    return await deps.network.planNics(auth, networks === 'any' ? 'auto' : networks, max_count);
-  } catch (error) {
-    // Before 2.37 a project without networks got a server without any.
-    if (networks === 'any' && isFault(error) && error.status === 400) return [];
-    throw error;
-  }
 }
 
 /** @throws Fault 403 in nova's words. */

@@ -101,6 +101,7 @@ async function recordedChange(deps: ComputeDeps, actor: Actor, id: string, actio
   });
 }
 
-export async function resetState(deps: ComputeDeps, row: ServerRow, vm_state: 'active' | 'error'): Promise<void> {
-  await changeServer(deps, row.id, { vm_state, task_state: row.task_state === 'deleting' ? 'deleting' : null });
+export async function resetState(deps: ComputeDeps, actor: Actor, row: ServerRow, vm_state: 'active' | 'error'): Promise<void> {
+  // What deletes the server goes on: only its own task ends that.
+  await recordedChange(deps, actor, row.id, 'resetState', { vm_state, task_state: row.task_state === 'deleting' ? 'deleting' : null });
 }
