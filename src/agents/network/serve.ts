@@ -79,10 +79,7 @@ export function networkHandlers(driver: NetworkDriver, controller: Controller, o
   schedule(0);
   return {
     handlers: {
-      [networkMethods.poke]: async () => {
-        void poke();
-        return null;
-      },
+      [networkMethods.poke]: async () => void poke(),
     },
     poke,
     async close() {

@@ -39,9 +39,8 @@ function ruleProblem(rule: SecurityGroupRuleWiring): string | undefined {
   if (rule.remote_group_id !== null && !isUuid(rule.remote_group_id)) return `rule ${rule.id}: remote group is not a UUID`;
   const limits = [rule.port_range_min, rule.port_range_max];
   if (limits.some((port) => port !== null && (!Number.isInteger(port) || port < 0 || port > 65535))) return `rule ${rule.id}: port out of range`;
-  const [low, high] = limits;
   const icmp = /icmp|^1$|^58$/.test(rule.protocol ?? '');
-  if (!icmp && low != null && high != null && low > high) return `rule ${rule.id}: port range ${low}-${high} is empty`;
+  if (!icmp && (rule.port_range_min ?? 0) > (rule.port_range_max ?? 65535)) return `rule ${rule.id}: its port range is empty`;
   if (icmp && limits.some((value) => value !== null && value > 255)) return `rule ${rule.id}: ICMP type or code out of range`;
   if (rule.protocol !== null && !/^[a-z0-9-]{1,16}$/i.test(rule.protocol)) return `rule ${rule.id}: protocol '${rule.protocol}' is not one`;
   return undefined;

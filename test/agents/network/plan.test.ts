@@ -51,7 +51,15 @@ const actionsOf = (plan: Plan): Action[] => [...plan.prepare, ...[...plan.guests
 /** A kernel that does what it is told and refuses what a real one would. */
 function carryOut(kernel: Observed, action: Action): void {
   const must = (condition: boolean): void => assert.ok(condition, `out of order: ${JSON.stringify(action)}`);
-  const linkOf = (device_id: string, name: string) => [...(kernel.guests.get(device_id)?.links.values() ?? [])].find((link) => link.name === name);
+  carryOutSwitching(kernel, action, must);
+  carryOutTunnel(kernel, action, must);
+  carryOutCable(kernel, action, must);
+  carryOutGuest(kernel, action, must);
+}
+
+type Must = (condition: boolean) => void;
+
+function carryOutSwitching(kernel: Observed, action: Action, must: Must): void {
   switch (action.do) {
     case 'bridge.create':
       must(!kernel.bridges.has(action.bridge));
@@ -82,6 +90,11 @@ function carryOut(kernel: Observed, action: Action): void {
       else addresses?.delete(action.address);
       return;
     }
+  }
+}
+
+function carryOutTunnel(kernel: Observed, action: Action, must: Must): void {
+  switch (action.do) {
     case 'tunnel.create':
       must(kernel.bridges.has(action.bridge) && !kernel.tunnels.has(action.tunnel));
       kernel.tunnels.set(action.tunnel, { vni: action.vni, bridge: action.bridge, up: true, mtu: action.mtu, forwarding: new Set(), neighbours: new Set() });
@@ -104,10 +117,15 @@ function carryOut(kernel: Observed, action: Action): void {
       else entries?.delete(action.entry);
       return;
     }
+  }
+}
+
+function carryOutCable(kernel: Observed, action: Action, must: Must): void {
+  switch (action.do) {
     case 'device.create':
       must(!kernel.devices.has(action.device_id));
       kernel.devices.add(action.device_id);
-      kernel.guests.set(action.device_id, { links: new Map(), names: new Set(['lo']), routes: new Set() });
+      kernel.guests.set(action.device_id, { links: new Map(), names: new Set(['lo']), strays: new Map(), routes: new Set() });
       return;
     case 'device.delete':
       must(kernel.guests.get(action.device_id)?.links.size === 0);
@@ -134,6 +152,12 @@ function carryOut(kernel: Observed, action: Action): void {
       }
       return;
     }
+  }
+}
+
+function carryOutGuest(kernel: Observed, action: Action, must: Must): void {
+  const linkOf = (device_id: string, name: string) => [...(kernel.guests.get(device_id)?.links.values() ?? [])].find((link) => link.name === name);
+  switch (action.do) {
     case 'link.set': {
       const link = linkOf(action.device_id, action.name);
       must(link !== undefined);

@@ -3,7 +3,7 @@ import { parseRange } from './addresses.ts';
 import { protocolNumber, WITH_PORTS } from './protocols.ts';
 
 /** More cuts than this are made by zone: the flows that are still allowed are picked up again by their next packet. */
-const MANY = 200;
+const MANY = 1000;
 
 const ruleKey = (rule: SecurityGroupRuleWiring): string =>
   [rule.direction, rule.ethertype, rule.protocol, rule.port_range_min, rule.port_range_max, rule.remote_ip_prefix, rule.remote_group_id].join(' ');

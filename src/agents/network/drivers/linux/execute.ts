@@ -63,6 +63,8 @@ function guestLines(action: Action, cloud: string): IpCommand[] {
         `link add ${action.name} address ${action.mac} mtu ${action.mtu} type veth peer name ${action.tap} mtu ${action.mtu} netns ${cloud}`,
         `link set ${action.name} up`,
       ];
+    case 'link.delete':
+      return [{ line: `link del ${action.name}`, unless: GONE }];
     case 'link.set':
       return [`link set ${action.name} address ${action.mac} mtu ${action.mtu} up`];
     case 'address': {

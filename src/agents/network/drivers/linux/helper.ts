@@ -50,48 +50,99 @@ export interface Helper {
  * than `timeout_ms` kills it and fails.
  */
 export function createHelper(options: HelperOptions): Helper {
-  const queue: Request[] = [];
-  let child: ChildProcessWithoutNullStreams | undefined;
-  let current: Request | undefined;
-  let output = '';
-  let timer: NodeJS.Timeout | undefined;
-  let closed = false;
+  return new CoProcess(options);
+}
 
-  function settle(error: Error | undefined): void {
-    const request = current;
-    if (request === undefined) return;
-    clearTimeout(timer);
-    current = undefined;
-    if (error === undefined) request.resolve(output);
-    else request.reject(error);
-    next();
+class CoProcess implements Helper {
+  readonly #options: HelperOptions;
+  readonly #queue: Request[] = [];
+  #child: ChildProcessWithoutNullStreams | undefined;
+  #current: Request | undefined;
+  #output = '';
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: HelperOptions) {
+    this.#options = options;
   }
 
-  function start(): ChildProcessWithoutNullStreams {
-    const started = spawn('/bin/sh', ['-c', 'exec "$@" 2>&1', 'sh', ...options.argv], { detached: true, env: { ...process.env, LC_ALL: 'C' } });
+  pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  request(input: string): Promise<string> {
+    if (this.#closed) return Promise.reject(this.#fault('the network driver is closed'));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ input, resolve, reject });
+      this.#next();
+    });
+  }
+
+  restart(): void {
+    this.#kill();
+    this.#settle(this.#fault('restarted'));
+  }
+
+  async refresh(): Promise<void> {
+    await new Promise<string>((resolve, reject) => {
+      this.#queue.unshift({ input: undefined, resolve, reject });
+      this.#next();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const request of this.#queue.splice(0)) request.reject(this.#fault('the network driver is closed'));
+    const last = this.#child;
+    if (last === undefined) return;
+    const gone = new Promise<void>((resolve) => last.once('close', () => resolve()));
+    last.stdin.end();
+    const late = setTimeout(() => this.#kill(), 2000);
+    await gone;
+    clearTimeout(late);
+  }
+
+  #fault(text: string): KernelError {
+    return new KernelError(this.#options.name, text);
+  }
+
+  #settle(error: Error | undefined): void {
+    const request = this.#current;
+    if (request === undefined) return;
+    clearTimeout(this.#timer);
+    this.#current = undefined;
+    if (error === undefined) request.resolve(this.#output);
+    else request.reject(error);
+    this.#next();
+  }
+
+  #start(): ChildProcessWithoutNullStreams {
+    const argv = ['-c', 'exec "$@" 2>&1', 'sh', ...this.#options.argv];
+    const started = spawn('/bin/sh', argv, { detached: true, env: { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` } });
     started.stdout.setEncoding('utf8');
     started.stdout.on('data', (text: string) => {
-      if (started !== child) return;
-      output += text;
-      if (current !== undefined && options.done.test(output.slice(-400))) settle(undefined);
+      if (started !== this.#child) return;
+      this.#output += text;
+      if (this.#current !== undefined && this.#options.done.test(this.#output.slice(-400))) this.#settle(undefined);
     });
     started.stdin.on('error', () => {});
     started.stderr.resume();
-    started.on('error', (error) => ended(started, error.message));
-    started.on('close', (code, signal) => ended(started, `ended with ${signal ?? code}`));
+    started.on('error', (error) => this.#ended(started, error.message));
+    started.on('close', (code, signal) => this.#ended(started, `ended with ${signal ?? code}`));
     return started;
   }
 
-  function ended(which: ChildProcessWithoutNullStreams, how: string): void {
-    if (which !== child) return;
-    child = undefined;
-    if (!closed) options.log.warn({ helper: options.name, how, output: output.slice(-500) }, 'network helper ended');
-    settle(new KernelError(options.name, `${output.slice(0, 2000).trim() || 'no output'} (${how})`));
+  #ended(which: ChildProcessWithoutNullStreams, how: string): void {
+    if (which !== this.#child) return;
+    this.#child = undefined;
+    const { log, name } = this.#options;
+    if (!this.#closed) log.warn({ helper: name, how, output: this.#output.slice(-500) }, 'network helper ended');
+    this.#settle(this.#fault(`${this.#output.slice(0, 2000).trim() || 'no output'} (${how})`));
   }
 
-  function kill(): void {
-    const victim = child;
-    child = undefined;
+  #kill(): void {
+    const victim = this.#child;
+    this.#child = undefined;
     if (victim?.pid === undefined) return;
     try {
       process.kill(-victim.pid, 'SIGKILL');
@@ -100,56 +151,26 @@ export function createHelper(options: HelperOptions): Helper {
     }
   }
 
-  function next(): void {
-    if (current !== undefined) return;
-    const request = queue.shift();
+  #next(): void {
+    if (this.#current !== undefined) return;
+    const request = this.#queue.shift();
     if (request === undefined) return;
     if (request.input === undefined) {
-      child?.stdin.end();
-      child = undefined;
+      this.#child?.stdin.end();
+      this.#child = undefined;
       request.resolve('');
-      next();
+      this.#next();
       return;
     }
-    current = request;
-    output = '';
-    child ??= start();
-    timer = setTimeout(() => {
-      kill();
-      settle(new KernelError(options.name, `no answer within ${options.timeout_ms} ms: ${output.slice(0, 500).trim()}`));
-    }, options.timeout_ms);
-    child.stdin.write(`${request.input}\n${options.sync}\n`);
+    this.#current = request;
+    this.#output = '';
+    this.#child ??= this.#start();
+    this.#timer = setTimeout(() => this.#late(), this.#options.timeout_ms);
+    this.#child.stdin.write(`${request.input}\n${this.#options.sync}\n`);
   }
 
-  return {
-    request(input) {
-      if (closed) return Promise.reject(new KernelError(options.name, 'the network driver is closed'));
-      return new Promise((resolve, reject) => {
-        queue.push({ input, resolve, reject });
-        next();
-      });
-    },
-    pid: () => child?.pid,
-    restart() {
-      kill();
-      settle(new KernelError(options.name, 'restarted'));
-    },
-    async refresh() {
-      await new Promise<string>((resolve, reject) => {
-        queue.unshift({ input: undefined, resolve, reject });
-        next();
-      });
-    },
-    async close() {
-      closed = true;
-      for (const request of queue.splice(0)) request.reject(new KernelError(options.name, 'the network driver is closed'));
-      const last = child;
-      if (last === undefined) return;
-      const gone = new Promise<void>((resolve) => last.once('close', () => resolve()));
-      last.stdin.end();
-      const late = setTimeout(kill, 2000);
-      await gone;
-      clearTimeout(late);
-    },
-  };
+  #late(): void {
+    this.#kill();
+    this.#settle(this.#fault(`no answer within ${this.#options.timeout_ms} ms: ${this.#output.slice(0, 500).trim()}`));
+  }
 }

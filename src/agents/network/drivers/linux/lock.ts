@@ -11,8 +11,10 @@ export function sharedLock(): SharedLock {
   return {
     shared(work) {
       const run = writer.then(work);
-      const done: Promise<unknown> = settled(run).then(() => readers.delete(done));
-      readers.add(done);
+      const done = settled(run);
+      const mine = readers;
+      mine.add(done);
+      void done.finally(() => mine.delete(done));
       return run;
     },
     alone(work) {

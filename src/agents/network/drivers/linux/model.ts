@@ -38,6 +38,8 @@ export interface ObservedGuest {
   links: Map<string, GuestLink>;
   /** Names taken in the namespace, also by links that are not ours. */
   names: Set<string>;
+  /** Links without a cable of this cloud at the other end, by name: their MAC. */
+  strays: Map<string, string>;
   /** Routes of our own protocol number, see `routeText`. */
   routes: Set<string>;
 }
@@ -85,6 +87,7 @@ export type Action =
   | { do: 'cable.create'; device_id: string; tap: string; name: string; mac: string; mtu: number }
   | { do: 'cable.delete'; tap: string; device_id: string | null }
   | { do: 'link.set'; device_id: string; tap: string; name: string; mac: string; mtu: number }
+  | { do: 'link.delete'; device_id: string; name: string }
   | { do: 'address'; verb: 'add' | 'del'; device_id: string; tap: string; name: string; address: string }
   | { do: 'route'; verb: 'add' | 'del'; device_id: string; route: string }
   | { do: 'tap.join'; tap: string; bridge: string; mtu: number; alias: string }

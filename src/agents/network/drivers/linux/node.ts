@@ -143,14 +143,27 @@ export const deviceKey = (ports: PortWiring[], state: NodeNetworkState): string 
   return JSON.stringify(ports.map((port) => [port, mtus.get(port.network_id)]));
 };
 
-/** Cuts the flows of what was revoked; a missing tool is told, not fatal. */
+/** Cuts the flows of what was revoked, by one process where the tool takes a list; a missing tool is told, not fatal. */
 export async function cutFlows(node: Node, cuts: string[]): Promise<void> {
   if (cuts.length === 0) return;
+  if (cuts.length > 200) {
+    await cutFlows(node, cuts.slice(0, 200));
+    return cutFlows(node, cuts.slice(200));
+  }
+  const enter = `nsenter --net=${namespacePath(node.cloud)}`;
+  const list = cuts.map((cut) => `-D ${cut}`).join('\n');
   const script = [
-    'command -v conntrack >/dev/null || { echo missing; exit 0; }',
-    ...cuts.map((cut) => `conntrack -D ${cut} >/dev/null 2>&1`),
-    'exit 0',
+    'if ! command -v conntrack >/dev/null; then echo missing',
+    `elif ! ${enter} conntrack -R - >/dev/null 2>&1 <<'@@list'`,
+    list,
+    '@@list',
+    'then while read -r cut; do',
+    `${enter} conntrack $cut >/dev/null 2>&1 </dev/null`,
+    "done <<'@@list'",
+    list,
+    '@@list',
+    'fi',
   ].join('\n');
-  const { output } = await node.tools.shell.run(`nsenter --net=${namespacePath(node.cloud)} sh <<'@@end'\n${script}\n@@end`);
+  const { output } = await node.tools.shell.run(script);
   if (output.includes('missing')) node.log.warn({ cuts: cuts.length }, 'conntrack is not installed: flows of revoked rules live on');
 }

@@ -127,11 +127,12 @@ export async function observeGuest(shell: Shell, cloud: string, device_id: strin
     throw new KernelError(`ip -n ${namespace}`, output.trim());
   }
   const [links = '', four = '', six = ''] = output.split('@@part\n');
-  const guest: ObservedGuest = { links: new Map(), names: new Set(), routes: new Set() };
+  const guest: ObservedGuest = { links: new Map(), names: new Set(), strays: new Map(), routes: new Set() };
   for (const link of parse<LinkJson>('ip addr show', links)) {
     guest.names.add(link.ifname);
     const tap = link.link_index === undefined ? undefined : indexes.get(link.link_index);
     if (tap?.startsWith('tap')) guest.links.set(tap, guestLink(link));
+    else guest.strays.set(link.ifname, link.address ?? '');
   }
   addRoutes(guest, 4, parse<RouteJson>('ip route show', four));
   addRoutes(guest, 6, parse<RouteJson>('ip -6 route show', six));

@@ -86,7 +86,11 @@ function planGuests(plan: Plan, desired: Desired, observed: Observed, ports: Por
   }
   const deleted = new Set(plan.prepare.flatMap((action) => (action.do === 'cable.delete' ? [action.tap] : [])));
   for (const device_id of looked) {
-    const actions = planGuest(desired, liveLinks(observed.guests.get(device_id), deleted), device_id, byDevice.get(device_id) ?? []);
+    const guest = observed.guests.get(device_id);
+    const mine = byDevice.get(device_id) ?? [];
+    const dead = deadEnds(guest, mine);
+    const actions: Action[] = dead.map((name) => ({ do: 'link.delete', device_id, name }));
+    actions.push(...planGuest(desired, liveLinks(guest, deleted, dead), device_id, mine));
     if (actions.length > 0) plan.guests.set(device_id, actions);
   }
   for (const device_id of observed.devices) {
@@ -100,14 +104,21 @@ function isRight(tap: string, device_id: string | undefined, looked: Set<string>
   return !looked.has(device_id) || observed.guests.get(device_id)?.links.has(tap) === true;
 }
 
+/** Ends of cables that lead nowhere any more: they carry the MAC of a port that is to have another one. */
+function deadEnds(guest: ObservedGuest | undefined, ports: PortWiring[]): string[] {
+  const macs = new Set(ports.map((port) => port.mac_address.toLowerCase()));
+  return [...(guest?.strays ?? [])].filter(([, mac]) => macs.has(mac)).map(([name]) => name);
+}
+
 /** A guest as it is once the cables are gone that have to go. */
-function liveLinks(guest: ObservedGuest | undefined, deleted: Set<string>): ObservedGuest | undefined {
+function liveLinks(guest: ObservedGuest | undefined, deleted: Set<string>, dead: string[]): ObservedGuest | undefined {
   if (guest === undefined) return undefined;
   const names = new Set(guest.names);
+  for (const name of dead) names.delete(name);
   for (const [tap, link] of guest.links) if (deleted.has(tap)) names.delete(link.name);
   const links = new Map([...guest.links].filter(([tap]) => !deleted.has(tap)));
   const alive = new Set([...links.values()].map((link) => link.name));
-  return { links, names, routes: new Set([...guest.routes].filter((route) => alive.has(deviceOfRoute(route)))) };
+  return { links, names, strays: new Map(), routes: new Set([...guest.routes].filter((route) => alive.has(deviceOfRoute(route)))) };
 }
 
 /** Names of a device's cables: what exists keeps its name, what comes takes the lowest free one. */

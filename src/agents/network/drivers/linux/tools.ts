@@ -72,9 +72,9 @@ export function ipTool(namespace: string | undefined, timeout_ms: number, log: L
   }
 
   return {
-    pid: helper.pid,
-    restart: helper.restart,
-    close: helper.close,
+    pid: () => helper.pid(),
+    restart: () => helper.restart(),
+    close: () => helper.close(),
     async run(commands) {
       if (commands.length === 0) return;
       const failures = await batch(commands);
@@ -132,8 +132,8 @@ export function nftTool(namespace: string, timeout_ms: number, log: Log): NftToo
   }
 
   return {
-    restart: helper.restart,
-    close: helper.close,
+    restart: () => helper.restart(),
+    close: () => helper.close(),
     commit(commands) {
       if (commands.length === 0) return Promise.resolve();
       return new Promise((resolve, reject) => {
