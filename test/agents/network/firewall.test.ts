@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonical, foldPorts, foldPrefixes, hexOf, linkLocal, parseRange } from '../../../src/agents/network/firewall/addresses.ts';
-import { revokedFlows } from '../../../src/agents/network/firewall/cuts.ts';
+import { liveCuts, revokedFlows } from '../../../src/agents/network/firewall/cuts.ts';
 import { groupRules, memberSet } from '../../../src/agents/network/firewall/group-rules.ts';
 import { protocolNumber } from '../../../src/agents/network/firewall/protocols.ts';
 import { portMarks } from '../../../src/agents/network/firewall/compile.ts';
@@ -79,4 +79,15 @@ test('flows are cut for what was revoked, and for that only', () => {
   assert.deepEqual(without(3), [`${zone} -p 17 -s 10.0.0.5`]);
   assert.deepEqual(revokedFlows(whole, change(whole, { group_members: [{ group_id: friends, addresses: ['10.0.0.8'] }] })), [`${zone} -p 6 --dport 82 -d 10.0.0.5 -s 10.0.0.7`]);
   assert.deepEqual(revokedFlows(whole, change(whole, { ports: [] })), [`${zone} -s 10.0.0.5`, `${zone} -d 10.0.0.5`]);
+});
+
+test('a cut is made only where a flow is: same zone, family, protocol, port and addresses', () => {
+  const listing = [
+    'ipv4     2 tcp      6 431999 ESTABLISHED src=10.0.0.9 dst=10.0.0.5 sport=40000 dport=80 src=10.0.0.5 dst=10.0.0.9 sport=80 dport=40000 [ASSURED] mark=0 zone=3 use=1',
+    'ipv6     10 udp      17 29 src=2001:db8::1 dst=2001:db8::2 sport=9 dport=53 [UNREPLIED] src=2001:db8::2 dst=2001:db8::1 sport=53 dport=9 mark=0 zone=4 use=1',
+    'ipv4     2 icmp     1 29 src=10.0.0.1 dst=10.0.0.2 type=8 code=0 id=1 src=10.0.0.2 dst=10.0.0.1 type=0 code=0 id=1 mark=0 zone=3 use=1',
+  ].join('\n');
+  const hits = ['-w 3 -f ipv4 -p 6 --dport 80 -d 10.0.0.5', '-w 3 -f ipv4 -d 10.0.0.5 -s 10.0.0.0/24', '-w 4 -f ipv6 -p 17 --dport 53 -s 2001:db8:0::1', '-w 3 -f ipv4 -p 1 -d 10.0.0.2', '-w 3'];
+  const misses = ['-w 4 -f ipv4 -p 6 --dport 80 -d 10.0.0.5', '-w 3 -f ipv4 -p 6 --dport 81 -d 10.0.0.5', '-w 3 -f ipv4 -p 17 -d 10.0.0.5', '-w 3 -f ipv4 -s 10.0.0.5', '-w 3 -f ipv4 -p 1 --dport 8 -d 10.0.0.2'];
+  assert.deepEqual(liveCuts([...hits, ...misses], listing), hits);
 });

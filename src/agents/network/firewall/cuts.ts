@@ -95,3 +95,37 @@ function cutsOfPort(port: PortWiring, successor: PortWiring, old: View, now: Vie
   }
   return cuts;
 }
+
+/** `ipv4 2 tcp 6 431999 ESTABLISHED src=10.0.0.1 dst=… sport=… dport=80 src=… zone=1 …`: the original direction of a listed flow. */
+function flowOf(line: string): Map<string, string> | undefined {
+  const [family, , , protocol] = line.trim().split(/\s+/);
+  if (family === undefined || protocol === undefined || !line.includes('src=')) return undefined;
+  const flow = new Map([['-f', family], ['-p', protocol], ['-w', /zone=(\d+)/.exec(line)?.[1] ?? '0']]);
+  for (const [option, field] of [['-s', 'src'], ['-d', 'dst'], ['--dport', 'dport']] as const) {
+    const value = new RegExp(`\\b${field}=(\\S+)`).exec(line)?.[1];
+    if (value !== undefined) flow.set(option, value);
+  }
+  return flow;
+}
+
+function concerns(cut: string, flow: Map<string, string>): boolean {
+  const words = cut.split(' ');
+  for (let index = 0; index + 1 < words.length; index += 2) {
+    const [option = '', value = ''] = [words[index], words[index + 1]];
+    const now = flow.get(option) ?? '';
+    const range = option === '-s' || option === '-d' ? parseRange(value) : undefined;
+    const address = range === undefined ? undefined : parseRange(now);
+    const same = range === undefined ? now === value : address !== undefined && address.version === range.version && range.first <= address.first && address.last <= range.last;
+    if (!same) return false;
+  }
+  return true;
+}
+
+/**
+ * The cuts that concern a flow which exists, by a listing of `conntrack -L -o extended`. Every cut makes the tool
+ * walk the whole table (10 ms), and most concern nothing.
+ */
+export function liveCuts(cuts: string[], listing: string): string[] {
+  const flows = listing.split('\n').map(flowOf).filter((flow) => flow !== undefined);
+  return cuts.filter((cut) => flows.some((flow) => concerns(cut, flow)));
+}

@@ -1,4 +1,5 @@
 import type { Log } from '../../../../kernel/log/log.ts';
+import { liveCuts } from '../../firewall/cuts.ts';
 import { compileRuleset } from '../../firewall/compile.ts';
 import { asObserved, diffRuleset, mergeObserved, type ObservedRuleset } from '../../firewall/ruleset.ts';
 import type { NetworkWiring, NodeNetworkState, PortWiring } from '../../protocol.ts';
@@ -143,13 +144,17 @@ export const deviceKey = (ports: PortWiring[], state: NodeNetworkState): string 
   return JSON.stringify(ports.map((port) => [port, mtus.get(port.network_id)]));
 };
 
-/** Cuts the flows of what was revoked, by one process where the tool takes a list; a missing tool is told, not fatal. */
+/** Cuts the flows of what was revoked; a missing tool is told, not fatal. */
 export async function cutFlows(node: Node, cuts: string[]): Promise<void> {
   if (cuts.length === 0) return;
-  if (cuts.length > 200) {
-    await cutFlows(node, cuts.slice(0, 200));
-    return cutFlows(node, cuts.slice(200));
-  }
+  const enter = `nsenter --net=${namespacePath(node.cloud)}`;
+  const lists = ['ipv4', 'ipv6'].filter((family) => cuts.some((cut) => !cut.includes('-f ') || cut.includes(family)));
+  const listing = await node.tools.shell.run(lists.map((family) => `${enter} conntrack -L -f ${family} -o extended 2>/dev/null`).join('\n'));
+  const live = listing.status === 0 ? liveCuts(cuts, listing.output) : cuts;
+  for (let start = 0; start < live.length; start += 200) await cutSome(node, live.slice(start, start + 200));
+}
+
+async function cutSome(node: Node, cuts: string[]): Promise<void> {
   const enter = `nsenter --net=${namespacePath(node.cloud)}`;
   const list = cuts.map((cut) => `-D ${cut}`).join('\n');
   const script = [
