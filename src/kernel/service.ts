@@ -41,6 +41,8 @@ export interface Surface {
   invalid?(problem: Problem, where: 'body' | 'query'): Fault;
   /** Response headers that repeat the request id beside X-Openstack-Request-Id. */
   requestIdHeaders?: string[];
+  /** True: a path may end with a slash more than it is declared with. */
+  trailingSlash?: boolean;
   /** True: a missing or bad token is answered in the service's own format (keystone), else in keystonemiddleware's. */
   ownUnauthorized?: boolean;
 }

@@ -62,11 +62,17 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 
 function addSurface(app: FastifyInstance, surface: Surface, options: HttpServerOptions): void {
   for (const route of routesOf(surface)) {
-    app.all(routerPath(surface.prefix, route.path), (request, reply) => serve(surface, route, options, request, reply));
+    const path = routerPath(surface.prefix, route.path);
+    for (const each of slashVariants(surface, path)) app.all(each, (request, reply) => serve(surface, route, options, request, reply));
   }
   if (surface.prefix !== '') {
     app.all(`${surface.prefix}/*`, (request, reply) => serve(surface, undefined, options, request, reply));
   }
+}
+
+function slashVariants(surface: Surface, path: string): string[] {
+  const declared = surface.endpoints.some((endpoint) => routerPath(surface.prefix, endpoint.path) === `${path}/`);
+  return surface.trailingSlash !== true || path.endsWith('/') || path.endsWith('*') || declared ? [path] : [path, `${path}/`];
 }
 
 async function serve(surface: Surface, route: Route | undefined, options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -63,6 +63,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
       formatFault,
       invalid,
       ownUnauthorized: true,
+      trailingSlash: true,
       tasks: [],
       jobs: [purgeRevocations(identity), rotateKeysOnTime(identity)],
       migrations,

@@ -15,18 +15,19 @@ import { roleAssignmentEndpoints, roleAssignmentRules } from './role-assignments
 import { roleEndpoints, roleRules } from './roles.ts';
 import { sharedRules } from './rules.ts';
 import { tokenEndpoints, tokenRules } from './tokens.ts';
+import { trustEndpoints, trustRules } from './trusts.ts';
 import { userEndpoints, userRules } from './users.ts';
 
 export const identityRules: PolicyRule[] = [
   ...sharedRules, ...tokenRules, ...authRules, ...catalogRules, ...domainRules, ...projectRules, ...projectTagRules,
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
-  ...applicationCredentialRules,
+  ...applicationCredentialRules, ...trustRules,
 ];
 
 const RESOURCES = [
   tokenEndpoints, authEndpoints, catalogEndpoints, domainEndpoints, projectEndpoints, projectTagEndpoints,
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
-  applicationCredentialEndpoints,
+  applicationCredentialEndpoints, trustEndpoints,
 ];
 
 export function identityEndpoints(identity: Identity): Endpoint[] {

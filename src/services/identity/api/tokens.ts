@@ -48,7 +48,12 @@ const tokenReply = Type.Object({
 
 export function tokenEndpoints(identity: Identity): Endpoint[] {
   const subject = (call: Call): Promise<ValidToken | undefined> => subjectToken(identity, call);
-  const target = async (call: unknown) => ({ token: { user_id: (await subject(call as Call))?.auth.user_id } });
+  const target = async (call: unknown) => {
+    const token = await subject(call as Call);
+    // Whoever asks learns no more than that it is not valid.
+    if (token === undefined) throw noToken();
+    return { token: { user_id: token.auth.user_id } };
+  };
   return [
     endpoint({
       id: 'identity:authenticate', method: 'POST', path: PATH, summary: 'Get a token', policy: 'public', body: authBody, reply: tokenReply, status: 201,

@@ -1,9 +1,10 @@
 /** From a request for a token to the token: who it is, by one or several methods, and where they want to act. */
 import { badRequest, isFault, type Fault } from '../../../kernel/fault.ts';
-import { denied } from '../faults.ts';
+import { denied, notAllowed } from '../faults.ts';
 import { accessDomain, accessProject, accessProjectByName, accessUser, accessUserByName, effectiveRoles, type AccessDomain, type AccessProject, type AccessUser, type Named } from '../store/access.ts';
 import { findApplicationCredential, findApplicationCredentialByName } from '../store/application-credentials.ts';
-import type { ApplicationCredentialRow } from '../store/tables.ts';
+import type { ApplicationCredentialRow, TrustRow } from '../store/tables.ts';
+import { consumeTrust, findTrust } from '../store/trusts.ts';
 import type { Identity } from './identity.ts';
 import { verifySecret } from './passwords.ts';
 import type { Method, Scope } from './token-payload.ts';
@@ -38,7 +39,8 @@ interface Known {
 export async function authenticate(identity: Identity, request: AuthRequest): Promise<{ id: string; token: ValidToken }> {
   const methods = supportedMethods(request);
   const known = await identify(identity, request, methods);
-  const scope = await chooseScope(identity, request, known);
+  const trust = await askedTrust(identity, request, known);
+  const scope: Scope = trust === undefined ? await chooseScope(identity, request, known) : { kind: 'project', id: trust.project_id };
   const issued = await issueToken(identity, {
     user_id: known.user.id,
     scope,
@@ -46,7 +48,9 @@ export async function authenticate(identity: Identity, request: AuthRequest): Pr
     expires_at: expiry(identity, known),
     audit_ids: known.parent === undefined ? [auditId()] : [auditId(), known.parent.payload.audit_ids.at(-1) as string],
     application_credential_id: known.application_credential?.id ?? known.parent?.payload.application_credential_id,
+    trust_id: trust?.id,
   });
+  if (issued !== undefined && trust !== undefined) await useTrust(identity, trust);
   if (issued === undefined) throw denied();
   return issued;
 }
@@ -166,6 +170,26 @@ async function chooseScope(identity: Identity, request: AuthRequest, known: Know
     return parent.scope;
   }
   return scope;
+}
+
+/** The trust that the request asks to use. Faults: 401 when there is none such, 403 for anybody but the trustee. */
+async function askedTrust(identity: Identity, { scope }: AuthRequest, known: Known): Promise<TrustRow | undefined> {
+  if (known.parent?.payload.trust_id !== undefined) throw notAllowed('trust-again', 'A token of a trust gives no other tokens.');
+  if (typeof scope !== 'object' || !Object.hasOwn(scope, TRUST)) return undefined;
+  if (Object.keys(scope).length > 1) throw expected('system, project, domain, OS-TRUST:trust or unscoped', 'scope');
+  const id = (scope[TRUST] as { id?: unknown } | null)?.id;
+  if (typeof id !== 'string') throw expected('trust_id', 'trust');
+  const trust = await findTrust(identity.db.read, id);
+  if (trust === undefined || trust.remaining_uses === 0 || known.application_credential !== undefined || known.parent?.payload.application_credential_id !== undefined) throw denied();
+  if (trust.trustee_user_id !== known.user.id) throw notAllowed('not-trustee', 'User is not a trustee.');
+  return trust;
+}
+
+const TRUST = 'OS-TRUST:trust';
+
+async function useTrust(identity: Identity, trust: TrustRow): Promise<void> {
+  if (trust.remaining_uses === null) return;
+  if (!(await identity.db.transaction((tx) => consumeTrust(tx, trust.id)))) throw denied();
 }
 
 async function askedScope(identity: Identity, scope: NonNullable<AuthRequest['scope']>): Promise<Scope> {

@@ -18,6 +18,13 @@ export interface Tables {
   identity_services: ServiceRow;
   identity_endpoints: EndpointRow;
   identity_revocations: RevocationRow;
+  identity_credentials: CredentialRow;
+  identity_trusts: TrustRow;
+  identity_trust_roles: { trust_id: string; role_id: string };
+  identity_policies: PolicyRow;
+  identity_endpoint_groups: EndpointGroupRow;
+  identity_project_endpoints: { project_id: string; endpoint_id: string };
+  identity_project_endpoint_groups: { project_id: string; endpoint_group_id: string };
 }
 
 /** Domains are projects too, as in keystone: theirs is the domain id ''. */
@@ -127,4 +134,43 @@ export interface RevocationRow {
   value: string;
   /** Milliseconds since 1970. */
   revoked_at: number;
+}
+
+export interface CredentialRow {
+  /** The SHA-256 of the access key for type ec2. */
+  id: string;
+  type: string;
+  /** Encrypted. */
+  blob: string;
+  user_id: string;
+  project_id: string | null;
+  extra: string;
+}
+
+export interface TrustRow {
+  id: string;
+  trustor_user_id: string;
+  trustee_user_id: string;
+  project_id: string;
+  impersonation: number;
+  redelegation_count: number;
+  redelegated_trust_id: string | null;
+  expires_at: string | null;
+  /** Null: any number. */
+  remaining_uses: number | null;
+}
+
+export interface PolicyRow {
+  id: string;
+  type: string;
+  blob: string;
+  extra: string;
+}
+
+export interface EndpointGroupRow {
+  id: string;
+  name: string;
+  description: string | null;
+  /** JSON object: `service_id`, `region_id`, `interface`, `enabled`. */
+  filters: string;
 }

@@ -1,7 +1,6 @@
-import type { CreateTableBuilder, Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Migration } from '../../../../kernel/db/migrate.ts';
-
-type Table = CreateTableBuilder<any, any>;
+import { create, flags, foreign, id, index, nullable, texts, unique } from './columns.ts';
 
 export const core: Migration = {
   service: 'identity',
@@ -19,25 +18,6 @@ export const core: Migration = {
     await index(tx, 'identity_revocations', 'revoked_at');
   },
 };
-
-async function create(tx: Kysely<any>, name: string, columns: (table: Table) => Table): Promise<void> {
-  await columns(tx.schema.createTable(name)).execute();
-}
-
-async function index(tx: Kysely<any>, table: string, ...columns: string[]): Promise<void> {
-  await tx.schema.createIndex(`${table}_${columns.join('_')}`).on(table).columns(columns).execute();
-}
-
-async function unique(tx: Kysely<any>, table: string, ...columns: string[]): Promise<void> {
-  await tx.schema.createIndex(`${table}_${columns.join('_')}`).unique().on(table).columns(columns).execute();
-}
-
-const id = (table: Table): Table => table.addColumn('id', 'text', (column) => column.primaryKey());
-const texts = (table: Table, ...names: string[]): Table => names.reduce<Table>((t, name) => t.addColumn(name, 'text', (c) => c.notNull()), table);
-const nullable = (table: Table, ...names: string[]): Table => names.reduce<Table>((t, name) => t.addColumn(name, 'text'), table);
-const flags = (table: Table, ...names: string[]): Table => names.reduce<Table>((t, name) => t.addColumn(name, 'integer', (c) => c.notNull()), table);
-const foreign = (table: Table, name: string, to: string): Table =>
-  table.addColumn(name, 'text', (column) => column.notNull().references(`${to}.id`).onDelete('cascade'));
 
 async function resources(tx: Kysely<any>): Promise<void> {
   await create(tx, 'identity_projects', (t) => flags(nullable(texts(id(t), 'name', 'domain_id', 'description', 'options', 'extra'), 'parent_id'), 'is_domain', 'enabled'));
