@@ -18,6 +18,7 @@ interface Server {
   status: string;
   addresses: Record<string, { addr: string; version: number }[]>;
   fault?: { message: string };
+  'OS-EXT-STS:task_state'?: string | null;
   'OS-SRV-USG:launched_at'?: string | null;
 }
 
@@ -34,7 +35,8 @@ export async function ensureHello(plan: HelloPlan): Promise<string | undefined> 
   if (server === undefined) {
     if (!plan.may_create) return undefined;
     server = await createHello(plan);
-  } else if (server.status === 'SHUTOFF') await admin.call('compute', 'POST', `/servers/${server.id}/action`, { 'os-start': null });
+  } else if (server['OS-EXT-STS:task_state']) await settle(admin, server.id);
+  else if (server.status === 'SHUTOFF') await admin.call('compute', 'POST', `/servers/${server.id}/action`, { 'os-start': null });
   else if (server.status === 'ERROR') await admin.call('compute', 'POST', `/servers/${server.id}/action`, { reboot: { type: 'HARD' } });
   else if (server.status !== 'ACTIVE' && server.status !== 'BUILD') return undefined;
 
@@ -71,6 +73,11 @@ async function waitActive(admin: Session, id: string): Promise<Server> {
   if (server!.status === 'ERROR') throw trouble(server!, `did not boot: ${server!.fault?.message ?? 'no fault was recorded'}`);
   if (!settled) throw trouble(server!, `is still ${server!.status} after ${BOOT_MS / 1000} s`);
   return server!;
+}
+
+/** Whoever asked before, e.g. for a start, has it done first. */
+async function settle(admin: Session, id: string): Promise<void> {
+  await until(async () => !((await admin.call('compute', 'GET', `/servers/${id}`)) as { server: Server }).server['OS-EXT-STS:task_state'], BOOT_MS, 100);
 }
 
 async function removeServer(admin: Session, id: string): Promise<void> {

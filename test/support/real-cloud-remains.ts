@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createLinuxNetworkDriver } from '../../src/agents/network/drivers/linux/index.ts';
 import { dockerRequest, engineAnswers } from '../../src/cli/docker.ts';
-import { containersOf } from '../../src/cli/down.ts';
+import { containersOf } from '../../src/cli/guests.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
 
 export const DOCKER_SOCKET = '/var/run/docker.sock';
@@ -22,8 +22,9 @@ export async function removeRemains(name: string, data_dir: string): Promise<voi
 }
 
 async function removeContainers(name: string, data_dir: string): Promise<void> {
-  const containers = await containersOf(DOCKER_SOCKET, name);
-  for (const { id } of containers) {
+  const filters = encodeURIComponent(JSON.stringify({ label: [`gantry.cloud=${name}`] }));
+  const containers = (await dockerRequest(DOCKER_SOCKET, 'GET', `/containers/json?all=1&filters=${filters}`, 60_000)) as { Id: string }[];
+  for (const { Id: id } of containers) {
     await ignoring([404, 409], dockerRequest(DOCKER_SOCKET, 'DELETE', `/containers/${id}?force=1&v=1`, 60_000));
     rmSync(join(NETNS_LINKS, id), { force: true });
   }

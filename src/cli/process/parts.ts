@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkout } from '../settings.ts';
-import { alive, readPidFile } from './pid-file.ts';
+import { alive, identityOf, readPidFile } from './pid-file.ts';
 import type { Identity } from './pid-file.ts';
 
 /** A process that outlives the command line, kept running by libexec/supervise. */
@@ -61,6 +61,7 @@ export async function startPart(data_dir: string, part: Part): Promise<void> {
 /** Ends the part: asks the supervisor, then the process itself, then leaves no choice. Nothing there: nothing happens. */
 export async function stopPart(data_dir: string, name: string, patience_ms = 20_000): Promise<boolean> {
   const { supervisor, process: child } = partState(data_dir, name);
+  if (supervisor === undefined) await endHelpers(data_dir, name);
   if (supervisor === undefined && child === undefined) {
     forget(data_dir, name);
     return false;
@@ -80,8 +81,34 @@ export async function stopPart(data_dir: string, name: string, patience_ms = 20_
 export async function healPart(data_dir: string, name: string): Promise<'running' | 'dead'> {
   const state = partState(data_dir, name);
   if (state.supervisor !== undefined) return 'running';
-  if (state.process !== undefined) await stopPart(data_dir, name);
+  await stopPart(data_dir, name);
   return 'dead';
+}
+
+/** What a killed supervisor leaves behind would end by itself, but only with its next turn. */
+async function endHelpers(data_dir: string, name: string): Promise<void> {
+  const marks = [join(checkout, 'libexec', 'supervise'), name, runDir(data_dir)];
+  for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    const words = commandOf(Number(pid));
+    if (marks.every((mark, index) => words[index + 1] === mark)) await end(identityOf(Number(pid)));
+  }
+}
+
+/** The words of a process's command line; none when it has gone. */
+export function commandOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+/** Asks a process to end, then leaves it no choice. */
+export async function end(identity: Identity | undefined, patience_ms = 2_000): Promise<void> {
+  signal(identity, 'SIGTERM');
+  if (await until(() => !alive(identity), patience_ms)) return;
+  signal(identity, 'SIGKILL');
+  await until(() => !alive(identity), 5_000);
 }
 
 /** Polls until the condition holds. @returns false when it did not within the time. */

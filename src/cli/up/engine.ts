@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { dockerRequest, engineAnswers } from '../docker.ts';
 import { run, which } from '../doctor/probes.ts';
 import { CliError } from '../errors.ts';
+import { endShims, stopGuests } from '../guests.ts';
 import { healPart, logFile, startPart, stopPart, until } from '../process/parts.ts';
 import type { Settings } from '../settings.ts';
 import type { UpContext } from './context.ts';
@@ -49,13 +50,13 @@ async function startOwnPair(context: UpContext): Promise<boolean> {
   const supervised = { containerd: await healPart(data_dir, 'containerd'), dockerd: await healPart(data_dir, 'dockerd') };
   if (supervised.containerd === 'dead') {
     // Under `undo` first: a start that fails half way is undone as well.
-    context.undo.push({ what: 'containerd', run: () => stopPart(data_dir, 'containerd') });
+    context.undo.push({ what: 'containerd', run: () => stopContainerd(data_dir) });
     await startPart(data_dir, { name: 'containerd', command: ['containerd', '--root', join(folder, 'containerd'), '--state', join(folder, 'containerd-run'), '--address', containerd], env });
   }
   if (!(await until(() => existsSync(containerd), 15_000, 50))) throw engineFailed(data_dir, 'containerd');
   if (supervised.dockerd === 'dead') {
     rmSync(join(folder, 'docker.pid'), { force: true });
-    context.undo.push({ what: 'dockerd', run: () => stopPart(data_dir, 'dockerd') });
+    context.undo.push({ what: 'dockerd', run: async () => void (await stopGuests(data_dir, socket, config.cloud.name), await stopPart(data_dir, 'dockerd')) });
     const command = [
       'dockerd', '--config-file', join(folder, 'daemon.json'), '--containerd', containerd, '--live-restore', '--data-root', join(folder, 'docker'),
       '--exec-root', join(folder, 'docker-run'), '--pidfile', join(folder, 'docker.pid'), '--host', `unix://${socket}`,
@@ -81,8 +82,14 @@ function engineFailed(data_dir: string, part: string): CliError {
 export async function stopOwnPair(data_dir: string): Promise<boolean> {
   if (!ownsEngine(data_dir)) return false;
   const docker = await stopPart(data_dir, 'dockerd');
-  const containerd = await stopPart(data_dir, 'containerd');
+  const containerd = await stopContainerd(data_dir);
   return docker || containerd;
+}
+
+async function stopContainerd(data_dir: string): Promise<boolean> {
+  const stopped = await stopPart(data_dir, 'containerd');
+  await endShims(join(engineDir(data_dir), 'containerd.sock'));
+  return stopped;
 }
 
 async function registerRuntime(settings: Settings): Promise<string> {
