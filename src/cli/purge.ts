@@ -88,7 +88,9 @@ function imageIds(database_url: string): string[] {
   if (file === database_url || !existsSync(file)) return [];
   const db = new DatabaseSync(file, { readOnly: true });
   try {
-    return db.prepare('SELECT id FROM images').all().map((row) => String(row['id']));
+    // A cloud that never got as far as its first migration has no images.
+    if (db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'image_images'").get() === undefined) return [];
+    return db.prepare('SELECT id FROM image_images').all().map((row) => String(row['id']));
   } finally {
     db.close();
   }

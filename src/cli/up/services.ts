@@ -108,7 +108,7 @@ function lastWords(settings: Settings, part: 'controller' | 'agent', reason: str
 /** The last lines that say more than that a request was answered: warnings, errors, and what is no record at all. */
 function telling(lines: readonly string[]): string[] {
   const notes = lines.filter((line) => !line.includes('"msg":"request"') && !line.startsWith('{"level":"debug"'));
-  const grave = notes.filter((line) => !line.startsWith('{"level":"info"'));
+  const grave = notes.filter((line) => !line.startsWith('{"level":"info"') && !/^\s*(at |[}^]|$)|^Node\.js v/.test(line));
   return (grave.length > 0 ? grave : notes).slice(-8).map((line) => line.slice(0, 500));
 }
 
