@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { asTransaction } from '../../../src/kernel/db/database.ts';
+import type { ComputeTables } from '../../../src/services/compute/store/tables.ts';
 import { updateServer } from '../../../src/services/compute/store/servers.ts';
 import { testTask, type TaskWorld } from '../harness.ts';
 import { booted, ctx, runTask, serverWorld } from './world.ts';
@@ -15,7 +17,7 @@ async function setup(): Promise<TaskWorld> {
     db: world.db,
     definition,
     async start(tx, tasks) {
-      await updateServer(tx, server_id, { task_state: 'deleting' });
+      await updateServer(asTransaction<ComputeTables>(tx), server_id, { task_state: 'deleting' });
       return await tasks.start(tx, definition, { resource: `server:${server_id}:delete`, input: { server_id, action_id }, request_id: ctx.request_id });
     },
     // A deletion does not bring back what it has removed: what must hold is that the server is still there to be deleted again.

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { asTransaction } from '../../../src/kernel/db/database.ts';
+import type { ComputeTables } from '../../../src/services/compute/store/tables.ts';
 import { updateServer } from '../../../src/services/compute/store/servers.ts';
 import type { PowerTask } from '../../../src/services/compute/deps.ts';
 import { testTask, type TaskWorld } from '../harness.ts';
@@ -38,7 +40,7 @@ async function setup({ what, after, vm_state, power_state, event }: Case): Promi
     db: world.db,
     definition,
     async start(tx, tasks) {
-      await updateServer(tx, server_id, { task_state: 'busy' });
+      await updateServer(asTransaction<ComputeTables>(tx), server_id, { task_state: 'busy' });
       return await tasks.start(tx, definition, { resource, input: { server_id, action_id, what }, request_id: ctx.request_id });
     },
     // What the node has done stays done: the server is where it was, idle, and can be asked again.

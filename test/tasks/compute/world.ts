@@ -1,5 +1,6 @@
 /** A server row in a compute world, for tests of its tasks. */
 import type { Kysely } from 'kysely';
+import { asTransaction } from '../../../src/kernel/db/database.ts';
 import type { TaskDefinition } from '../../../src/kernel/task/define.ts';
 import { createServers } from '../../../src/services/compute/model/create-servers.ts';
 import { startAction } from '../../../src/services/compute/model/server-actions.ts';
@@ -73,5 +74,5 @@ export async function runTask(world: ServerWorld, kind: string, resource: string
 /** Boots the server of a world, and opens an action for what comes next. @returns the action's id. */
 export async function booted(world: ServerWorld, next: string): Promise<string> {
   await runTask(world, 'compute.boot-server', `server:${world.server_id}`, { server_id: world.server_id, action_id: world.action_id });
-  return await world.db.transaction((tx) => startAction(tx, ctx, world.server_id, next));
+  return await world.db.transaction((tx) => startAction(asTransaction<ComputeTables>(tx), ctx, world.server_id, next));
 }
