@@ -6,6 +6,7 @@ export const IdentitySection = Type.Object({
   token_expiration: Type.Integer({ default: 3600, minimum: 60, description: 'Life of a token in seconds.' }),
   allow_expired_window: Type.Integer({ default: 172_800, minimum: 0, description: 'How many seconds after its end a token may still be shown with `allow_expired`.' }),
   fernet_keys: Type.String({ default: '', description: 'Folder of the keys that tokens are made with. Default: <data_dir>/secrets/fernet-keys.' }),
+  credential_keys: Type.String({ default: '', description: 'Folder of the keys that credentials of users are encrypted with. Default: credential-keys beside fernet_keys.' }),
   max_active_keys: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: 'How many keys a rotation leaves: one staged, one primary, the rest to read older tokens.' }),
   rotate_keys_every: Type.Integer({ default: 0, minimum: 0, description: 'Seconds between rotations of the keys; 0: only on demand. At least the life of a token with three keys.' }),
   list_limit: Type.Integer({ default: 10_000, minimum: 1, maximum: 100_000, description: 'The most entries that one list holds.' }),

@@ -1,4 +1,5 @@
 /** Identity v3: who may do what, where; and the catalog of what there is. */
+import { dirname, join } from 'node:path';
 import { as, type Database } from '../../kernel/db/database.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log/log.ts';
@@ -49,6 +50,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
     config: deps.config,
     public_url: deps.public_url.replace(/\/+$/, ''),
     keys: openKeyRing(deps.config.fernet_keys),
+    credential_keys: openKeyRing(deps.config.credential_keys || join(dirname(deps.config.fernet_keys), 'credential-keys')),
     tokens: new TokenCache(),
     catalog: new CatalogCache(),
     guard: createLoginGuard(deps.clock, deps.config.failed_logins),

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { notAllowed } from '../faults.ts';
-import { renderCatalog } from '../model/catalog.ts';
+import { catalogOf } from '../model/catalog-of.ts';
 import type { Identity } from '../model/identity.ts';
 import { tagsOfProjects } from '../store/projects.ts';
 import { domainsOfUser, hasSystemRole } from '../store/user-projects.ts';
@@ -27,8 +27,7 @@ export function authEndpoints(identity: Identity): Endpoint[] {
       async handler(call) {
         const { user_id, project_id } = call.auth;
         if (project_id === undefined) throw notAllowed('catalog-without-project', 'A project-scoped token is required to produce a service catalog.');
-        const rows = await identity.catalog.rows(identity.db.read);
-        return { catalog: renderCatalog(rows, { origin: originOf(identity, call as Call), user_id, project_id }), ...linkTo(identity, call as Call, 'auth', 'catalog') };
+              return { catalog: await catalogOf(identity, { origin: originOf(identity, call as Call), user_id, project_id }), ...linkTo(identity, call as Call, 'auth', 'catalog') };
       },
     }),
     endpoint({

@@ -4,11 +4,14 @@ import type { Identity } from '../model/identity.ts';
 import { applicationCredentialEndpoints, applicationCredentialRules } from './application-credentials.ts';
 import { authEndpoints, authRules } from './auth.ts';
 import { catalogEndpoints, catalogRules } from './catalog.ts';
+import { credentialEndpoints, credentialRules } from './credentials.ts';
 import { discoveryEndpoints } from './discovery.ts';
 import { domainEndpoints, domainRules } from './domains.ts';
+import { endpointFilterEndpoints, endpointFilterRules } from './endpoint-filters.ts';
 import { grantEndpoints, grantRules } from './grants.ts';
 import { groupEndpoints, groupRules } from './groups.ts';
 import { impliedRoleEndpoints, impliedRoleRules } from './implied-roles.ts';
+import { policyEndpoints, policyRules } from './policies.ts';
 import { projectTagEndpoints, projectTagRules } from './project-tags.ts';
 import { projectEndpoints, projectRules } from './projects.ts';
 import { roleAssignmentEndpoints, roleAssignmentRules } from './role-assignments.ts';
@@ -21,13 +24,13 @@ import { userEndpoints, userRules } from './users.ts';
 export const identityRules: PolicyRule[] = [
   ...sharedRules, ...tokenRules, ...authRules, ...catalogRules, ...domainRules, ...projectRules, ...projectTagRules,
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
-  ...applicationCredentialRules, ...trustRules,
+  ...applicationCredentialRules, ...trustRules, ...credentialRules, ...policyRules, ...endpointFilterRules,
 ];
 
 const RESOURCES = [
   tokenEndpoints, authEndpoints, catalogEndpoints, domainEndpoints, projectEndpoints, projectTagEndpoints,
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
-  applicationCredentialEndpoints, trustEndpoints,
+  applicationCredentialEndpoints, trustEndpoints, credentialEndpoints, policyEndpoints, endpointFilterEndpoints,
 ];
 
 export function identityEndpoints(identity: Identity): Endpoint[] {

@@ -4,7 +4,7 @@ import { booleanFrom } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noToken } from '../faults.ts';
 import { authenticate, type AuthRequest } from '../model/authenticate.ts';
-import { renderCatalog } from '../model/catalog.ts';
+import { catalogOf } from '../model/catalog-of.ts';
 import type { Identity } from '../model/identity.ts';
 import { revokeToken, validateToken, type ValidToken } from '../model/tokens.ts';
 import { originOf } from './links.ts';
@@ -100,8 +100,7 @@ async function show(identity: Identity, call: Call): Promise<Reply> {
 async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
   const headers = { 'x-subject-token': id, vary: 'X-Auth-Token' };
   if (token.payload.scope.kind === 'unscoped' || call.url.searchParams.has('nocatalog')) return reply({ token: token.body }, { status, headers });
-  const rows = await identity.catalog.rows(identity.db.read);
   const { user_id, project_id } = token.auth;
-  const catalog = renderCatalog(rows, { origin: originOf(identity, call), user_id, project_id });
+  const catalog = await catalogOf(identity, { origin: originOf(identity, call), user_id, project_id });
   return reply({ token: { ...token.body, catalog } }, { status, headers });
 }

@@ -1,5 +1,6 @@
 /** The catalog of a token: which services there are, and where, seen from the caller. */
 import type { Kysely } from 'kysely';
+import { anyAssociation } from '../store/endpoint-filters.ts';
 import { readCatalog, type CatalogRow } from '../store/catalog.ts';
 import type { Tables } from '../store/tables.ts';
 
@@ -10,16 +11,22 @@ export interface CatalogService {
   endpoints: { id: string; interface: string; region: string | null; region_id: string | null; url: string }[];
 }
 
+interface CatalogRows {
+  rows: CatalogRow[];
+  /** Some projects see only some endpoints. */
+  filtered: boolean;
+}
+
 /** The rows behind all catalogs, read once until they change. */
 export class CatalogCache {
-  #rows: Promise<CatalogRow[]> | undefined;
+  #rows: Promise<CatalogRows> | undefined;
 
   forget(): void {
     this.#rows = undefined;
   }
 
-  async rows(db: Kysely<Tables>): Promise<CatalogRow[]> {
-    const reading = (this.#rows ??= readCatalog(db));
+  async read(db: Kysely<Tables>): Promise<CatalogRows> {
+    const reading = (this.#rows ??= readRows(db));
     try {
       return await reading;
     } catch (error) {
@@ -27,6 +34,10 @@ export class CatalogCache {
       throw error;
     }
   }
+}
+
+async function readRows(db: Kysely<Tables>): Promise<CatalogRows> {
+  return { rows: await readCatalog(db), filtered: await anyAssociation(db) };
 }
 
 export interface CatalogFor {

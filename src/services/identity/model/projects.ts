@@ -6,6 +6,7 @@ import { onCommit } from '../../../kernel/db/database.ts';
 import { noSuch, notAllowed, taken } from '../faults.ts';
 import { insertRevocation } from '../store/access.ts';
 import { deleteAssignmentsOnTarget } from '../store/assignments.ts';
+import { deleteCredentialsOfProjects } from '../store/credentials.ts';
 import { domainContents, deleteDomainContents } from '../store/domains.ts';
 import { deleteProject as removeProject, findProject, hasChildren, insertProject, projectParents, projectSubtree, replaceTags, updateProject as writeProject } from '../store/projects.ts';
 import type { ProjectRow } from '../store/tables.ts';
@@ -161,6 +162,7 @@ export async function deleteProject(identity: Identity, id: string): Promise<voi
     if (await hasChildren(tx, id)) throw notAllowed('project-not-leaf', `Cannot delete the project ${id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree.`);
     await deleteAssignmentsOnTarget(tx, 'project', id);
     await clearDefaultProject(tx, id);
+    await deleteCredentialsOfProjects(tx, [id]);
     await removeProject(tx, id);
     touch({ project_id: id });
     tellDeleted(identity, tx, [id]);

@@ -20,6 +20,7 @@ export async function deleteDomainContents(db: Db, domain_id: string, contents: 
   const chunks = (ids: readonly string[]): string[][] => Array.from({ length: Math.ceil(ids.length / 500) }, (_, at) => ids.slice(at * 500, (at + 1) * 500));
   for (const ids of chunks(contents.project_ids)) {
     await db.deleteFrom('identity_assignments').where('target_type', '=', 'project').where('target_id', 'in', ids).execute();
+    await db.deleteFrom('identity_credentials').where('project_id', 'in', ids).execute();
     await db.updateTable('identity_users').set({ default_project_id: null }).where('default_project_id', 'in', ids).execute();
   }
   for (const ids of chunks([...contents.user_ids, ...contents.group_ids])) {

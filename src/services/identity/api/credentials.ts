@@ -1,0 +1,155 @@
+import { Type } from 'typebox';
+import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { nullable } from '../../../kernel/api/schema.ts';
+import { hexId } from '../../../kernel/ids.ts';
+import type { PolicyRule } from '../../../kernel/policy/rule.ts';
+import { noSuch, notAllowed } from '../faults.ts';
+import { accessId, createCredential, deleteCredential, openCredential, updateCredential, type CredentialInput } from '../model/credentials.ts';
+import { parseFields } from '../model/fields.ts';
+import type { Identity } from '../model/identity.ts';
+import { findCredential, listCredentials } from '../store/credentials.ts';
+import type { CredentialRow } from '../store/tables.ts';
+import { collection, entryReply, exactly, linkTo, listReply, readList, whole, type Shown } from './lists.ts';
+import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule, SYSTEM_OR_PROJECT } from './rules.ts';
+import { bodyOf } from './schemas.ts';
+
+const LIST = '/v3/credentials';
+const ONE = `${LIST}/{credential_id}` as const;
+const EC2 = '/v3/users/{user_id}/credentials/OS-EC2';
+const EC2_ONE = `${EC2}/{credential_id}` as const;
+const OWN = 'user_id:%(target.credential.user_id)s';
+
+export const credentialRules: PolicyRule[] = [
+  rule('get_credential', `${ADMIN_OR_SYSTEM_READER} or ${OWN}`, ANY_SCOPE, `GET ${ONE}`, 'Show a credential.'),
+  rule('list_credentials', `${ADMIN_OR_SYSTEM_READER} or ${OWN}`, ANY_SCOPE, `GET ${LIST}`, 'List credentials.'),
+  rule('create_credential', `${ADMIN} or ${OWN}`, ANY_SCOPE, `POST ${LIST}`, 'Create a credential.'),
+  rule('update_credential', `${ADMIN} or ${OWN}`, ANY_SCOPE, `PATCH ${ONE}`, 'Change the secret of a credential.'),
+  rule('delete_credential', `${ADMIN} or ${OWN}`, ANY_SCOPE, `DELETE ${ONE}`, 'Delete a credential.'),
+  rule('ec2_get_credential', `${ADMIN_OR_SYSTEM_READER} or ${OWN}`, SYSTEM_OR_PROJECT, `GET ${EC2_ONE}`, 'Show an EC2 credential.'),
+  rule('ec2_list_credentials', `${ADMIN_OR_SYSTEM_READER} or rule:owner`, SYSTEM_OR_PROJECT, `GET ${EC2}`, 'List EC2 credentials.'),
+  rule('ec2_create_credential', `${ADMIN} or (role:member and ${OWN})`, SYSTEM_OR_PROJECT, `POST ${EC2}`, 'Create an EC2 credential.'),
+  rule('ec2_delete_credential', `${ADMIN} or (role:member and ${OWN})`, SYSTEM_OR_PROJECT, `DELETE ${EC2_ONE}`, 'Delete an EC2 credential.'),
+];
+
+const blob = Type.Union([Type.String({ maxLength: 65_535 }), Type.Object({})]);
+const createBody = bodyOf('credential', Type.Object({
+  type: Type.String({ minLength: 1, maxLength: 255 }), blob, user_id: Type.String({ maxLength: 64 }), project_id: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
+}));
+const updateBody = bodyOf('credential', Type.Object({ blob }, { additionalProperties: false }));
+const ec2Body = Type.Object({ tenant_id: Type.String({ maxLength: 64 }) });
+
+/** What was delegated for one project reaches the secrets of that project only. */
+function assertReach(call: Call, project_id: string | null): void {
+  const { application_credential_id, trust_id } = call.auth;
+  if ((application_credential_id !== undefined || trust_id !== undefined) && project_id !== call.auth.project_id) {
+    throw notAllowed('delegated', 'You are not authorized to perform the requested action: Credential project does not match the project scope of the delegated token.');
+  }
+}
+
+function showCredential(identity: Identity, call: Call, row: CredentialRow): Shown {
+  return { ...parseFields(row.extra), id: row.id, type: row.type, blob: row.blob, user_id: row.user_id, project_id: row.project_id, ...linkTo(identity, call, 'credentials', row.id) };
+}
+
+export function credentialEndpoints(identity: Identity): Endpoint[] {
+  const target = async (call: { params: { credential_id: string } }) => ({ credential: await findCredential(identity.db.read, call.params.credential_id) });
+  const reachable = async (call: unknown): Promise<CredentialRow> => {
+    const id = (call as Call).params['credential_id'] as string;
+    const row = await findCredential(identity.db.read, id);
+    if (row === undefined) throw noSuch('credential', id);
+    assertReach(call as Call, row.project_id);
+    return row;
+  };
+  return [
+    endpoint({
+      id: 'identity:list_credentials', method: 'GET', path: LIST, summary: 'List credentials', policy: 'identity:list_credentials', reply: listReply('credentials'), status: 200,
+      // Whoever may not see all sees their own.
+      target: (call) => ({ credential: { user_id: call.auth.user_id } }),
+      async handler(call) {
+        const options = readList(identity, call as Call, { user_id: 'user_id', type: 'type' });
+        if (!call.allows('identity:list_credentials', { credential: {} })) options.hints = [...options.hints, exactly('user_id', call.auth.user_id)];
+        const { application_credential_id, trust_id, project_id } = call.auth;
+        if (application_credential_id !== undefined || trust_id !== undefined) options.hints = [...options.hints, exactly('project_id', project_id ?? '')];
+        return collection(identity, call as Call, 'credentials', await listCredentials(identity.db.read, options), (row) => showCredential(identity, call as Call, openCredential(identity, row)));
+      },
+    }),
+    endpoint({
+      id: 'identity:create_credential', method: 'POST', path: LIST, summary: 'Create a credential', policy: 'identity:create_credential', body: createBody, reply: entryReply('credential'), status: 201,
+      target: (call) => ({ credential: (call.body as { credential?: object } | undefined)?.credential ?? {} }),
+      async handler(call) {
+        const input = call.body.credential as CredentialInput;
+        assertReach(call as unknown as Call, input.project_id ?? null);
+        return { credential: showCredential(identity, call as unknown as Call, await createCredential(identity, input)) };
+      },
+    }),
+    endpoint({
+      id: 'identity:get_credential', method: 'GET', path: ONE, summary: 'Show a credential', policy: 'identity:get_credential', target, reply: entryReply('credential'), status: 200,
+      handler: async (call) => ({ credential: showCredential(identity, call as Call, openCredential(identity, await reachable(call))) }),
+    }),
+    endpoint({
+      id: 'identity:update_credential', method: 'PATCH', path: ONE, summary: 'Change a credential', policy: 'identity:update_credential', target, body: updateBody, reply: entryReply('credential'), status: 200,
+      async handler(call) {
+        const row = await reachable(call);
+        return { credential: showCredential(identity, call as unknown as Call, await updateCredential(identity, row.id, (call.body.credential as { blob: string | object }).blob)) };
+      },
+    }),
+    endpoint({
+      id: 'identity:delete_credential', method: 'DELETE', path: ONE, summary: 'Delete a credential', policy: 'identity:delete_credential', target, status: 204,
+      async handler(call) {
+        await deleteCredential(identity, (await reachable(call)).id);
+        return reply();
+      },
+    }),
+    ...ec2Endpoints(identity),
+  ];
+}
+
+function ec2Endpoints(identity: Identity): Endpoint[] {
+  const find = async ({ params }: { params: { user_id: string; credential_id: string } }): Promise<CredentialRow | undefined> => {
+    const row = await findCredential(identity.db.read, accessId(params.credential_id));
+    return row?.type === 'ec2' && row.user_id === params.user_id ? row : undefined;
+  };
+  const found = async (call: { params: { user_id: string; credential_id: string } }): Promise<CredentialRow> => {
+    const row = await find(call);
+    if (row === undefined) throw noSuch('credential', call.params.credential_id);
+    assertReach(call as unknown as Call, row.project_id);
+    return row;
+  };
+  const target = async (call: { params: { user_id: string; credential_id: string } }) => ({ user_id: call.params.user_id, credential: (await find(call)) ?? { user_id: call.params.user_id } });
+  const show = (call: unknown, row: CredentialRow): Shown => {
+    const { access, secret, trust_id } = JSON.parse(row.blob) as { access: string; secret: string; trust_id?: string };
+    return { id: access, user_id: row.user_id, tenant_id: row.project_id, access, secret, trust_id: trust_id ?? null, ...linkTo(identity, call as Call, 'users', row.user_id, 'credentials', 'OS-EC2', access) };
+  };
+  return [
+    endpoint({
+      id: 'identity:ec2_list_credentials', method: 'GET', path: EC2, summary: 'List EC2 credentials', policy: 'identity:ec2_list_credentials', reply: listReply('credentials'), status: 200,
+      async handler(call) {
+        const hints = [exactly('type', 'ec2'), exactly('user_id', call.params.user_id)];
+        const { application_credential_id, trust_id, project_id } = call.auth;
+        if (application_credential_id !== undefined || trust_id !== undefined) hints.push(exactly('project_id', project_id ?? ''));
+        const { rows } = await listCredentials(identity.db.read, { hints, limit: identity.config.list_limit });
+        return whole(identity, call as Call, 'credentials', rows.map((row) => show(call, openCredential(identity, row))));
+      },
+    }),
+    endpoint({
+      id: 'identity:ec2_create_credential', method: 'POST', path: EC2, summary: 'Create an EC2 credential', policy: 'identity:ec2_create_credential', body: ec2Body, reply: entryReply('credential', ['access', 'secret']), status: 201,
+      target: (call) => ({ user_id: call.params.user_id, credential: { user_id: call.params.user_id } }),
+      async handler(call) {
+        assertReach(call as unknown as Call, call.body.tenant_id);
+        const text = JSON.stringify({ access: hexId(), secret: hexId(), ...(call.auth.trust_id === undefined ? {} : { trust_id: call.auth.trust_id }) });
+        const row = await createCredential(identity, { type: 'ec2', blob: text, user_id: call.params.user_id, project_id: call.body.tenant_id });
+        return { credential: show(call, row) };
+      },
+    }),
+    endpoint({
+      id: 'identity:ec2_get_credential', method: 'GET', path: EC2_ONE, summary: 'Show an EC2 credential', policy: 'identity:ec2_get_credential', target, reply: entryReply('credential', ['access', 'secret']), status: 200,
+      handler: async (call) => ({ credential: show(call, openCredential(identity, await found(call))) }),
+    }),
+    endpoint({
+      id: 'identity:ec2_delete_credential', method: 'DELETE', path: EC2_ONE, summary: 'Delete an EC2 credential', policy: 'identity:ec2_delete_credential', target, status: 204,
+      async handler(call) {
+        await deleteCredential(identity, (await found(call)).id);
+        return reply();
+      },
+    }),
+  ];
+}
