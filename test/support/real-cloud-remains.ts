@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createLinuxNetworkDriver } from '../../src/agents/network/drivers/linux/index.ts';
 import { dockerRequest, engineAnswers } from '../../src/cli/docker.ts';
-import { containersOf } from '../../src/cli/guests.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
 
 export const DOCKER_SOCKET = '/var/run/docker.sock';
