@@ -2,7 +2,7 @@ import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import { securityGroupNotFound, securityGroupRuleNotFound } from '../faults.ts';
 import type { NetworkEnvironment } from '../model/environment.ts';
 import { createRules, deleteRule, parseEthertype, parsePort, parseProtocol, parseRemotePrefix, type NewRule } from '../model/security-group-rules.ts';
-import { orNull, string, uuid, values } from '../model/validate.ts';
+import { orNull, string, values } from '../model/validate.ts';
 import { ruleView } from '../model/views.ts';
 import { findRule, findSecurityGroup, listRules, type SeenRule } from '../store/security-groups.ts';
 import { standardAttributes, text, type Attributes } from './attributes.ts';
@@ -21,7 +21,7 @@ export const ruleAttributes: Attributes = {
   port_range_min: { post: true, default: null, parse: parsePort, column: port('port_range_min') },
   port_range_max: { post: true, default: null, parse: parsePort, column: port('port_range_max') },
   remote_ip_prefix: { post: true, default: null, parse: parseRemotePrefix, column: nullable('remote_ip_prefix') },
-  remote_group_id: { post: true, default: null, parse: (value, name) => (value === '' ? null : orNull(uuid)(value, name)), column: nullable('remote_group_id') },
+  remote_group_id: { post: true, default: null, parse: (value, name) => (value === '' ? null : orNull(string(36))(value, name)), column: nullable('remote_group_id') },
   normalized_cidr: {},
 };
 const { description } = standardAttributes;

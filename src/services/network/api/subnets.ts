@@ -52,7 +52,7 @@ export function subnetEndpoints(env: NetworkEnvironment): Endpoint[] {
     },
     target: (row) => ({
       project_id: row.project_id, tenant_id: row.project_id, 'network:project_id': row.network_project_id,
-      shared: row.network_shared === 1, 'router:external': row.network_external === 1,
+      shared: row.network_shared === 1,
     }),
     notFound: subnetNotFound,
     view: async (_call, row) => (await views(env, [row]))[0]!,

@@ -28,7 +28,7 @@ function tagged(env: NetworkEnvironment): Tagged[] {
     { name: 'network', path: 'networks', table: 'network_networks', target: async (id) => ifThere(await findNetwork(db, id), networkTarget) },
     {
       name: 'subnet', path: 'subnets', table: 'network_subnets',
-      target: async (id) => ifThere(await findSeenSubnet(db, id), (row) => ({ project_id: row.project_id, 'network:project_id': row.network_project_id, shared: row.network_shared === 1, 'router:external': row.network_external === 1 })),
+      target: async (id) => ifThere(await findSeenSubnet(db, id), (row) => ({ project_id: row.project_id, 'network:project_id': row.network_project_id, shared: row.network_shared === 1 })),
     },
     { name: 'port', path: 'ports', table: 'network_ports', target: async (id) => ifThere(await findSeenPort(db, id), (row) => ({ project_id: row.project_id, 'network:project_id': row.network_project_id })) },
     { name: 'security_group', path: 'security-groups', table: 'network_security_groups', target: async (id) => ifThere(await findSecurityGroup(db, id), (row) => ({ project_id: row.project_id })) },

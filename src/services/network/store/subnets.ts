@@ -9,13 +9,12 @@ type Db = Kysely<NetworkTables>;
 export interface SeenSubnet extends SubnetRow {
   network_project_id: string;
   network_shared: number;
-  network_external: number;
 }
 
 const withNetwork = (db: Db) =>
   db.selectFrom('network_subnets').innerJoin('network_networks', 'network_networks.id', 'network_subnets.network_id')
     .selectAll('network_subnets')
-    .select(['network_networks.project_id as network_project_id', 'network_networks.shared as network_shared', 'network_networks.external as network_external']);
+    .select(['network_networks.project_id as network_project_id', 'network_networks.shared as network_shared']);
 
 /** With what its network says about who may see it. */
 export function findSeenSubnet(db: Db, id: string): Promise<SeenSubnet | undefined> {
@@ -41,15 +40,15 @@ export async function subnetIdsOfNetworks(db: Db, network_ids: readonly string[]
   return db.selectFrom('network_subnets').select(['id', 'network_id']).where('network_id', 'in', network_ids).orderBy('network_id').orderBy('id').execute();
 }
 
-/** @param project those that this project may see; undefined: all. */
+/** @param project those that this project may see, which external networks alone do not open; undefined: all. */
 export function listSubnets(db: Db, project: string | undefined, request: ListRequest): Promise<Page<SubnetRow>> {
   let query = db.selectFrom('network_subnets').selectAll('network_subnets');
   if (project !== undefined) {
     query = query.where('id', 'in', (eb) =>
       eb.selectFrom('network_subnets').select('id').where('project_id', '=', project)
-        .union(eb.selectFrom('network_subnets as s').innerJoin('network_networks as n', 'n.id', 's.network_id').select('s.id').where('n.project_id', '=', project))
-        .union(eb.selectFrom('network_subnets as s').innerJoin('network_networks as n', 'n.id', 's.network_id').select('s.id')
-          .where((or) => or.or([or('n.shared', '=', or.lit(1)), or('n.external', '=', or.lit(1))]))));
+        .union(eb.selectFrom('network_networks as n').innerJoin('network_subnets as s', 's.network_id', 'n.id').select('s.id').where('n.project_id', '=', project))
+        .union(eb.selectFrom('network_networks as n').innerJoin('network_subnets as s', 's.network_id', 'n.id').select('s.id')
+          .where((or) => or.or([or('n.shared', '=', or.lit(1)), or('n.external', '=', or.lit(1))])).where('n.shared', '=', 1)));
   }
   return listPage(query, 'network_subnets', request, subnetNotFound);
 }
