@@ -61,11 +61,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 }
 
 function addSurface(app: FastifyInstance, surface: Surface, options: HttpServerOptions): void {
-  for (const route of routesOf(surface)) {
+  const routes = routesOf(surface);
+  for (const route of routes) {
     const path = routerPath(surface.prefix, route.path);
     for (const each of slashVariants(surface, path)) app.all(each, (request, reply) => serve(surface, route, options, request, reply));
   }
-  if (surface.prefix !== '') {
+  const ownRest = routes.some(({ path }) => routerPath('', path) === '/*');
+  if (surface.prefix !== '' && !ownRest) {
     app.all(`${surface.prefix}/*`, (request, reply) => serve(surface, undefined, options, request, reply));
   }
 }

@@ -7,7 +7,7 @@ import type { Tasks } from '../../kernel/task/tasks.ts';
 import { computeEndpoints } from './api/index.ts';
 import { resourcePolicies } from './api/resources.ts';
 import type { ComputeDeps } from './deps.ts';
-import { formatFault } from './faults.ts';
+import { formatFault, invalidInput } from './faults.ts';
 import { allocationLeaksJob } from './jobs/allocation-leaks.ts';
 import { createNicRefresh } from './jobs/nic-refresh.ts';
 import { nodeInventoryJob, nodeLeft, takeInventory } from './jobs/node-inventory.ts';
@@ -17,6 +17,8 @@ import { serverPolicies } from './policies.ts';
 import { firstMigration } from './store/migrations/001-first.ts';
 import { keypairNumbers } from './store/migrations/002-keypair-numbers.ts';
 import { quotaClasses } from './store/migrations/003-quota-classes.ts';
+import { aggregates } from './store/migrations/004-aggregates.ts';
+import { nodeNumbers } from './store/migrations/005-node-numbers.ts';
 import { computeTasks } from './tasks/index.ts';
 import { computeVersions } from './versions.ts';
 
@@ -42,10 +44,11 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     endpoints: computeEndpoints(all),
     policies: [...serverPolicies, ...resourcePolicies],
     formatFault,
+    invalid: invalidInput,
     requestIdHeaders: ['x-compute-request-id'],
     tasks: definitions,
     jobs: [sync.job, nodeInventoryJob(rest), allocationLeaksJob(rest), stuckServersJob(taskDeps, starter)],
-    migrations: [firstMigration, keypairNumbers, quotaClasses],
+    migrations: [firstMigration, keypairNumbers, quotaClasses, aggregates, nodeNumbers],
   };
   return { service, ...listeners(rest, sync) };
 }

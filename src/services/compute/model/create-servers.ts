@@ -83,7 +83,7 @@ export async function createServers(deps: ComputeDeps, caller: Caller, asked: Cr
   const resolved = await resolve(deps, caller, asked);
   return await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
-    const count = await claimServerQuota(tx, deps.config, projectOf(caller.auth), resolved.flavor, { min: asked.min_count, max: asked.max_count });
+    const count = await claimServerQuota(tx, deps.config, projectOf(caller.auth), resolved.flavor, { min: asked.min_count, max: asked.max_count }, caller.auth.user_id);
     await checkGroupQuota(tx, deps, projectOf(caller.auth), resolved.group_id, count);
     const rows = newRows(deps, caller.auth, asked, resolved, count);
     await insertServers(tx, rows, rows.map((row) => newBoot(row, asked, resolved)));

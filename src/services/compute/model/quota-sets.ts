@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import { forbidden, type Fault } from '../../../kernel/fault.ts';
 import type { ComputeConfig } from '../config.ts';
 import { classQuotas, lockProject, projectQuotas, userQuotas } from '../store/quota-sets.ts';
-import { usageOf, type Usage } from '../store/servers.ts';
+import { usageOf, usageOfUser, type Usage } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
 
 export const quotaResources = [
@@ -62,17 +62,22 @@ export function serversThatFit(quotas: Quotas, used: Usage, size: { vcpus: numbe
   return forbidden('compute.quota-exceeded', message, { type: 'TooManyInstances' });
 }
 
-/** Inside the transaction that makes the servers. @throws Fault 403 */
+/** Inside the transaction that makes the servers. @param user_id whose own limits count too. @throws Fault 403 */
 export async function claimServerQuota(
   tx: Kysely<ComputeTables>,
   config: ComputeConfig,
   project_id: string,
   size: { vcpus: number; ram_mb: number },
   count: { min: number; max: number },
+  user_id?: string,
 ): Promise<number> {
   await lockProject(tx, project_id);
   const quotas = await quotasOf(tx, config, project_id);
   const fit = serversThatFit(quotas, await usageOf(tx, project_id), size, count.min, count.max);
   if (typeof fit !== 'number') throw fit;
-  return fit;
+  const ofUser = user_id === undefined ? new Map<string, number>() : await userQuotas(tx, project_id, user_id);
+  if (user_id === undefined || ofUser.size === 0) return fit;
+  const fitUser = serversThatFit({ ...quotas, ...Object.fromEntries(ofUser) }, await usageOfUser(tx, project_id, user_id), size, count.min, fit);
+  if (typeof fitUser !== 'number') throw fitUser;
+  return fitUser;
 }

@@ -74,12 +74,17 @@ export interface Usage {
 
 /** What a project's servers use; deleted ones and those in soft-delete do not count. */
 export async function usageOf(db: Reader, project_id: string): Promise<Usage> {
-  const row = await db
+  return await usageOfUser(db, project_id, undefined);
+}
+
+/** The same for the servers of one user in a project. */
+export async function usageOfUser(db: Reader, project_id: string, user_id: string | undefined): Promise<Usage> {
+  const all = db
     .selectFrom('compute_servers')
     .select((eb) => [eb.fn.countAll().as('instances'), eb.fn.sum('vcpus').as('cores'), eb.fn.sum('ram_mb').as('ram')])
     .where('project_id', '=', project_id)
-    .where('deleted', '=', 0)
-    .executeTakeFirstOrThrow();
+    .where('deleted', '=', 0);
+  const row = await (user_id === undefined ? all : all.where('user_id', '=', user_id)).executeTakeFirstOrThrow();
   return { instances: Number(row.instances), cores: Number(row.cores ?? 0), ram: Number(row.ram ?? 0) };
 }
 
