@@ -35,12 +35,6 @@ export async function makeOpenGroup(session: Session, name = 'open'): Promise<st
   return security_group.id;
 }
 
-/** No limit on what a project may have. */
-export async function liftQuotas(admin: Session, project_id: string): Promise<void> {
-  await admin.call('compute', 'PUT', `/os-quota-sets/${project_id}`, { quota_set: { instances: -1, cores: -1, ram: -1 } });
-  await admin.call('network', 'PUT', `/quotas/${project_id}`, { quota: { port: -1, network: -1, subnet: -1, security_group: -1 } });
-}
-
 export interface ServerView {
   id: string;
   name: string;

@@ -80,6 +80,7 @@ export async function startRealCloud(options: RealCloudOptions): Promise<RealClo
   };
   const waitReady = async (timeout_ms = 60_000): Promise<void> => {
     await within(timeout_ms, `cloud ${options.name} is not ready`, () => parts.problem(), async () => {
+      if (parts.pid('controller') === undefined) throw new HopelessError('the controller has ended');
       const session = await login(credentials('admin', admin_password, 'admin'));
       return !with_agent || (parts.pid('agent') !== undefined && (await hasNode(session)));
     });
@@ -238,6 +239,9 @@ function clientEnv(data_dir: string, { auth_url, username, password, project, re
   };
 }
 
+/** What is waited for will not come. */
+class HopelessError extends Error {}
+
 /** Polls until the check holds; errors of it count as "not yet". @throws Error with the last of them and the detail. */
 export async function within(timeout_ms: number, what: string, detail: () => string, check: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + timeout_ms;
@@ -248,7 +252,7 @@ export async function within(timeout_ms: number, what: string, detail: () => str
     } catch (error) {
       last = error;
     }
-    if (performance.now() > end) throw new Error(`${what} after ${timeout_ms / 1000} s${last === undefined ? '' : `: ${(last as Error).message}`}\n${detail()}`);
+    if (last instanceof HopelessError || performance.now() > end) throw new Error(`${what} after ${timeout_ms / 1000} s${last === undefined ? '' : `: ${(last as Error).message}`}\n${detail()}`);
     await sleep(50);
   }
 }
