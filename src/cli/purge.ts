@@ -12,10 +12,9 @@ import { containersOf } from './guests.ts';
 import type { Container } from './guests.ts';
 import type { Output } from './output.ts';
 import type { Settings } from './settings.ts';
-import { editDaemonJson, withoutRuntime } from './up/daemon-json.ts';
-import { engineDir, findDaemon, ownsEngine, reloadDaemon, settingsFileOf, stopOwnPair } from './up/engine.ts';
+import { engineDir, ownsEngine, stopOwnPair, unregisterRuntime } from './up/engine.ts';
 import { takeLock } from './up/lock.ts';
-import { otherClouds, removeRuntime, RUNTIME_PATH } from './up/runtime.ts';
+import { otherClouds, removeRuntime } from './up/runtime.ts';
 import { forgetFirewall } from './up/firewall.ts';
 
 /** `gantry down --purge`: removes all that Gantry made for this cloud, and only that. Names each thing. */
@@ -124,12 +123,8 @@ async function removeEngine(settings: Settings): Promise<string[]> {
   if (ownsEngine(data_dir)) {
     if (await stopOwnPair(data_dir)) said.push('stopped our own Docker engine');
     said.push(...forgetFirewall(engineDir(data_dir)));
-  } else if (otherClouds(config.cloud.name).length === 0) {
-    const changed = editDaemonJson((text) => withoutRuntime(text, config.agent.runtime, RUNTIME_PATH), settingsFileOf(findDaemon()?.command));
-    if (changed) {
-      reloadDaemon();
-      said.push(`removed runtime ${config.agent.runtime} from the engine's settings`);
-    }
+  } else if (otherClouds(config.cloud.name).length === 0 && (await unregisterRuntime(settings))) {
+    said.push(`removed runtime ${config.agent.runtime} from the engine's settings`);
   }
   return [...said, ...removeRuntime(config.cloud.name).map((path) => `removed ${path}`)];
 }

@@ -35,13 +35,27 @@ function parse(text: string): Json {
   throw new CliError('GY-DOCKER-005', `${DAEMON_JSON} is no JSON object`, { next: `repair ${DAEMON_JSON}, then run the same command again` });
 }
 
+/** The same with an empty list left standing: a reload only takes runtimes away when the key is there. */
+export function withRuntimesEmptied(text: string, name: string, path: string): string {
+  const left = withoutRuntime(text, name, path);
+  const settings = parse(left);
+  return left === text ? text : `${JSON.stringify({ ...settings, runtimes: settings['runtimes'] ?? {} }, null, 2)}\n`;
+}
+
+/** Takes the copy away once the file is again what it was. */
+export function dropBackup(path = DAEMON_JSON): void {
+  const backup = `${path}.before-gantry`;
+  const now = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  if (existsSync(backup) && JSON.stringify(parse(readFileSync(backup, 'utf8'))) === JSON.stringify(parse(now))) rmSync(backup);
+}
+
 /** Changes the file, keeping a copy of the first version seen. An empty result removes it. @returns whether anything changed. */
-export function editDaemonJson(change: (text: string) => string, path = DAEMON_JSON): boolean {
+export function editDaemonJson(change: (text: string) => string, path = DAEMON_JSON, options: { backup: boolean } = { backup: true }): boolean {
   const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const after = change(before);
   if (after === before) return false;
   const backup = `${path}.before-gantry`;
-  if (before !== '' && !existsSync(backup)) copyFileSync(path, backup);
+  if (options.backup && before !== '' && !existsSync(backup)) copyFileSync(path, backup);
   if (after === '') rmSync(path, { force: true });
   else {
     mkdirSync(dirname(path), { recursive: true });

@@ -7,7 +7,7 @@ import { endShims, stopGuests } from '../guests.ts';
 import { healPart, logFile, startPart, stopPart, until } from '../process/parts.ts';
 import type { Settings } from '../settings.ts';
 import type { UpContext } from './context.ts';
-import { DAEMON_JSON, editDaemonJson, withRuntime } from './daemon-json.ts';
+import { DAEMON_JSON, dropBackup, editDaemonJson, withRuntime, withRuntimesEmptied } from './daemon-json.ts';
 import { firewallFile } from './firewall.ts';
 import { RUNTIME_PATH } from './runtime.ts';
 
@@ -94,7 +94,7 @@ async function stopContainerd(data_dir: string): Promise<boolean> {
 
 async function registerRuntime(settings: Settings): Promise<string> {
   const { docker_socket, runtime } = settings.config.agent;
-  const knows = async (): Promise<boolean> => ((await dockerRequest(docker_socket, 'GET', '/info')) as { Runtimes?: Record<string, unknown> }).Runtimes?.[runtime] !== undefined;
+  const knows = (): Promise<boolean> => knowsRuntime(docker_socket, runtime);
   if (await knows()) return 'the host\'s engine';
   const flag = `--add-runtime ${runtime}=${RUNTIME_PATH}`;
   const daemon = findDaemon();
@@ -108,20 +108,38 @@ async function registerRuntime(settings: Settings): Promise<string> {
   return 'the host\'s engine, runtime registered';
 }
 
-/** After an entry was taken out of daemon.json. */
-export function reloadDaemon(): void {
+/** Takes the runtime out of the host's engine and its settings again. @returns whether it was there by us. */
+export async function unregisterRuntime(settings: Settings): Promise<boolean> {
+  const { docker_socket, runtime } = settings.config.agent;
   const daemon = findDaemon();
-  if (daemon !== undefined) process.kill(daemon.pid, 'SIGHUP');
+  const file = settingsFileOf(daemon?.command);
+  if (!editDaemonJson((text) => withRuntimesEmptied(text, runtime, RUNTIME_PATH), file, { backup: false })) return false;
+  if (daemon !== undefined) {
+    process.kill(daemon.pid, 'SIGHUP');
+    await until(async () => !(await knowsRuntime(docker_socket, runtime)), 3_000, 50);
+  }
+  const emptied = (text: string): string => {
+    const { runtimes, ...rest } = JSON.parse(text) as { runtimes?: object };
+    const left = Object.keys(runtimes ?? {}).length > 0 ? { ...rest, runtimes } : rest;
+    return Object.keys(left).length === 0 ? '' : `${JSON.stringify(left, null, 2)}\n`;
+  };
+  editDaemonJson(emptied, file, { backup: false });
+  dropBackup(file);
+  return true;
 }
 
-export function settingsFileOf(command: readonly string[] | undefined): string {
+async function knowsRuntime(socket: string, runtime: string): Promise<boolean> {
+  return ((await dockerRequest(socket, 'GET', '/info')) as { Runtimes?: Record<string, unknown> }).Runtimes?.[runtime] !== undefined;
+}
+
+function settingsFileOf(command: readonly string[] | undefined): string {
   const index = command?.findIndex((word) => word === '--config-file' || word.startsWith('--config-file=')) ?? -1;
   if (command === undefined || index < 0) return DAEMON_JSON;
   return command[index]!.includes('=') ? command[index]!.split('=')[1]! : (command[index + 1] ?? DAEMON_JSON);
 }
 
 /** The host's dockerd, in our own process namespace. */
-export function findDaemon(): { pid: number; command: string[] } | undefined {
+function findDaemon(): { pid: number; command: string[] } | undefined {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       if (readFileSync(`/proc/${pid}/comm`, 'utf8').trim() !== 'dockerd') continue;
