@@ -61,6 +61,16 @@ const actionRules: PolicyRule[] = [
   rule('os_compute_api:os-security-groups:remove', MEMBER, 'Remove a security group from a server.', action),
 ];
 
+/** Of actions that are known and refused: who may not even ask is told so first. */
+const refusedRules: PolicyRule[] = [
+  ...['resize', 'confirm_resize', 'revert_resize', 'rebuild', 'create_image', 'trigger_crash_dump'].map((name) => rule(servers(name), MEMBER, `Do ${name} on a server.`, action)),
+  ...['os-suspend-server:suspend', 'os-suspend-server:resume', 'os-rescue', 'os-unrescue', 'os-shelve:shelve', 'os-shelve:unshelve', 'os-create-backup'].map((name) =>
+    rule(`os_compute_api:${name}`, MEMBER, `Do ${name} on a server.`, action),
+  ),
+  ...['os-migrate-server:migrate', 'os-migrate-server:migrate_live'].map((name) => rule(`os_compute_api:${name}`, 'rule:project_manager_or_admin', 'Move a server.', action)),
+  ...['os-shelve:shelve_offload', 'os-evacuate'].map((name) => rule(`os_compute_api:${name}`, ADMIN, `Do ${name} on a server.`, action)),
+];
+
 const partRules: PolicyRule[] = [
   ...(['index', 'show'] as const).map((name) => rule(`os_compute_api:server-metadata:${name}`, READER, 'Read metadata of a server.', ['GET', `${server}/metadata`])),
   ...(['create', 'update', 'update_all', 'delete'] as const).map((name) =>
@@ -75,6 +85,8 @@ const partRules: PolicyRule[] = [
   ...(['list', 'show'] as const).map((name) => rule(`os_compute_api:os-instance-actions:${name}`, READER, 'Read what was done to a server.', ['GET', `${server}/os-instance-actions`])),
   rule('os_compute_api:os-instance-actions:events', ADMIN, 'Read the events of an action in full.', ['GET', `${server}/os-instance-actions/{request_id}`]),
   rule('os_compute_api:os-instance-actions:events:details', ADMIN, 'Read the details of events.', ['GET', `${server}/os-instance-actions/{request_id}`]),
+  rule('os_compute_api:os-server-password:show', READER, 'Read the encrypted password of a server.', ['GET', `${server}/os-server-password`]),
+  rule('os_compute_api:os-server-password:clear', MEMBER, 'Forget the encrypted password of a server.', ['DELETE', `${server}/os-server-password`]),
   rule('os_compute_api:os-server-diagnostics', ADMIN, 'Read the diagnostics of a server.', ['GET', `${server}/diagnostics`]),
 ];
 
@@ -86,4 +98,4 @@ const groupRules: PolicyRule[] = [
   rule('os_compute_api:os-server-groups:show', READER, 'Show a server group.', ['GET', '/os-server-groups/{server_group_id}']),
 ];
 
-export const serverPolicies: PolicyRule[] = [...serverRules, ...actionRules, ...partRules, ...groupRules];
+export const serverPolicies: PolicyRule[] = [...serverRules, ...actionRules, ...refusedRules, ...partRules, ...groupRules];

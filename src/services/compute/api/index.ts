@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { instanceActionEndpoints } from './instance-actions.ts';
+import { refusedActionEndpoints } from './refused-actions.ts';
 import { resourceEndpoints } from './resources.ts';
 import { serverActionEndpoints } from './server-actions.ts';
 import { serverCreateEndpoints } from './server-create.ts';
@@ -10,6 +11,7 @@ import { serverInterfaceEndpoints } from './server-interfaces.ts';
 import { serverIpEndpoints } from './server-ips.ts';
 import { serverListEndpoints } from './server-list.ts';
 import { serverMetadataEndpoints } from './server-metadata.ts';
+import { serverPasswordEndpoints } from './server-password.ts';
 import { serverTagEndpoints } from './server-tags.ts';
 import { serverEndpoints } from './servers.ts';
 import { versionsDocumentEndpoints } from './versions-document.ts';
@@ -22,8 +24,10 @@ export const computeEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...serverListEndpoints(deps),
   ...serverEndpoints(deps),
   ...serverActionEndpoints(deps),
+  ...refusedActionEndpoints(deps),
   ...serverMetadataEndpoints(deps),
   ...serverTagEndpoints(deps),
+  ...serverPasswordEndpoints(deps),
   ...serverIpEndpoints(deps),
   ...serverInterfaceEndpoints(deps),
   ...serverDiagnosticsEndpoints(deps),

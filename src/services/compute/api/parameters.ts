@@ -15,6 +15,8 @@ export const hostnameText = Type.String({ minLength: 2, maxLength: 63, pattern: 
 export const ipv4Text = Type.String({ format: 'ipv4' });
 export const ipv6Text = Type.String({ format: 'ipv6' });
 export const ipText = Type.Union([ipv4Text, ipv6Text]);
+/** The short form of an IPv6 address that its schema has let through. */
+export const shortIpv6 = (text: string): string => new URL(`http://[${text}]`).hostname.slice(1, -1);
 export const diskConfig = Type.Union([Type.Literal('AUTO'), Type.Literal('MANUAL')]);
 
 const BOOLEANS = [

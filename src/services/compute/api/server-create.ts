@@ -9,7 +9,7 @@ import type { ComputeDeps } from '../deps.ts';
 import { type CreateServers, createServers } from '../model/create-servers.ts';
 import { parseZone } from '../model/server-placement.ts';
 import { versions } from '../versions.ts';
-import { asBoolean, isBase64, link } from './parameters.ts';
+import { asBoolean, isBase64, link, shortIpv6 } from './parameters.ts';
 import { createBody } from './server-schemas.ts';
 import { isAdmin } from './server-target.ts';
 import { serverLinks } from './server-view.ts';
@@ -83,7 +83,7 @@ function parse(call: Call<unknown, unknown, Body>, body: Body): CreateServers {
     min_count,
     max_count: Number(server.max_count ?? min_count),
     access_ip_v4: server.accessIPv4 ?? null,
-    access_ip_v6: server.accessIPv6 ?? null,
+    access_ip_v6: server.accessIPv6 === undefined ? null : shortIpv6(server.accessIPv6),
     disk_config: server['OS-DCF:diskConfig'],
     ...hostOf(call, server, zone),
     hints: (body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {}) as Record<string, unknown>,

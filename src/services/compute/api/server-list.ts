@@ -85,8 +85,9 @@ async function find(deps: ComputeDeps, call: Call, what: 'index' | 'detail'): Pr
   const filters = await serverFilters(readerOf(deps), searchOf(call), scope);
   if (filters === undefined) return { rows: [], more: false };
   const { marker } = call.query as { marker?: string };
-  const asked = Number((call.query as { limit?: string }).limit ?? 0);
-  const limit = capLimit(asked === 0 ? undefined : asked, deps.config.max_limit);
+  const { limit: asked } = call.query as { limit?: string };
+  if (asked !== undefined && Number(asked) === 0) return { rows: [], more: false };
+  const limit = capLimit(asked === undefined ? undefined : Number(asked), deps.config.max_limit);
   const visible = all ? [] : [{ column: 'project_id', op: 'eq' as const, value: call.auth.project_id ?? '' }];
   const page = await listServers(readerOf(deps), { ...filters, sort, marker, limit }, visible);
   if (page === undefined) throw badRequest('compute.marker-not-found', `marker [${marker}] not found`);

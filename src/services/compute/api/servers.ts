@@ -4,6 +4,7 @@ import type { ComputeDeps } from '../deps.ts';
 import { changeServer, deleteServer } from '../model/servers.ts';
 import type { ServerChange } from '../store/servers.ts';
 import { versions } from '../versions.ts';
+import { shortIpv6 } from './parameters.ts';
 import { updateBody } from './server-schemas.ts';
 import { isAdmin, serverOf, serverTarget } from './server-target.ts';
 import { serverCore, serverDetail, serverReply } from './server-view.ts';
@@ -44,7 +45,7 @@ export const serverEndpoints = (deps: ComputeDeps): Endpoint[] => [
       if (server.description !== undefined) change.description = server.description;
       if (server.hostname !== undefined) change.hostname = server.hostname;
       if (server.accessIPv4 !== undefined) change.access_ip_v4 = server.accessIPv4;
-      if (server.accessIPv6 !== undefined) change.access_ip_v6 = server.accessIPv6;
+      if (server.accessIPv6 !== undefined) change.access_ip_v6 = shortIpv6(server.accessIPv6);
       if (server['OS-DCF:diskConfig'] !== undefined) change.disk_config = server['OS-DCF:diskConfig'];
       const row = await changeServer(deps, call.params.server_id, change);
       const options = await viewOptions(deps, call, [row], true);
