@@ -23,7 +23,7 @@ import type { NetworkClient } from './client.ts';
 import type { NetworkConfig } from './config.ts';
 import { formatFault, invalid } from './faults.ts';
 import { acceptReport, desiredState, serverSlice } from './jobs/desired-state.ts';
-import { forgetProject } from './jobs/forget-projects.ts';
+import { forgetProject, forgetProjects } from './jobs/forget-projects.ts';
 import type { NetworkEnvironment, Nodes } from './model/environment.ts';
 import { policies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
@@ -35,7 +35,7 @@ export interface NetworkDependencies {
   log: Log;
   config: NetworkConfig;
   nodes: Nodes;
-  identity: Pick<IdentityClient, 'onProjectDeleted'>;
+  identity: Pick<IdentityClient, 'onProjectDeleted' | 'findProject'>;
 }
 
 export interface NetworkService {
@@ -51,7 +51,7 @@ export function createNetworkService(deps: NetworkDependencies): NetworkService 
   deps.identity.onProjectDeleted((project_id) => {
     forgetProject(env, project_id).catch((error: unknown) => deps.log.error({ err: error, project_id }, 'what a deleted project leaves in networking could not be removed'));
   });
-  return { service: declare(env), client: createClient(env, listeners), nodeHandlers: createNodeHandlers(env) };
+  return { service: declare(env, deps.identity), client: createClient(env, listeners), nodeHandlers: createNodeHandlers(env) };
 }
 
 function createEnvironment(deps: NetworkDependencies, listeners: readonly ((server_id: string) => void)[]): NetworkEnvironment {
@@ -68,7 +68,7 @@ function createEnvironment(deps: NetworkDependencies, listeners: readonly ((serv
   };
 }
 
-function declare(env: NetworkEnvironment): Service {
+function declare(env: NetworkEnvironment, identity: NetworkDependencies['identity']): Service {
   return {
     name: 'network',
     prefix: '/networking',
@@ -76,7 +76,7 @@ function declare(env: NetworkEnvironment): Service {
     formatFault,
     invalid,
     tasks: [],
-    jobs: [],
+    jobs: [forgetProjects(env, identity)],
     migrations,
     endpoints: [
       ...versionEndpoints(), ...extensionEndpoints(), ...networkEndpoints(env), ...subnetEndpoints(env), ...portEndpoints(env), ...securityGroupEndpoints(env),

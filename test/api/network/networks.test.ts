@@ -56,6 +56,18 @@ describe('networks', () => {
     assert.equal((await net.call('POST', '/v2.0/ports', { port: { network_id: network.id } })).status, 403);
   });
 
+  it('share neither segment nor zone, however many are made at once; of a flat one there is one', async () => {
+    const made = await Promise.all(Array.from({ length: 20 }, () => net.call('POST', '/v2.0/networks', { network: { name: 'many' } }, 'admin')));
+    assert.equal(new Set(made.map((response) => response.json.network['provider:segmentation_id'])).size, 20);
+    const flat = { 'provider:network_type': 'flat', 'provider:physical_network': 'raced' };
+    const raced = await Promise.all(Array.from({ length: 5 }, () => net.call('POST', '/v2.0/networks', { network: flat }, 'admin')));
+    assert.deepEqual(raced.map((response) => response.status).sort(), [201, 409, 409, 409, 409]);
+    const vni = { 'provider:network_type': 'vxlan', 'provider:segmentation_id': 4711 };
+    const asked = await Promise.all(Array.from({ length: 5 }, () => net.call('POST', '/v2.0/networks', { network: vni }, 'admin')));
+    assert.deepEqual(asked.map((response) => response.status).sort(), [201, 409, 409, 409, 409]);
+    assert.equal(fault(asked.find((response) => response.status === 409)!).type, 'TunnelIdInUse');
+  });
+
   it('stay as they are when the revision is another', async () => {
     const network = await net.make('networks', { name: 'r' });
     const renamed = await net.call('PUT', `/v2.0/networks/${network.id}`, { network: { name: 'r2' } }, 'demo', { 'if-match': `revision_number=${network.revision_number}` });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { systemClock } from '../../../src/kernel/clock.ts';
+import { silentLog } from '../../../src/kernel/log/log.ts';
 import { DEMO, fault, startNetwork, type NetworkFixture } from './support.ts';
 
 let net: NetworkFixture;
@@ -49,5 +51,13 @@ describe('security groups', () => {
     net.deleteProject('e'.repeat(32));
     while ((await count()) !== before - 1) await new Promise((resolve) => setImmediate(resolve));
     assert.equal((await net.call('GET', `/v2.0/security-groups?project_id=${DEMO}&name=default`, undefined, 'admin')).json.security_groups.length, 1);
+  });
+
+  it('of a project whose end went unnoticed are found later', async () => {
+    await net.call('GET', '/v2.0/security-groups', undefined, 'other');
+    net.loseProject('e'.repeat(32));
+    const [job] = net.network.service.jobs;
+    assert.deepEqual(await job!.run({ log: silentLog, clock: systemClock, signal: new AbortController().signal }), { forgotten: 1 });
+    assert.deepEqual((await net.call('GET', `/v2.0/security-groups?name=default&fields=project_id`, undefined, 'admin')).json.security_groups.filter((group: any) => group.project_id === 'e'.repeat(32)), []);
   });
 });

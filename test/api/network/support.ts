@@ -30,6 +30,8 @@ export interface NetworkFixture {
   nodes: NodeView[];
   pokes: { node_id: string; generation: number }[];
   deleteProject(id: string): void;
+  /** Unnoticed: nobody is told. */
+  loseProject(id: string): void;
   call(method: string, path: string, body?: unknown, token?: Caller, headers?: Record<string, string>): Promise<TestResponse>;
   /** Creates, and gives what was made; fails the test otherwise. */
   make(path: string, item: Record<string, unknown>, token?: Caller): Promise<any>;
@@ -43,6 +45,7 @@ export async function startNetwork(config: Partial<NetworkConfig> = {}): Promise
   }));
   const pokes: NetworkFixture['pokes'] = [];
   const deletions: ((id: string) => void)[] = [];
+  const gone = new Set<string>();
   const network = createNetworkService({
     db, clock: systemClock, log: silentLog,
     config: { ...(Value.Default(NetworkSection, {}) as NetworkConfig), ...config },
@@ -52,13 +55,17 @@ export async function startNetwork(config: Partial<NetworkConfig> = {}): Promise
         pokes.push({ node_id, generation: (parameters as { generation: number }).generation });
       },
     },
-    identity: { onProjectDeleted: (listener) => void deletions.push(listener) },
+    identity: {
+      onProjectDeleted: (listener) => void deletions.push(listener),
+      findProject: async (id) => (gone.has(id) ? undefined : { id, name: id, domain_id: 'default', enabled: true }),
+    },
   });
   const surface = await serveSurfaces([network.service], callers);
   const call: NetworkFixture['call'] = (method, path, body, token = 'demo', headers = {}) =>
     surface.call(method, `/networking${path}`, { token, headers, ...(body === undefined ? {} : { body }) });
   return {
     network, surface, db, nodes, pokes, call,
+    loseProject: (id) => void gone.add(id),
     deleteProject: (id) => deletions.forEach((listener) => listener(id)),
     async make(path, item, token = 'demo') {
       const name = path.replaceAll('-', '_').replace(/s$/, '');

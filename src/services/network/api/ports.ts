@@ -32,7 +32,7 @@ export const portAttributes: Attributes = {
   'binding:profile': { post: true, put: true, parse: dictionaryOrNone, ruled: true, guarded: true },
   'binding:vif_type': { guarded: true },
   'binding:vif_details': { guarded: true },
-  tags: { post: true, default: [], parse: uniqueStrings(255) },
+  tags: { post: true, default: [], parse: uniqueStrings(255), ruled: true },
 };
 
 function readFilters(list: ListCall): PortFilters {

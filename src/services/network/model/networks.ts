@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { isForeignKeyViolation } from '../../../kernel/db/errors.ts';
+import { savepoint } from '../../../kernel/db/database.ts';
+import { isForeignKeyViolation, isUniqueViolation } from '../../../kernel/db/errors.ts';
 import { uuid } from '../../../kernel/ids.ts';
 import { flatNetworkInUse, invalidInput, invalidSharedSetting, mtuConflict, networkInUse, networkNotFound, noNetworkAvailable, ruleInvalid, tunnelIdInUse, zoneNotFound } from '../faults.ts';
 import { defaultExternalNetwork, deleteNetworkRow, flatNetworkOf, insertNetwork, lockNetwork, lowestFreeZone, segmentTaken, updateNetworkRow, zoneTaken } from '../store/networks.ts';
@@ -33,16 +34,30 @@ export const ZONE = 'nova';
 const VXLAN_OVERHEAD = 50;
 const MIN_MTU = { 4: 68, 6: 1280 } as const;
 const RANDOM_TRIES = 12;
+const INSERT_TRIES = 5;
 
 export async function createNetwork(env: NetworkEnvironment, tx: Tx, wanted: NewNetwork): Promise<NetworkRow> {
   const elsewhere = wanted.availability_zone_hints.find((zone) => zone !== ZONE);
   if (elsewhere !== undefined) throw zoneNotFound(elsewhere);
   await takeQuota(env, tx, wanted.project_id, { network: 1 });
+  if (wanted.is_default) await checkDefault(tx, wanted['router:external'], undefined);
+  for (let tried = 1; ; tried++) {
+    const row = await draft(env, tx, wanted);
+    try {
+      await savepoint(tx, () => insertNetwork(tx, row));
+      return row;
+    } catch (error) {
+      // Somebody else took the segment or the zone in between: those are looked for anew, or turn out to be taken.
+      if (!isUniqueViolation(error) || tried === INSERT_TRIES) throw error;
+    }
+  }
+}
+
+async function draft(env: NetworkEnvironment, tx: Tx, wanted: NewNetwork): Promise<NetworkRow> {
   const segment = await chooseSegment(env, tx, wanted);
   const most = segment.network_type === 'vxlan' ? env.config.mtu - VXLAN_OVERHEAD : env.config.mtu;
-  if (wanted.is_default) await checkDefault(tx, wanted['router:external'], undefined);
   const now = instant(env);
-  const row: NetworkRow = {
+  return {
     id: uuid(),
     project_id: wanted.project_id,
     name: wanted.name,
@@ -60,8 +75,6 @@ export async function createNetwork(env: NetworkEnvironment, tx: Tx, wanted: New
     updated_at: now,
     revision_number: 1,
   };
-  await insertNetwork(tx, row);
-  return row;
 }
 
 type Segment = Pick<NetworkRow, 'network_type' | 'physical_network' | 'segmentation_id'>;

@@ -32,6 +32,11 @@ export async function defaultGroupId(db: Db, project: string): Promise<string | 
   return (await db.selectFrom('network_default_security_groups').select('security_group_id').where('project_id', '=', project).executeTakeFirst())?.security_group_id;
 }
 
+export async function projectsWithDefaultGroup(db: Db, after: string, limit: number): Promise<string[]> {
+  const rows = await db.selectFrom('network_default_security_groups').select('project_id').where('project_id', '>', after).orderBy('project_id').limit(limit).execute();
+  return rows.map((row) => row.project_id);
+}
+
 /** Names the default group of a project, unless it has one: then false. */
 export async function claimDefaultGroup(tx: Tx, project_id: string, security_group_id: string): Promise<boolean> {
   const result = await tx.insertInto('network_default_security_groups').values({ project_id, security_group_id }).onConflict((on) => on.column('project_id').doNothing()).executeTakeFirst();
