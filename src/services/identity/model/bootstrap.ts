@@ -7,7 +7,7 @@ import { endpointsOfService, findRegion, findServiceByType, insertEndpoint, inse
 import type { ProjectRow } from '../store/tables.ts';
 import { findUserByName, insertUser, updateUser } from '../store/users.ts';
 import { change, type Identity, type Tx } from './identity.ts';
-import { hashSecret, verifySecret } from './passwords.ts';
+import { hashSecret } from './passwords.ts';
 
 export interface BootstrapService {
   /** As in the catalog: `block-storage`. */
@@ -19,18 +19,19 @@ export interface BootstrapService {
 
 export interface BootstrapOptions {
   admin_password: string;
+  /** Give an admin who is there already this password, and enable them: for whoever is locked out. */
+  reset_password?: boolean;
   region: string;
   services: readonly BootstrapService[];
 }
 
 export const DEFAULT_DOMAIN = 'default';
 
-/** Makes domain, projects, roles, admin and catalog be there. Done again it heals them, and sets the password if it is another. */
+/** Makes domain, projects, roles, admin and catalog be there. Done again it heals them, and leaves the admin's password alone. */
 export async function bootstrap(identity: Identity, options: BootstrapOptions): Promise<void> {
   const before = await findUserByName(identity.db.read, DEFAULT_DOMAIN, 'admin');
-  const cost = identity.config.password_cost;
-  const same = before !== undefined && (await verifySecret(options.admin_password, before.password_hash, cost));
-  const password_hash = same ? undefined : await hashSecret(options.admin_password, cost);
+  const sets = before === undefined || options.reset_password === true;
+  const password_hash = sets ? await hashSecret(options.admin_password, identity.config.password_cost) : undefined;
   await change(identity, async (tx, touch) => {
     await ensureProject(tx, { id: DEFAULT_DOMAIN, name: 'Default', domain_id: '', parent_id: null, is_domain: 1, description: 'The default domain' });
     const under = { domain_id: DEFAULT_DOMAIN, parent_id: DEFAULT_DOMAIN, is_domain: 0 };
@@ -74,7 +75,7 @@ async function ensureRoles(tx: Tx): Promise<string> {
 async function ensureAdmin(tx: Tx, password_hash: string | undefined): Promise<string> {
   const found = await findUserByName(tx, DEFAULT_DOMAIN, 'admin');
   if (found !== undefined) {
-    await updateUser(tx, found.id, { enabled: 1, ...(password_hash === undefined ? {} : { password_hash }) });
+    if (password_hash !== undefined) await updateUser(tx, found.id, { enabled: 1, password_hash });
     return found.id;
   }
   const id = hexId();

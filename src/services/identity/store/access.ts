@@ -79,28 +79,33 @@ export type AccessRole = Pick<RoleRow, 'id' | 'name' | 'domain_id'>;
 
 /** All roles that a user has on a target: own, by groups, inherited, implied. */
 export async function effectiveRoles(db: Db, user_id: string, target: Target): Promise<AccessRole[]> {
-  const granted = sql`
-    select a.role_id from identity_assignments a where ${onTarget(target)} and (
-      (a.actor_type = 'user' and a.actor_id = ${user_id})
-      or (a.actor_type = 'group' and a.actor_id in (select m.group_id from identity_memberships m where m.user_id = ${user_id})))`;
+  // Actors and targets are few; the join order makes each pair one look into the primary key.
   const { rows } = await sql<AccessRole>`
-    with recursive ${target.kind === 'project' ? lineage(target.id) : sql``} granted(role_id) as (
-      ${granted} union select i.implied_role_id from identity_implied_roles i join granted g on g.role_id = i.prior_role_id)
-    select r.id, r.name, r.domain_id from identity_roles r join granted g on g.role_id = r.id order by r.name, r.id`.execute(db);
+    with recursive ${target.kind === 'project' ? lineage(target.id) : sql``}
+    targets(type, id, inherited) as (${targets(target)}),
+    actors(type, id) as (
+      select 'user', cast(${user_id} as text)
+      union all select 'group', m.group_id from identity_memberships m where m.user_id = ${user_id}),
+    granted(role_id) as (
+      select a.role_id from actors c cross join targets t join identity_assignments a
+        on a.actor_id = c.id and a.actor_type = c.type and a.target_id = t.id and a.target_type = t.type and a.inherited = t.inherited
+      union select i.implied_role_id from identity_implied_roles i join granted g on g.role_id = i.prior_role_id)
+    select r.id, r.name, r.domain_id from granted g cross join identity_roles r where r.id = g.role_id order by r.name, r.id`.execute(db);
   return rows;
 }
 
 const lineage = (project_id: string) => sql`
-  lineage(id, parent_id) as (
-    select p.id, p.parent_id from identity_projects p where p.id = ${project_id}
-    union all select p.id, p.parent_id from identity_projects p join lineage l on p.id = l.parent_id),`;
+  lineage(id, parent_id, is_domain) as (
+    select p.id, p.parent_id, p.is_domain from identity_projects p where p.id = ${project_id}
+    union all select p.id, p.parent_id, p.is_domain from identity_projects p join lineage l on p.id = l.parent_id),`;
 
-function onTarget(target: Target) {
-  if (target.kind === 'system') return sql`a.target_type = 'system' and a.target_id = 'system' and a.inherited = 0`;
-  if (target.kind === 'domain') return sql`a.target_type = 'domain' and a.target_id = ${target.id} and a.inherited = 0`;
+function targets(target: Target) {
+  if (target.kind === 'system') return sql`select 'system', 'system', 0`;
+  if (target.kind === 'domain') return sql`select 'domain', cast(${target.id} as text), 0`;
   // The lineage ends with the domain, so that what is inherited from it counts as well.
-  return sql`((a.target_type = 'project' and a.target_id = ${target.id} and a.inherited = 0)
-    or (a.inherited = 1 and a.target_type in ('project', 'domain') and a.target_id in (select l.id from lineage l where l.id != ${target.id})))`;
+  return sql`
+    select 'project', l.id, 0 from lineage l where l.id = ${target.id}
+    union all select case when l.is_domain = 1 then 'domain' else 'project' end, l.id, 1 from lineage l where l.id != ${target.id}`;
 }
 
 /** The given roles and all that they imply. */
@@ -110,7 +115,7 @@ export async function withImplied(db: Db, role_ids: readonly string[]): Promise<
     with recursive granted(role_id) as (
       select r.id from identity_roles r where r.id in (${sql.join(role_ids)})
       union select i.implied_role_id from identity_implied_roles i join granted g on g.role_id = i.prior_role_id)
-    select r.id, r.name, r.domain_id from identity_roles r join granted g on g.role_id = r.id order by r.name, r.id`.execute(db);
+    select r.id, r.name, r.domain_id from granted g cross join identity_roles r where r.id = g.role_id order by r.name, r.id`.execute(db);
   return rows;
 }
 
