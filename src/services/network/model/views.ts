@@ -75,12 +75,14 @@ export function renderPort(row: Unshown): Pick<PortRow, 'shown' | 'shown_binding
     + `,"updated_at":"${isoSeconds(row.updated_at)}","revision_number":${row.revision_number}`;
   const shown_binding =
     `,"binding:host_id":${text(row.host_id)},"binding:profile":${row.profile},"binding:vif_type":"${vifType(row)}"`
-    + `,"binding:vif_details":${row.host_id === '' ? '{}' : '{"port_filter":true,"connectivity":"l2"}'}`;
+    + `,"binding:vif_details":${vifType(row) === 'bridge' ? '{"port_filter":true,"connectivity":"l2"}' : '{}'}`;
   return { shown, shown_binding };
 }
 
-export function vifType(row: Pick<PortRow, 'host_id'>): string {
-  return row.host_id === '' ? 'unbound' : 'bridge';
+/** A host that is none of our nodes cannot carry a port. */
+export function vifType(row: Pick<PortRow, 'host_id' | 'node_id'>): string {
+  if (row.host_id === '') return 'unbound';
+  return row.node_id === null ? 'binding_failed' : 'bridge';
 }
 
 export function securityGroupView(row: SecurityGroupRow, rules: readonly SecurityGroupRuleRow[], tags: readonly string[]): View {

@@ -21,7 +21,8 @@ export function listNetworks(db: Db, project: string | undefined, request: ListR
   if (project !== undefined) {
     query = query.where('id', 'in', (eb) =>
       eb.selectFrom('network_networks').select('id').where('project_id', '=', project)
-        .union(eb.selectFrom('network_networks').select('id').where((or) => or.or([or('shared', '=', or.lit(1)), or('external', '=', or.lit(1))]))));
+        .union(eb.selectFrom('network_networks').select('id').where('shared', '=', 1))
+        .union(eb.selectFrom('network_networks').select('id').where('external', '=', 1)));
   }
   return listPage(query, 'network_networks', request, networkNotFound);
 }
@@ -29,7 +30,7 @@ export function listNetworks(db: Db, project: string | undefined, request: ListR
 /** Networks a server of the project may be put on unasked: its own, and shared ones. At most `limit`. */
 export function ownOrSharedNetworks(db: Db, project: string, limit: number): Promise<NetworkRow[]> {
   return db.selectFrom('network_networks').selectAll()
-    .where((eb) => eb.or([eb.and([eb('project_id', '=', project), eb('shared', '=', 0)]), eb.and([eb('shared', '=', 1), eb.or([eb('shared', '=', 1), eb('external', '=', 1)])])]))
+    .where('id', 'in', (eb) => eb.selectFrom('network_networks').select('id').where('project_id', '=', project).union(eb.selectFrom('network_networks').select('id').where('shared', '=', 1)))
     .orderBy('id').limit(limit).execute();
 }
 
@@ -72,5 +73,5 @@ export async function flatNetworkOf(tx: Tx, physical_network: string): Promise<s
 }
 
 export async function defaultExternalNetwork(tx: Tx): Promise<string | undefined> {
-  return (await tx.selectFrom('network_networks').select('id').where((eb) => eb.or([eb('shared', '=', 1), eb('external', '=', 1)])).where('is_default', '=', 1).executeTakeFirst())?.id;
+  return (await tx.selectFrom('network_networks').select('id').where('external', '=', 1).where('is_default', '=', 1).executeTakeFirst())?.id;
 }

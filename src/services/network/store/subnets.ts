@@ -46,9 +46,8 @@ export function listSubnets(db: Db, project: string | undefined, request: ListRe
   if (project !== undefined) {
     query = query.where('id', 'in', (eb) =>
       eb.selectFrom('network_subnets').select('id').where('project_id', '=', project)
-        .union(eb.selectFrom('network_networks as n').innerJoin('network_subnets as s', 's.network_id', 'n.id').select('s.id').where('n.project_id', '=', project))
-        .union(eb.selectFrom('network_networks as n').innerJoin('network_subnets as s', 's.network_id', 'n.id').select('s.id')
-          .where((or) => or.or([or('n.shared', '=', or.lit(1)), or('n.external', '=', or.lit(1))])).where('n.shared', '=', 1)));
+        .union(eb.selectFrom('network_subnets').select('id').where('network_id', 'in', (own) => own.selectFrom('network_networks').select('id').where('project_id', '=', project)))
+        .union(eb.selectFrom('network_subnets').select('id').where('network_id', 'in', (all) => all.selectFrom('network_networks').select('id').where('shared', '=', 1))));
   }
   return listPage(query, 'network_subnets', request, subnetNotFound);
 }

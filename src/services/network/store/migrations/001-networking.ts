@@ -34,7 +34,8 @@ async function networks(tx: Kysely<any>): Promise<void> {
   // Null parts never clash: the segment of a vxlan has no physical network, that of a flat one no id.
   await tx.schema.createIndex('network_networks_segment').unique().on('network_networks').expression(sql`network_type, coalesce(physical_network, ''), segmentation_id`).where(sql.ref('segmentation_id'), 'is not', null).execute();
   await tx.schema.createIndex('network_networks_flat').unique().on('network_networks').column('physical_network').where(sql.ref('network_type'), '=', sql.lit('flat')).execute();
-  await tx.schema.createIndex('network_networks_shared').on('network_networks').column('id').where(sql<boolean>`shared = 1 or external = 1`).execute();
+  await tx.schema.createIndex('network_networks_shared').on('network_networks').columns(['shared', 'id']).execute();
+  await tx.schema.createIndex('network_networks_external').on('network_networks').columns(['external', 'id']).execute();
 }
 
 async function subnets(tx: Kysely<any>): Promise<void> {
