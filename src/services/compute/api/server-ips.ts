@@ -3,7 +3,7 @@ import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { notFound } from '../../../kernel/fault.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { serverOf, serverTarget } from './server-target.ts';
-import { addressesOf } from './server-view.ts';
+import { shownAddresses } from './server-view.ts';
 
 const address = Type.Object({ version: Type.Integer(), addr: Type.String() });
 
@@ -17,7 +17,7 @@ export const serverIpEndpoints = (deps: ComputeDeps): Endpoint[] => [
     target: serverTarget(deps),
     reply: Type.Object({ addresses: Type.Record(Type.String(), Type.Array(address)) }),
     status: 200,
-    handler: (call) => ({ addresses: addressesOf(serverOf(call), false) as never }),
+    handler: (call) => ({ addresses: shownAddresses(serverOf(call), false) as never }),
   }),
   endpoint({
     id: 'server-ips:show',
@@ -30,7 +30,7 @@ export const serverIpEndpoints = (deps: ComputeDeps): Endpoint[] => [
     status: 200,
     handler: (call) => {
       const { network_label } = call.params;
-      const found = addressesOf(serverOf(call), false);
+      const found = shownAddresses(serverOf(call), false);
       if (!Object.hasOwn(found, network_label)) throw notFound('compute.network-label-not-found', 'Instance is not a member of specified network');
       return { [network_label]: found[network_label] } as never;
     },

@@ -2,12 +2,11 @@ import { Type } from 'typebox';
 import { type Call, endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nextLinks } from '../../../kernel/api/list.ts';
 import { booleanFrom } from '../../../kernel/api/schema.ts';
-import { capLimit, type SortKey } from '../../../kernel/db/list-query.ts';
+import { capLimit, type Filter, type Page, type SortKey } from '../../../kernel/db/list-query.ts';
 import { badRequest, forbidden } from '../../../kernel/fault.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { searchNames, serverFilters, type ServerSearch } from '../model/server-filters.ts';
-import { listServers } from '../store/servers.ts';
-import type { ServerRow } from '../store/tables.ts';
+import { type ListedServer, listServerNames, listServers, type ServerQuery } from '../store/servers.ts';
 import { versions } from '../versions.ts';
 import { instant, link, nonNegativeText } from './parameters.ts';
 import { isAdmin, readerOf } from './server-target.ts';
@@ -45,7 +44,7 @@ export const serverListEndpoints = (deps: ComputeDeps): Endpoint[] => [
     reply: listReply,
     status: 200,
     handler: async (call) => {
-      const page = await find(deps, call as Call, 'index');
+      const page = await find(deps, call as Call, 'index', listServerNames);
       return shown(call as Call, page, page.rows.map((row) => serverBrief(row, call.base)));
     },
   }),
@@ -59,24 +58,22 @@ export const serverListEndpoints = (deps: ComputeDeps): Endpoint[] => [
     reply: listReply,
     status: 200,
     handler: async (call) => {
-      const page = await find(deps, call as Call, 'detail');
+      const page = await find(deps, call as Call, 'detail', listServers);
       const options = await viewOptions(deps, call as Call, page.rows, false);
       return shown(call as Call, page, page.rows.map((row) => serverDetail(row, options)));
     },
   }),
 ];
 
-interface Found {
-  rows: ServerRow[];
-  more: boolean;
-}
+type Named = Pick<ListedServer, 'id' | 'name'>;
+type List<Row> = (db: ReturnType<typeof readerOf>, query: ServerQuery, scope: Filter[]) => Promise<Page<Row> | undefined>;
 
-function shown(call: Call, page: Found, servers: object[]) {
+function shown(call: Call, page: Page<Named>, servers: object[]) {
   const links = nextLinks(call, page.more, page.rows.at(-1)?.id);
   return { servers, ...(links === undefined ? {} : { servers_links: links }) } as never;
 }
 
-async function find(deps: ComputeDeps, call: Call, what: 'index' | 'detail'): Promise<Found> {
+async function find<Row extends Named>(deps: ComputeDeps, call: Call, what: 'index' | 'detail', list: List<Row>): Promise<Page<Row>> {
   checkNames(call);
   const all = allTenants(call);
   if (all) call.enforce(`os_compute_api:servers:${what}:get_all_tenants`);
@@ -89,7 +86,7 @@ async function find(deps: ComputeDeps, call: Call, what: 'index' | 'detail'): Pr
   if (asked !== undefined && Number(asked) === 0) return { rows: [], more: false };
   const limit = capLimit(asked === undefined ? undefined : Number(asked), deps.config.max_limit);
   const visible = all ? [] : [{ column: 'project_id', op: 'eq' as const, value: call.auth.project_id ?? '' }];
-  const page = await listServers(readerOf(deps), { ...filters, sort, marker, limit }, visible);
+  const page = await list(readerOf(deps), { ...filters, sort, marker, limit }, visible);
   if (page === undefined) throw badRequest('compute.marker-not-found', `marker [${marker}] not found`);
   return page;
 }

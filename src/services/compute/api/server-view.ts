@@ -2,10 +2,9 @@
 import { createHash } from 'node:crypto';
 import { Type } from 'typebox';
 import { isoMicrosNoZone, isoSeconds } from '../../../kernel/clock.ts';
-import { faultOf, flavorOf, groupsOf, metadataOf, nicsOf, tagsOf } from '../model/server-row.ts';
+import { addressesOf, faultOf, flavorOf, groupsOf, metadataOf, tagsOf } from '../model/server-row.ts';
 import { statusOf } from '../model/server-state.ts';
-import type { ServerNic } from '../../network/client.ts';
-import type { ServerRow } from '../store/tables.ts';
+import type { ListedServer } from '../store/servers.ts';
 import { versions } from '../versions.ts';
 import { link } from './parameters.ts';
 
@@ -20,8 +19,9 @@ export interface ViewOptions {
   extended: boolean;
   extra_specs: boolean;
   /** State by host; undefined: the caller may not see it. */
-  host_status: ((row: ServerRow) => string) | undefined;
+  host_status: ((row: ListedServer) => string) | undefined;
   user_data: ReadonlyMap<string, string | null>;
+  host_id: (host: string, project_id: string) => string;
   /** For one server, not for lists. */
   show_groups: boolean;
 }
@@ -41,7 +41,7 @@ export function serverLinks(base: string, id: string): { rel: string; href: stri
 
 const bookmark = (base: string, kind: string, id: string): Json => ({ id, links: [{ rel: 'bookmark', href: `${base}/${kind}/${id}` }] });
 
-export function serverBrief(row: ServerRow, base: string): Json {
+export function serverBrief(row: Pick<ListedServer, 'id' | 'name'>, base: string): Json {
   return { id: row.id, name: row.name, links: serverLinks(base, row.id) };
 }
 
@@ -52,17 +52,17 @@ export function hostIdOf(host: string | null, project_id: string): string {
 
 export const instanceName = (id: string): string => `instance-${id.slice(0, 8)}`;
 
-export function shownStatus(row: ServerRow): string {
+export function shownStatus(row: ListedServer): string {
   return row.deleted === 1 ? 'DELETED' : statusOf(row.vm_state, row.task_state);
 }
 
 /** The body that GET shows. */
-export function serverDetail(row: ServerRow, options: ViewOptions): Json {
+export function serverDetail(row: ListedServer, options: ViewOptions): Json {
   return { ...serverCore(row, options), ...serverExtras(row, options) };
 }
 
 /** What PUT shows before 2.75: no more than this. */
-export function serverCore(row: ServerRow, options: ViewOptions, extendAddress = true): Json {
+export function serverCore(row: ListedServer, options: ViewOptions, extendAddress = true): Json {
   const { version, base } = options;
   const status = shownStatus(row);
   const out: Json = {
@@ -72,12 +72,12 @@ export function serverCore(row: ServerRow, options: ViewOptions, extendAddress =
     tenant_id: row.project_id,
     user_id: row.user_id,
     metadata: metadataOf(row),
-    hostId: hostIdOf(row.host, row.project_id),
+    hostId: row.host === null ? '' : options.host_id(row.host, row.project_id),
     image: bookmark(base, 'images', row.image_id),
     flavor: shownFlavor(row, options),
     created: isoSeconds(row.created_at),
     updated: isoSeconds(row.updated_at),
-    addresses: addressesOf(row, extendAddress),
+    addresses: shownAddresses(row, extendAddress),
     accessIPv4: row.access_ip_v4 ?? '',
     accessIPv6: row.access_ip_v6 ?? '',
     links: serverLinks(base, row.id),
@@ -98,7 +98,7 @@ export function serverCore(row: ServerRow, options: ViewOptions, extendAddress =
   return out;
 }
 
-function serverExtras(row: ServerRow, options: ViewOptions): Json {
+function serverExtras(row: ListedServer, options: ViewOptions): Json {
   const out: Json = {
     'OS-EXT-AZ:availability_zone': row.zone ?? '',
     config_drive: row.config_drive,
@@ -118,7 +118,7 @@ function serverExtras(row: ServerRow, options: ViewOptions): Json {
   return out;
 }
 
-function adminAttributes(row: ServerRow, options: ViewOptions): Json {
+function adminAttributes(row: ListedServer, options: ViewOptions): Json {
   const key = 'OS-EXT-SRV-ATTR:';
   const out: Json = { [`${key}host`]: row.host, [`${key}instance_name`]: instanceName(row.id), [`${key}hypervisor_hostname`]: row.host };
   if (options.version < versions.SERVER_MORE_ATTRIBUTES) return out;
@@ -134,7 +134,7 @@ function adminAttributes(row: ServerRow, options: ViewOptions): Json {
   };
 }
 
-function shownFlavor(row: ServerRow, { version, base, extra_specs }: ViewOptions): Json {
+function shownFlavor(row: ListedServer, { version, base, extra_specs }: ViewOptions): Json {
   if (version < versions.SERVER_FLAVOR_EMBEDDED) return bookmark(base, 'flavors', row.flavor_id);
   const flavor = flavorOf(row);
   return {
@@ -148,7 +148,7 @@ function shownFlavor(row: ServerRow, { version, base, extra_specs }: ViewOptions
   };
 }
 
-function shownFault(row: ServerRow, is_admin: boolean): Json | undefined {
+function shownFault(row: ListedServer, is_admin: boolean): Json | undefined {
   const fault = faultOf(row);
   if (fault === null) return undefined;
   const details = fault.details !== null && (is_admin || fault.code !== 500) ? { details: fault.details } : {};
@@ -156,18 +156,9 @@ function shownFault(row: ServerRow, is_admin: boolean): Json | undefined {
 }
 
 /** By network name; nothing while the server is being made. */
-export function addressesOf(row: ServerRow, extended: boolean): Record<string, Json[]> {
-  if (row.vm_state === 'building' || row.nics_json === '[]') return {};
-  const out: Record<string, Json[]> = {};
-  for (const nic of nicsOf(row)) (out[nic.network_name] ??= []).push(...nicAddresses(nic, extended));
-  return out;
-}
-
-function nicAddresses(nic: ServerNic, extended: boolean): Json[] {
-  const entry = (version: number, addr: string, type: string): Json =>
-    extended ? { version, addr, 'OS-EXT-IPS:type': type, 'OS-EXT-IPS-MAC:mac_addr': nic.mac_address } : { version, addr };
-  return [
-    ...nic.fixed_ips.map(({ ip_version, ip_address }) => entry(ip_version, ip_address, 'fixed')),
-    ...nic.floating_ips.map(({ ip_address }) => entry(ip_address.includes(':') ? 6 : 4, ip_address, 'floating')),
-  ];
+export function shownAddresses(row: ListedServer, extended: boolean): Record<string, object[]> {
+  if (row.vm_state === 'building' || row.addresses_json === '{}') return {};
+  const addresses = addressesOf(row);
+  if (extended) return addresses;
+  return Object.fromEntries(Object.entries(addresses).map(([network, list]) => [network, list.map(({ version, addr }) => ({ version, addr }))]));
 }

@@ -1,16 +1,16 @@
 import type { Call } from '../../../kernel/api/endpoint.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { listNodes } from '../store/nodes.ts';
-import { userDataOf } from '../store/servers.ts';
-import type { NodeRow, ServerRow } from '../store/tables.ts';
+import { type ListedServer, userDataOf } from '../store/servers.ts';
+import type { NodeRow } from '../store/tables.ts';
 import { versions } from '../versions.ts';
 import { isAdmin, readerOf } from './server-target.ts';
-import type { ViewOptions } from './server-view.ts';
+import { hostIdOf, type ViewOptions } from './server-view.ts';
 
 type AnyCall = Pick<Call, 'version' | 'base' | 'allows'>;
 
 /** What this caller may see of these servers, and what has to be read for it: at most two queries. */
-export async function viewOptions(deps: ComputeDeps, call: AnyCall, rows: readonly ServerRow[], one: boolean): Promise<ViewOptions> {
+export async function viewOptions(deps: ComputeDeps, call: AnyCall, rows: readonly ListedServer[], one: boolean): Promise<ViewOptions> {
   const { version, base } = call;
   const first = rows[0];
   const target = one && first !== undefined ? { project_id: first.project_id } : undefined;
@@ -25,6 +25,7 @@ export async function viewOptions(deps: ComputeDeps, call: AnyCall, rows: readon
     extra_specs: version >= versions.SERVER_FLAVOR_EMBEDDED && call.allows('os_compute_api:servers:show:flavor-extra-specs', target),
     host_status: version >= versions.SERVER_HOST_STATUS ? await hostStatus(deps, call, target) : undefined,
     user_data: withUserData.length === 0 ? new Map() : await userDataOf(readerOf(deps), withUserData),
+    host_id: rememberedHostIds(),
     show_groups: one,
   };
 }
@@ -33,6 +34,17 @@ async function hostStatus(deps: ComputeDeps, call: AnyCall, target: Record<strin
   if (!call.allows('os_compute_api:servers:show:host_status', target)) return undefined;
   const nodes = new Map((await listNodes(readerOf(deps))).map((node) => [node.id, statusOfNode(deps, node)]));
   return (row) => (row.node_id === null ? '' : (nodes.get(row.node_id) ?? 'UNKNOWN'));
+}
+
+/** A list has many servers of few hosts and projects. */
+function rememberedHostIds(): ViewOptions['host_id'] {
+  const known = new Map<string, string>();
+  return (host, project_id) => {
+    const key = `${project_id} ${host}`;
+    let id = known.get(key);
+    if (id === undefined) known.set(key, (id = hostIdOf(host, project_id)));
+    return id;
+  };
 }
 
 /** UP, DOWN or MAINTENANCE. */

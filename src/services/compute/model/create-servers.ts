@@ -183,6 +183,7 @@ function newRow(auth: Auth, asked: CreateServers, resolved: Resolved, position: 
     metadata_json: JSON.stringify(asked.metadata),
     tags_json: JSON.stringify([...new Set(asked.tags)].sort()),
     nics_json: '[]',
+    addresses_json: '{}',
     security_groups_json: JSON.stringify(resolved.nics.length === 0 ? [] : resolved.security_groups),
     key_name: asked.key_name,
     access_ip_v4: asked.access_ip_v4,

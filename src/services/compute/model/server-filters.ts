@@ -5,7 +5,7 @@ import type { Filter } from '../../../kernel/db/list-query.ts';
 import { badRequest, forbidden } from '../../../kernel/fault.ts';
 import { columnOf, containsFilter, type ServerQuery, type TagFilter } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
-import { nicsOf } from './server-row.ts';
+import { addressesOf } from './server-row.ts';
 import { statesOf } from './server-state.ts';
 import { isPlain, matching } from './text-match.ts';
 
@@ -137,9 +137,9 @@ async function addPatterns(db: Kysely<ComputeTables>, filters: Filter[], search:
 
 async function withAddress(db: Kysely<ComputeTables>, filters: Filter[], address: string, version: 4 | 6): Promise<string[]> {
   const plain = isPlain(address.replaceAll('.', ''));
-  const rows = await columnOf(db, 'nics_json', plain ? [...filters, containsFilter('nics_json', address)] : filters);
+  const rows = await columnOf(db, 'addresses_json', plain ? [...filters, containsFilter('addresses_json', address)] : filters);
   const addresses = rows.flatMap(({ id, value }) =>
-    nicsOf({ nics_json: value ?? '[]' } as ServerRow).flatMap((nic) => nic.fixed_ips.filter((ip) => ip.ip_version === version).map((ip) => ({ id, text: ip.ip_address }))),
+    Object.values(addressesOf({ addresses_json: value ?? '{}' })).flat().flatMap((one) => (one.version === version && one['OS-EXT-IPS:type'] === 'fixed' ? [{ id, text: one.addr }] : [])),
   );
   if (plain) return addresses.filter(({ text }) => text.includes(address)).map(({ id }) => id);
   const hits = matching(address, addresses.map(({ text }) => text));

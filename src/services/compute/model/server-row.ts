@@ -18,15 +18,42 @@ export interface SecurityGroupName {
   name: string;
 }
 
-export const flavorOf = (row: ServerRow): FlavorSnapshot => JSON.parse(row.flavor_json) as FlavorSnapshot;
-export const metadataOf = (row: ServerRow): Record<string, string> => JSON.parse(row.metadata_json) as Record<string, string>;
-export const tagsOf = (row: ServerRow): string[] => JSON.parse(row.tags_json) as string[];
-export const nicsOf = (row: ServerRow): ServerNic[] => JSON.parse(row.nics_json) as ServerNic[];
-export const groupsOf = (row: ServerRow): SecurityGroupName[] => JSON.parse(row.security_groups_json) as SecurityGroupName[];
-export const faultOf = (row: ServerRow): ServerFault | null => (row.fault_json === null ? null : (JSON.parse(row.fault_json) as ServerFault));
+export const flavorOf = (row: Pick<ServerRow, 'flavor_json'>): FlavorSnapshot => JSON.parse(row.flavor_json) as FlavorSnapshot;
+export const metadataOf = (row: Pick<ServerRow, 'metadata_json'>): Record<string, string> => JSON.parse(row.metadata_json) as Record<string, string>;
+export const tagsOf = (row: Pick<ServerRow, 'tags_json'>): string[] => JSON.parse(row.tags_json) as string[];
+export const nicsOf = (row: Pick<ServerRow, 'nics_json'>): ServerNic[] => JSON.parse(row.nics_json) as ServerNic[];
+export const groupsOf = (row: Pick<ServerRow, 'security_groups_json'>): SecurityGroupName[] => JSON.parse(row.security_groups_json) as SecurityGroupName[];
+export const faultOf = (row: Pick<ServerRow, 'fault_json'>): ServerFault | null => (row.fault_json === null ? null : (JSON.parse(row.fault_json) as ServerFault));
 
-/** How a row keeps its NICs, and the groups that they are in. */
-export function shownNics(nics: readonly ServerNic[]): Pick<ServerRow, 'nics_json' | 'security_groups_json'> {
+/** One address as the API shows it. */
+export interface ShownAddress {
+  version: number;
+  addr: string;
+  'OS-EXT-IPS:type': 'fixed' | 'floating';
+  'OS-EXT-IPS-MAC:mac_addr': string;
+}
+/** By network name. */
+export type ShownAddresses = Record<string, ShownAddress[]>;
+
+export const addressesOf = (row: Pick<ServerRow, 'addresses_json'>): ShownAddresses => JSON.parse(row.addresses_json) as ShownAddresses;
+
+/** What a row keeps of its NICs: whole, as lists show them, and the groups that they are in. */
+export function shownNics(nics: readonly ServerNic[]): Pick<ServerRow, 'nics_json' | 'addresses_json' | 'security_groups_json'> {
   const groups = new Map(nics.flatMap(({ security_groups }) => security_groups).map((group) => [group.id, group]));
-  return { nics_json: JSON.stringify(nics), security_groups_json: JSON.stringify([...groups.values()]) };
+  const addresses: ShownAddresses = {};
+  for (const nic of nics) (addresses[nic.network_name] ??= []).push(...nicAddresses(nic));
+  return { nics_json: JSON.stringify(nics), addresses_json: JSON.stringify(addresses), security_groups_json: JSON.stringify([...groups.values()]) };
+}
+
+function nicAddresses(nic: ServerNic): ShownAddress[] {
+  const entry = (version: number, addr: string, type: 'fixed' | 'floating'): ShownAddress => ({
+    version,
+    addr,
+    'OS-EXT-IPS:type': type,
+    'OS-EXT-IPS-MAC:mac_addr': nic.mac_address,
+  });
+  return [
+    ...nic.fixed_ips.map(({ ip_version, ip_address }) => entry(ip_version, ip_address, 'fixed')),
+    ...nic.floating_ips.map(({ ip_address }) => entry(ip_address.includes(':') ? 6 : 4, ip_address, 'floating')),
+  ];
 }

@@ -105,15 +105,33 @@ export interface ServerQuery {
   limit: number;
 }
 
+/** What a list shows of a server: all but what only its work needs. */
+const LISTED = [
+  'id', 'name', 'description', 'hostname', 'project_id', 'user_id', 'reservation_id', 'launch_index', 'image_id', 'flavor_json', 'flavor_id', 'metadata_json', 'tags_json',
+  'addresses_json', 'security_groups_json', 'key_name', 'access_ip_v4', 'access_ip_v6', 'disk_config', 'config_drive', 'has_user_data', 'pinned_zone', 'server_group_id',
+  'node_id', 'host', 'zone', 'vm_state', 'task_state', 'power_state', 'progress', 'locked_by', 'locked_reason', 'fault_json', 'launched_at', 'terminated_at', 'created_at',
+  'updated_at', 'deleted',
+] as const satisfies (keyof ServerRow)[];
+export type ListedServer = Pick<ServerRow, (typeof LISTED)[number]>;
+
 /** One page; undefined when the marker is not among the servers that `scope` allows to see. */
-export async function listServers(db: Reader, query: ServerQuery, scope: Filter[]): Promise<Page<ServerRow> | undefined> {
-  const base = db.selectFrom('compute_servers').selectAll();
+export async function listServers(db: Reader, query: ServerQuery, scope: Filter[]): Promise<Page<ListedServer> | undefined> {
+  return await listColumns(db, LISTED, query, scope);
+}
+
+/** The same with ids and names only. */
+export async function listServerNames(db: Reader, query: ServerQuery, scope: Filter[]): Promise<Page<Pick<ServerRow, 'id' | 'name'>> | undefined> {
+  return await listColumns(db, ['id', 'name'], query, scope);
+}
+
+async function listColumns<C extends keyof ServerRow>(db: Reader, columns: readonly C[], query: ServerQuery, scope: Filter[]): Promise<Page<Pick<ServerRow, C>> | undefined> {
+  const base = db.selectFrom('compute_servers').select([...columns] as (keyof ServerRow)[]);
   const marker = query.marker === undefined ? undefined : await findMarker(where(base, scope), { sort: query.sort }, query.marker);
   if (query.marker !== undefined && marker === undefined) return undefined;
   let selected = where(base, query.filters);
   for (const condition of tagConditions(query.tags ?? {})) selected = selected.where(condition);
   if (query.ids !== undefined) selected = query.ids.length === 0 ? selected.where(sql<boolean>`1 = 0`) : selected.where('id', 'in', query.ids);
-  return await page(selected, { sort: query.sort, marker, limit: query.limit });
+  return (await page(selected, { sort: query.sort, marker, limit: query.limit })) as Page<Pick<ServerRow, C>>;
 }
 
 function tagConditions(tags: TagFilter): ReturnType<typeof hasTag>[] {

@@ -15,10 +15,11 @@ export interface ServerRow {
   flavor_id: string;
   vcpus: number;
   ram_mb: number;
-  /** Metadata, tags, NICs (`ServerNic[]`), security groups (`{ id, name }[]`). */
+  /** Metadata, tags, NICs (`ServerNic[]`), what the API shows of them (`ShownAddresses`), security groups (`{ id, name }[]`). */
   metadata_json: string;
   tags_json: string;
   nics_json: string;
+  addresses_json: string;
   security_groups_json: string;
   key_name: string | null;
   access_ip_v4: string | null;

@@ -86,7 +86,7 @@ async function unplace(deps: TaskDeps, server_id: string): Promise<void> {
   await deps.db.transaction(async (tx) => {
     const row = await findServer(asTransaction<ComputeTables>(tx), server_id);
     if (row === undefined) return;
-    await updateServer(asTransaction<ComputeTables>(tx), server_id, { node_id: null, host: null, zone: row.pinned_zone, nics_json: '[]' });
+    await updateServer(asTransaction<ComputeTables>(tx), server_id, { node_id: null, host: null, zone: row.pinned_zone, nics_json: '[]', addresses_json: '{}' });
   });
 }
 

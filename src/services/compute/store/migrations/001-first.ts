@@ -14,7 +14,7 @@ async function index(db: Kysely<any>, table: string, columns: string[]): Promise
 async function servers(db: Kysely<any>): Promise<void> {
   let table = db.schema.createTable('compute_servers').addColumn('id', 'text', (c) => c.primaryKey().notNull()) as Builder;
   table = text(table, 'name', 'hostname', 'project_id', 'user_id', 'reservation_id', 'image_id', 'flavor_json', 'flavor_id');
-  table = text(table, 'metadata_json', 'tags_json', 'nics_json', 'security_groups_json', 'disk_config', 'config_drive');
+  table = text(table, 'metadata_json', 'tags_json', 'nics_json', 'addresses_json', 'security_groups_json', 'disk_config', 'config_drive');
   table = text(table, 'vm_state', 'created_at', 'updated_at');
   table = integers(table, 'launch_index', 'vcpus', 'ram_mb', 'has_user_data', 'power_state', 'progress', 'deleted');
   table = textOrNull(table, 'description', 'image_name', 'key_name', 'access_ip_v4', 'access_ip_v6', 'pinned_zone', 'server_group_id');
