@@ -72,6 +72,10 @@ export function applicationCredentialEndpoints(identity: Identity): Endpoint[] {
     if (row === undefined || row.user_id !== call.params.user_id) throw noSuch('application credential', call.params.application_credential_id);
     return row;
   };
+  // Whose it is says the credential, not the path.
+  const target = async (call: { params: { user_id: string; application_credential_id: string } }) => ({
+    user_id: (await findApplicationCredential(identity.db.read, call.params.application_credential_id))?.user_id ?? call.params.user_id,
+  });
   return [
     endpoint({
       id: 'identity:list_application_credentials', method: 'GET', path: LIST, summary: 'List application credentials', policy: 'identity:list_application_credentials', reply: listReply('application_credentials'), status: 200,
@@ -90,11 +94,11 @@ export function applicationCredentialEndpoints(identity: Identity): Endpoint[] {
       },
     }),
     endpoint({
-      id: 'identity:get_application_credential', method: 'GET', path: ONE, summary: 'Show an application credential', policy: 'identity:get_application_credential', reply: entryReply('application_credential'), status: 200,
+      id: 'identity:get_application_credential', method: 'GET', path: ONE, summary: 'Show an application credential', policy: 'identity:get_application_credential', target, reply: entryReply('application_credential'), status: 200,
       handler: async (call) => ({ application_credential: (await showCredentials(identity, call as Call, [await owned(call)]))[0] as Shown }),
     }),
     endpoint({
-      id: 'identity:delete_application_credential', method: 'DELETE', path: ONE, summary: 'Delete an application credential', policy: 'identity:delete_application_credential', status: 204,
+      id: 'identity:delete_application_credential', method: 'DELETE', path: ONE, summary: 'Delete an application credential', policy: 'identity:delete_application_credential', target, status: 204,
       async handler(call) {
         await assertMayManage(identity, call as Call);
         await deleteApplicationCredential(identity, call.params.user_id, call.params.application_credential_id);

@@ -24,7 +24,7 @@ export const domainRules: PolicyRule[] = [
 
 const fields = { description: optionalText, enabled: optionalFlag, tags: Type.Optional(tagList), options: immutableOptions };
 const createBody = bodyOf('domain', Type.Object({ ...fields, name: nameString(64), explicit_domain_id: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })) }));
-const updateBody = bodyOf('domain', Type.Object({ ...fields, name: Type.Optional(nameString(64)) }, { minProperties: 1 }));
+const updateBody = bodyOf('domain', Type.Object({ ...fields, name: Type.Optional(nameString(64)) }));
 
 export function showDomain(identity: Identity, call: Call, row: ProjectRow, tags: ReadonlyMap<string, string[]>): Shown {
   return {
@@ -35,6 +35,11 @@ export function showDomain(identity: Identity, call: Call, row: ProjectRow, tags
 }
 
 export function domainEndpoints(identity: Identity): Endpoint[] {
+  const target = async (call: { params: { domain_id: string } }) => {
+    const row = await findProject(identity.db.read, call.params.domain_id);
+    if (row === undefined || row.is_domain === 0) throw noSuch('domain', call.params.domain_id);
+    return { domain: { id: row.id } };
+  };
   const one = async (row: ProjectRow, call: unknown) => ({ domain: showDomain(identity, call as Call, row, await tagsOfProjects(identity.db.read, [row.id])) });
   return [
     endpoint({
@@ -63,11 +68,11 @@ export function domainEndpoints(identity: Identity): Endpoint[] {
       },
     }),
     endpoint({
-      id: 'identity:update_domain', method: 'PATCH', path: ONE, summary: 'Change a domain', policy: 'identity:update_domain', body: updateBody, reply: entryReply('domain'), status: 200,
+      id: 'identity:update_domain', method: 'PATCH', path: ONE, summary: 'Change a domain', policy: 'identity:update_domain', target, body: updateBody, reply: entryReply('domain'), status: 200,
       handler: async (call) => await one(await updateProject(identity, call.params.domain_id, call.body.domain as Partial<ProjectInput>, 'domain'), call),
     }),
     endpoint({
-      id: 'identity:delete_domain', method: 'DELETE', path: ONE, summary: 'Delete a domain', policy: 'identity:delete_domain', status: 204,
+      id: 'identity:delete_domain', method: 'DELETE', path: ONE, summary: 'Delete a domain', policy: 'identity:delete_domain', target, status: 204,
       async handler(call) {
         await deleteDomain(identity, call.params.domain_id);
         return reply();

@@ -31,7 +31,7 @@ const fields = {
   tags: Type.Optional(tagList), options: immutableOptions,
 };
 const createBody = bodyOf('project', Type.Object({ ...fields, name: nameString(64) }));
-const updateBody = bodyOf('project', Type.Object({ ...fields, domain_id: Type.Optional(Type.Union([idString, Type.Null()])), name: Type.Optional(nameString(64)) }, { minProperties: 1 }));
+const updateBody = bodyOf('project', Type.Object({ ...fields, domain_id: Type.Optional(Type.Union([idString, Type.Null()])), name: Type.Optional(nameString(64)) }));
 
 /** The wire form of a project; its tags were read beforehand. */
 export function showProject(identity: Identity, call: Call, row: ProjectRow, tags: ReadonlyMap<string, string[]>): Shown {

@@ -46,7 +46,11 @@ export async function roleTarget(identity: Identity, role_id: string): Promise<R
 }
 
 export function roleEndpoints(identity: Identity): Endpoint[] {
-  const target = (call: { params: { role_id: string } }) => roleTarget(identity, call.params.role_id);
+  const target = async (call: { params: { role_id: string } }) => {
+    const found = await roleTarget(identity, call.params.role_id);
+    if (found['role'] === undefined) throw noSuch('role', call.params.role_id);
+    return found;
+  };
   const one = (row: RoleRow, call: unknown) => ({ role: showRole(identity, call as Call, row) });
   // Roles of a domain have rules of their own, which are asked once it is known that this is one.
   const enforceDomain = async (call: unknown, name: string): Promise<void> => {

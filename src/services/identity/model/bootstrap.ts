@@ -1,4 +1,5 @@
 /** The first rows of a cloud: what every OpenStack client and service counts on. */
+import { isUniqueViolation } from '../../../kernel/db/errors.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import { insertAssignment } from '../store/assignments.ts';
 import { findProject, findProjectByName, insertProject } from '../store/projects.ts';
@@ -29,6 +30,16 @@ export const DEFAULT_DOMAIN = 'default';
 
 /** Makes domain, projects, roles, admin and catalog be there. Done again it heals them, and leaves the admin's password alone. */
 export async function bootstrap(identity: Identity, options: BootstrapOptions): Promise<void> {
+  try {
+    await ensureAll(identity, options);
+  } catch (error) {
+    // Another controller, starting at the same time, was faster: what it made is there now.
+    if (!isUniqueViolation(error)) throw error;
+    await ensureAll(identity, options);
+  }
+}
+
+async function ensureAll(identity: Identity, options: BootstrapOptions): Promise<void> {
   const before = await findUserByName(identity.db.read, DEFAULT_DOMAIN, 'admin');
   const sets = before === undefined || options.reset_password === true;
   const password_hash = sets ? await hashSecret(options.admin_password, identity.config.password_cost) : undefined;
