@@ -33,7 +33,7 @@ async function prepare(): Promise<Bench> {
     // The first boot brings the image to the node.
     const first = await post('warm');
     await portAnswers(addressOf(await waitServer(admin, first, 'ACTIVE')));
-    const { stdout } = await docker('images', '--format', '{{.Repository}}:{{.Tag}}', '--filter', `reference=gantry/${imageRef}`);
+    const { stdout } = await docker('images', '--format', '{{.Repository}}:{{.Tag}}', '--filter', `reference=gantry/*/${imageRef}`);
     await deleteServer(admin, first);
     return { cloud, post, tag: stdout.trim() };
   } catch (error) {

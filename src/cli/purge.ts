@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { parse as parseYaml } from 'yaml';
 import { silentLog } from '../kernel/log/log.ts';
 import { cloudsYamlPath, editCloudsYaml, removeClouds } from './clouds-yaml.ts';
@@ -9,7 +8,6 @@ import { run, which } from './doctor/probes.ts';
 import { stopCloud } from './down.ts';
 import { CliError } from './errors.ts';
 import { containersOf } from './guests.ts';
-import type { Container } from './guests.ts';
 import type { Output } from './output.ts';
 import type { Settings } from './settings.ts';
 import { engineDir, ownsEngine, stopOwnPair, unregisterRuntime } from './up/engine.ts';
@@ -60,15 +58,13 @@ async function removeContainers(settings: Settings): Promise<string[]> {
   const containers = await containersOf(socket, name);
   await Promise.all(containers.map((container) => dockerRequest(socket, 'DELETE', `/containers/${container.id}?force=1&v=1`, 60_000)));
   for (const { id } of containers) rmSync(join('/run/gantry/netns', id), { force: true });
-  return [...containers.map((container) => `removed container ${container.name}`), ...(await removeImages(socket, settings, containers))];
+  return [...containers.map((container) => `removed container ${container.name}`), ...(await removeImages(socket, name))];
 }
 
-/** Images are named gantry/<id>. Where there is another cloud on this host, only those that our servers were made of go. */
-async function removeImages(socket: string, settings: Settings, containers: readonly Container[]): Promise<string[]> {
-  const alone = otherClouds(settings.config.cloud.name).length === 0;
-  const used = new Set([...containers.map((container) => container.image_id ?? ''), ...imageIds(settings.config.database.url)].map((id) => `gantry/${id.toLowerCase()}`));
+/** Images are named gantry/<cloud>/<id>. */
+async function removeImages(socket: string, cloud: string): Promise<string[]> {
   const rows = (await dockerRequest(socket, 'GET', '/images/json')) as { Id: string; RepoTags: string[] | null }[];
-  const tags = rows.flatMap((row) => row.RepoTags ?? []).filter((tag) => tag.startsWith('gantry/') && (alone || used.has(tag.split(':')[0]!)));
+  const tags = rows.flatMap((row) => row.RepoTags ?? []).filter((tag) => tag.startsWith(`gantry/${cloud}/`));
   const gone: string[] = [];
   for (const tag of tags) {
     const done = await dockerRequest(socket, 'DELETE', `/images/${encodeURIComponent(tag)}`).then(() => true, (error: Error & { status?: number }) => {
@@ -79,20 +75,6 @@ async function removeImages(socket: string, settings: Settings, containers: read
     if (done) gone.push(`removed image ${tag}`);
   }
   return gone;
-}
-
-/** Of all images the cloud ever had, as far as its rows are in a file of its own. */
-function imageIds(database_url: string): string[] {
-  const file = database_url.replace(/^sqlite:/, '');
-  if (file === database_url || !existsSync(file)) return [];
-  const db = new DatabaseSync(file, { readOnly: true });
-  try {
-    // A cloud that never got as far as its first migration has no images.
-    if (db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'image_images'").get() === undefined) return [];
-    return db.prepare('SELECT id FROM image_images').all().map((row) => String(row['id']));
-  } finally {
-    db.close();
-  }
 }
 
 async function removeNetworks(name: string): Promise<string[]> {

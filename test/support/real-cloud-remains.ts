@@ -1,7 +1,6 @@
 /** Removes from Docker and the kernel what a cloud of this name has, whether or not its rows are still there. */
 import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { createLinuxNetworkDriver } from '../../src/agents/network/drivers/linux/index.ts';
 import { dockerRequest, engineAnswers } from '../../src/cli/docker.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
@@ -9,10 +8,9 @@ import { silentLog } from '../../src/kernel/log/log.ts';
 export const DOCKER_SOCKET = '/var/run/docker.sock';
 const NETNS_LINKS = '/run/gantry/netns';
 
-/** @param data_dir tells by its rows which images are this cloud's own. */
-export async function removeRemains(name: string, data_dir: string): Promise<void> {
+export async function removeRemains(name: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
-  if (await engineAnswers(DOCKER_SOCKET)) await removeContainers(name, data_dir);
+  if (await engineAnswers(DOCKER_SOCKET)) await removeContainers(name);
   const traces = [...entries('/run/netns'), ...entries('/sys/class/net')].some((entry) => entry === name || entry.startsWith(`${name}-`));
   if (traces) await removeWiring(name);
   for (const entry of entries(NETNS_LINKS)) {
@@ -20,31 +18,16 @@ export async function removeRemains(name: string, data_dir: string): Promise<voi
   }
 }
 
-async function removeContainers(name: string, data_dir: string): Promise<void> {
+async function removeContainers(name: string): Promise<void> {
   const filters = encodeURIComponent(JSON.stringify({ label: [`gantry.cloud=${name}`] }));
   const containers = (await dockerRequest(DOCKER_SOCKET, 'GET', `/containers/json?all=1&filters=${filters}`, 60_000)) as { Id: string }[];
   for (const { Id: id } of containers) {
     await ignoring([404, 409], dockerRequest(DOCKER_SOCKET, 'DELETE', `/containers/${id}?force=1&v=1`, 60_000));
     rmSync(join(NETNS_LINKS, id), { force: true });
   }
-  const mine = imageIds(join(data_dir, 'controller', 'gantry.db'));
   const images = (await dockerRequest(DOCKER_SOCKET, 'GET', '/images/json')) as { RepoTags: string[] | null }[];
   for (const tag of images.flatMap((image) => image.RepoTags ?? [])) {
-    if (mine.has(/^gantry\/([^:]+):/.exec(tag)?.[1] ?? '')) await ignoring([404, 409], dockerRequest(DOCKER_SOCKET, 'DELETE', `/images/${encodeURIComponent(tag)}`, 60_000));
-  }
-}
-
-/** Of all images that the cloud ever had: their rows stay when they are deleted. */
-function imageIds(database: string): Set<string> {
-  if (!existsSync(database)) return new Set();
-  const db = new DatabaseSync(database, { readOnly: true, timeout: 5000 });
-  try {
-    return new Set(db.prepare('select id from image_images').all().map((row) => row['id'] as string));
-  } catch {
-    // A run that crashed before its first migration has made no images.
-    return new Set();
-  } finally {
-    db.close();
+    if (tag.startsWith(`gantry/${name}/`)) await ignoring([404, 409], dockerRequest(DOCKER_SOCKET, 'DELETE', `/images/${encodeURIComponent(tag)}`, 60_000));
   }
 }
 

@@ -126,7 +126,7 @@ async function clear(name: string, data_dir: string): Promise<void> {
     process.kill(old.pid, 'SIGKILL');
     while (alive(old)) await sleep(10);
   }
-  await removeRemains(name, data_dir);
+  await removeRemains(name);
   rmSync(data_dir, { recursive: true, force: true, maxRetries: 3 });
 }
 

@@ -68,15 +68,15 @@ test('defect 2: an archive cannot give its image the name of another one', async
   const victim = await makeImage({ marker: 'victim' });
   await rig.driver.spawn(rig.spec(victim));
   const name = `gtc-victim-${process.pid}`;
-  await rig.engine.json('POST', `/images/${imageTag(victim.ref)}/tag`, { query: { repo: name, tag: 'latest' } });
+  await rig.engine.json('POST', `/images/${imageTag(rig.cloud, victim.ref)}/tag`, { query: { repo: name, tag: 'latest' } });
   try {
     const idOf = async (tag: string): Promise<string> => (await rig.engine.json<{ Id: string }>('GET', `/images/${tag}/json`)).Id;
     const good = await idOf(name);
-    const attack = await makeImage({ marker: 'attack', repo_tags: [`${name}:latest`, imageTag(victim.ref)] });
+    const attack = await makeImage({ marker: 'attack', repo_tags: [`${name}:latest`, imageTag(rig.cloud, victim.ref)] });
     const { id } = await spawn({}, attack);
     assert.match((await rig.inside(id, 'cat', '/etc/marker')).output, /attack/);
     assert.equal(await idOf(name), good);
-    assert.equal(await idOf(imageTag(victim.ref)), good);
+    assert.equal(await idOf(imageTag(rig.cloud, victim.ref)), good);
   } finally {
     await rig.engine.json('DELETE', `/images/${name}:latest`);
   }
@@ -95,7 +95,7 @@ test('defect 2: bytes other than the digest says are refused and leave nothing',
   const fake = await makeImage({ marker: 'fake' });
   const spec = rig.spec({ archive: fake.archive, ref: { ...real.ref, size: 0 } });
   await assert.rejects(rig.driver.spawn(spec), { code: 'compute.image-invalid', message: /not what its digest says/ });
-  await assert.rejects(rig.engine.json('GET', `/images/${imageTag(spec.image)}/json`), { status: 404 });
+  await assert.rejects(rig.engine.json('GET', `/images/${imageTag(rig.cloud, spec.image)}/json`), { status: 404 });
   assert.deepEqual(await rig.containersOf(spec.server_id), []);
   assert.equal(rig.plug.unplugs.includes(spec.server_id), true);
 });
@@ -209,7 +209,7 @@ test('defect 13: containers of others are neither listed nor found nor touched',
   const spec = rig.spec(image);
   const taken = `${rig.cloud}-${spec.server_id}`;
   const labels = { 'gantry.cloud': `${rig.cloud}x`, 'gantry.server': spec.server_id };
-  const foreign = await rig.engine.json<{ Id: string }>('POST', '/containers/create', { query: { name: taken }, body: { Image: imageTag(image.ref), Labels: labels } });
+  const foreign = await rig.engine.json<{ Id: string }>('POST', '/containers/create', { query: { name: taken }, body: { Image: imageTag(rig.cloud, image.ref), Labels: labels } });
   try {
     const listed = new Set((await rig.driver.list()).map((one) => one.container_id));
     assert.equal(listed.has(mine.report.container_id), true);

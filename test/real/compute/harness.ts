@@ -288,9 +288,9 @@ async function removeCloud(engine: Engine, cloud: string): Promise<void> {
 }
 
 async function removeImages(engine: Engine, id: string): Promise<void> {
-  const found = await engine.json<{ RepoTags: string[] | null }[]>('GET', '/images/json', { query: { filters: JSON.stringify({ reference: [`gantry/${id}`] }) } });
+  const found = await engine.json<{ RepoTags: string[] | null }[]>('GET', '/images/json', { query: { filters: JSON.stringify({ reference: [`gantry/*/${id}`] }) } });
   for (const tag of found.flatMap((one) => one.RepoTags ?? [])) {
-    if (tag.startsWith(`gantry/${id}:`)) await engine.json('DELETE', `/images/${tag}`, { query: { force: 1 } }).catch(() => {});
+    if (tag.includes(`/${id}:`)) await engine.json('DELETE', `/images/${tag}`, { query: { force: 1 } }).catch(() => {});
   }
 }
 

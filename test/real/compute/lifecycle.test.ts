@@ -77,7 +77,7 @@ test('an attempt that was cut off before the start is done anew', async () => {
   await rig.driver.spawn(rig.spec(image));
   const half = await rig.engine.json<{ Id: string }>('POST', '/containers/create', {
     query: { name: `${rig.cloud}-${spec.server_id}` },
-    body: { Image: `gantry/${image.ref.id}:${image.ref.digest.slice(0, 32)}`, Labels: { 'gantry.cloud': rig.cloud, 'gantry.server': spec.server_id } },
+    body: { Image: `gantry/${rig.cloud}/${image.ref.id}:${image.ref.digest.slice(0, 32)}`, Labels: { 'gantry.cloud': rig.cloud, 'gantry.server': spec.server_id } },
   });
   const report = await rig.driver.spawn(spec);
   assert.equal(report.power_state, 'running');

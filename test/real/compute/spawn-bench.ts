@@ -11,7 +11,7 @@ try {
   const image = await makeImage({ marker: 'bench' });
   const warm = rig.spec(image);
   await rig.driver.spawn(warm);
-  const tag = imageTag(image.ref);
+  const tag = imageTag(rig.cloud, image.ref);
   const times: Record<string, number[]> = {};
   const measure = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     const began = performance.now();

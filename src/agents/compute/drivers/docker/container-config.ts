@@ -23,16 +23,16 @@ export function containerName(cloud: string, serverId: string): string {
   return `${cloud}-${serverId}`;
 }
 
-/** The only name by which this node knows an image: no tenant's choice of words is in it. */
-export function imageTag(image: { id: string; digest: string }): string {
-  return `gantry/${image.id.toLowerCase()}:${image.digest.slice(0, 32)}`;
+/** The only name by which this node knows an image: no tenant's choice of words is in it, and no other cloud's image has it. */
+export function imageTag(cloud: string, image: { id: string; digest: string }): string {
+  return `gantry/${cloud}/${image.id.toLowerCase()}:${image.digest.slice(0, 32)}`;
 }
 
 /** Body of `POST /containers/create`. Throws a fault on values that no container can have. */
 export function containerConfig(spec: GuestSpec, cloud: string): object {
   return {
     Hostname: hostname(spec.hostname),
-    Image: imageTag(spec.image),
+    Image: imageTag(cloud, spec.image),
     Env: environment(spec.environment),
     ...(spec.command === null ? {} : { Cmd: spec.command }),
     OpenStdin: false,

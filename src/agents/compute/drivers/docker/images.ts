@@ -11,19 +11,19 @@ import { rewriteImageArchive } from './image-archive.ts';
 import { TarError } from './tar.ts';
 
 export interface Images {
-  /** After it, `imageTag(ref)` is on the node. Throws faults: `compute.image-invalid`, `compute.disk-full` … */
+  /** After it, `imageTag(cloud, ref)` is on the node. Throws faults: `compute.image-invalid`, `compute.disk-full` … */
   ensure(ref: ImageRef): Promise<void>;
 }
 
 const LOAD_SILENCE_MS = 15 * 60_000;
 const ARCHITECTURES: Record<string, string> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64' };
 
-export function createImages(engine: Engine, fetchImage: (ref: ImageRef) => Promise<Readable>, log: Log): Images {
+export function createImages(engine: Engine, cloud: string, fetchImage: (ref: ImageRef) => Promise<Readable>, log: Log): Images {
   const loading = new Map<string, Promise<void>>();
 
   async function ensure(ref: ImageRef): Promise<void> {
     checkRef(ref);
-    const tag = imageTag(ref);
+    const tag = imageTag(cloud, ref);
     let load = loading.get(tag);
     if (load === undefined) {
       load = present(engine, tag).then(async (there) => {

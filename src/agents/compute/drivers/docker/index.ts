@@ -53,7 +53,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
   const engine = options.engine ?? createEngine({ socket_path: options.socket_path ?? '/var/run/docker.sock' });
   const ctx: DriverContext = {
     engine, cloud, network, log, clock,
-    images: createImages(engine, (ref) => options.fetchImage(ref), log),
+    images: createImages(engine, options.cloud, (ref) => options.fetchImage(ref), log),
     links: createNetnsLinks(options.netns_dir ?? '/run/gantry/netns'),
     notes: createGuestNotes(join(options.state_dir, 'guests')),
   };
