@@ -96,8 +96,10 @@ async function serve(surface: Surface, route: Route | undefined, options: HttpSe
     } };
     version = versionOf(surface, request.raw);
     if (surface.microversions) reply.headers(versionHeaders(surface.microversions, version));
-    if (!route) throw notFound('api.no-such-path', 'The resource could not be found.');
     const params = request.params as Record<string, string>;
+    // The router takes `/things/` for a thing without a name.
+    const nameless = Object.entries(params).some(([name, value]) => name !== '*' && value === '');
+    if (!route || nameless) throw notFound('api.no-such-path', 'The resource could not be found.');
     const incoming = { raw: request.raw, params, url, base, ctx };
     send(reply, await dispatch(route, gate, incoming, version));
   } catch (error) {

@@ -127,6 +127,26 @@ test('hypervisors are searched and paged', async () => {
   assert.equal((await get('/os-hypervisors?colour=red')).status, 400);
 });
 
+test('up to 2.42 hosts show what is taken, and by whom', async () => {
+  const old = (path: string) => get(path, '2.42');
+  const id = await world.boot({ flavorRef: '2' });
+  const host = (await world.show(id))['OS-EXT-SRV-ATTR:host'];
+  const listed = (await old('/os-hosts?zone=nova')).json.hosts;
+  assert.deepEqual(listed.map(({ service }: any) => service), ['compute', 'compute']);
+  const rows = (await old(`/os-hosts/${host}`)).json.host.map((row: any) => row.resource);
+  assert.deepEqual(rows.map(({ project }: any) => project).slice(0, 3), ['(total)', '(used_now)', '(used_max)']);
+  assert.deepEqual(rows[3], { host, project: 'a'.repeat(32), cpu: 2, memory_mb: 256, disk_gb: 2 });
+  assert.deepEqual((await put(`/os-hosts/${host}`, { status: 'disable' }, '2.42')).json, { host, status: 'disabled' });
+  assert.deepEqual((await put(`/os-hosts/${host}`, { status: 'enable' }, '2.42')).json, { host, status: 'enabled' });
+  assert.equal((await put(`/os-hosts/${host}`, { maintenance_mode: 'enable' }, '2.42')).status, 501);
+  assert.equal((await put(`/os-hosts/${host}`, { status: 'perhaps' }, '2.42')).status, 400);
+  assert.equal((await old(`/os-hosts/${host}/reboot`)).status, 501);
+  assert.equal((await old('/os-hosts/nowhere')).status, 404);
+  assert.equal((await get('/os-hosts')).status, 404);
+  await world.call('DELETE', `/servers/${id}`);
+  await world.settled(id);
+});
+
 test('aggregates hold hosts and metadata', async () => {
   const made = await post('/os-aggregates', { aggregate: { name: 'fast' } });
   assert.equal(made.status, 200, made.text);

@@ -3,27 +3,23 @@ import { after, before, test } from 'node:test';
 import { ADMIN_TOKEN, callers, type ServedWorld, serveCompute } from '../../support/compute-world.ts';
 
 let world: ServedWorld;
+let real: string;
 before(async () => {
   world = await serveCompute({ nodes: 1 });
+  real = await world.boot();
 });
 after(() => world.close());
 
 const get = (path: string, options: { token?: string; version?: string } = {}) => world.call('GET', path, { token: ADMIN_TOKEN, ...options });
 const project = callers['member']!.project_id!;
 
-/** A server that ran between two instants. */
+/** A server that ran between two instants: otherwise a copy of a real one. */
 async function ran(id: string, project_id: string, launched_at: string, terminated_at: string | null): Promise<void> {
   const flavor = { id: '1', name: 'm1', vcpus: 2, ram_mb: 512, disk_gb: 10, ephemeral_gb: 5, swap_mb: 0, extra_specs: {} };
+  const ended = { terminated_at, deleted: terminated_at === null ? 0 : 1, vm_state: terminated_at === null ? 'active' : 'deleted' };
   await world.db.transaction(async (tx) => {
-    await tx
-      .insertInto('compute_servers')
-      .values({
-        id, name: `server ${id.slice(0, 1)}`, hostname: 'x', project_id, user_id: 'u', reservation_id: 'r', image_id: 'i', flavor_json: JSON.stringify(flavor), flavor_id: '1',
-        metadata_json: '{}', tags_json: '[]', nics_json: '[]', security_groups_json: '[]', disk_config: 'AUTO', config_drive: '', vm_state: terminated_at === null ? 'active' : 'deleted',
-        created_at: launched_at, updated_at: launched_at, launch_index: 0, vcpus: 2, ram_mb: 512, has_user_data: 0, power_state: 1, progress: 0, deleted: terminated_at === null ? 0 : 1,
-        launched_at, terminated_at,
-      })
-      .execute();
+    const model = await tx.selectFrom('compute_servers').selectAll().where('id', '=', real).executeTakeFirstOrThrow();
+    await tx.insertInto('compute_servers').values({ ...model, id, project_id, node_id: null, flavor_json: JSON.stringify(flavor), launched_at, ...ended }).execute();
   });
 }
 
@@ -59,6 +55,7 @@ test('usage is paged from 2.40 on, and only for those who may', async () => {
   assert.equal((await get(`/os-simple-tenant-usage?marker=nobody&${period}`)).status, 400);
   assert.equal((await get('/os-simple-tenant-usage?start=2020-01-02T00:00:00&end=2020-01-01T00:00:00')).status, 400);
   assert.equal((await get('/os-simple-tenant-usage?start=yesterday')).status, 400);
+  assert.equal((await get('/os-simple-tenant-usage/')).status, 404);
   assert.equal((await get('/os-simple-tenant-usage', { token: 'member' })).status, 403);
   assert.equal((await get(`/os-simple-tenant-usage/${project}?${period}`, { token: 'other' })).status, 403);
 });
@@ -77,6 +74,7 @@ test('versions are told without a token', async () => {
     assert.deepEqual([json.version.id, json.version.status, json.version.version], ['v2.1', 'CURRENT', '2.96']);
     assert.equal(json.version['media-types'][0].base, 'application/json');
   }
+  assert.equal((await read('/v2/')).json.version.links[0].href, `${world.http.url}/compute/v2/`);
   const { status, json } = await read('/servers');
   assert.equal(status, 300);
   assert.equal(json.choices[1].links[0].href, `${world.http.url}/compute/v2.1/servers`);

@@ -44,7 +44,7 @@ const view = ({ row, hosts }: Aggregate) => ({ ...briefView(row), hosts, metadat
 /** @throws Fault 400 */
 function idOf(call: { params: { aggregate_id: string } }): number {
   const { aggregate_id } = call.params;
-  if (!/^\d{1,9}$/.test(aggregate_id)) throw badRequest('compute.aggregate-id', `Invalid input received: id must be an integer`);
+  if (!/^-?\d{1,9}$/.test(aggregate_id)) throw badRequest('compute.aggregate-id', `Invalid input received: id must be an integer`);
   return Number(aggregate_id);
 }
 

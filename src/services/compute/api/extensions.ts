@@ -5,7 +5,7 @@ import { notFound } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { ANYBODY, computeRule } from './common.ts';
 
-/** Alias → name, of what this cloud serves. */
+/** Alias → name, of what this cloud serves, and of what has been removed from the API but not from its list. */
 const EXTENSIONS: Readonly<Record<string, string>> = {
   'OS-DCF': 'DiskConfig',
   'OS-EXT-AZ': 'ExtendedAvailabilityZone',
@@ -19,20 +19,32 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'OS-SRV-USG': 'ServerUsage',
   'os-access-ips': 'AccessIPs',
   'os-admin-actions': 'AdminActions',
+  'os-agents': 'Agents',
   'os-aggregates': 'Aggregates',
+  'os-attach-interfaces': 'AttachInterfaces',
   'os-availability-zone': 'AvailabilityZone',
+  'os-cells': 'Cells',
+  'os-certificates': 'Certificates',
+  'os-cloudpipe': 'Cloudpipe',
   'os-config-drive': 'ConfigDrive',
   'os-console-output': 'ConsoleOutput',
+  'os-consoles': 'Consoles',
+  'os-deferred-delete': 'DeferredDelete',
   'os-extended-hypervisors': 'ExtendedHypervisors',
   'os-extended-quotas': 'ExtendedQuotas',
   'os-extended-services': 'ExtendedServices',
   'os-extended-services-delete': 'ExtendedServicesDelete',
   'os-extended-status': 'ExtendedStatus',
+  'os-fixed-ips': 'FixedIPs',
   'os-flavor-access': 'FlavorAccess',
   'os-flavor-extra-specs': 'FlavorExtraSpecs',
   'os-flavor-manage': 'FlavorManage',
   'os-flavor-rxtx': 'FlavorRxtx',
   'os-flavor-swap': 'FlavorSwap',
+  'os-floating-ip-dns': 'FloatingIpDns',
+  'os-floating-ips-bulk': 'FloatingIpsBulk',
+  'os-fping': 'Fping',
+  'os-hosts': 'Hosts',
   'os-hypervisor-status': 'HypervisorStatus',
   'os-hypervisors': 'Hypervisors',
   'os-instance-actions': 'InstanceActions',
@@ -44,6 +56,8 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'os-personality': 'Personality',
   'os-quota-class-sets': 'QuotaClasses',
   'os-quota-sets': 'Quotas',
+  'os-security-group-default-rules': 'SecurityGroupDefaultRules',
+  'os-security-groups': 'SecurityGroups',
   'os-server-diagnostics': 'ServerDiagnostics',
   'os-server-group-quotas': 'ServerGroupQuotas',
   'os-server-groups': 'ServerGroups',
@@ -56,6 +70,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'os-used-limits-for-admin': 'UsedLimitsForAdmin',
   'os-user-data': 'UserData',
   'os-user-quotas': 'UserQuotas',
+  'os-virtual-interfaces': 'VirtualInterfaces',
 };
 
 const view = ([alias, name]: [string, string]) => ({

@@ -8,6 +8,7 @@ import { extensionEndpoints, extensionPolicies } from './extensions.ts';
 import { flavorAccessEndpoints, flavorAccessPolicies } from './flavor-access.ts';
 import { flavorExtraSpecEndpoints, flavorExtraSpecPolicies } from './flavor-extra-specs.ts';
 import { flavorEndpoints, flavorPolicies } from './flavors.ts';
+import { hostEndpoints, hostPolicies } from './hosts.ts';
 import { hypervisorEndpoints, hypervisorPolicies } from './hypervisors.ts';
 import { keypairEndpoints, keypairPolicies } from './keypairs.ts';
 import { limitEndpoints, limitPolicies } from './limits.ts';
@@ -29,6 +30,7 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...quotaClassSetEndpoints(deps),
   ...availabilityZoneEndpoints(deps),
   ...serviceEndpoints(deps),
+  ...hostEndpoints(deps),
   ...hypervisorEndpoints(deps),
   ...aggregateEndpoints(deps),
   ...simpleTenantUsageEndpoints(deps),
@@ -47,6 +49,7 @@ export const resourcePolicies: PolicyRule[] = [
   ...quotaClassSetPolicies,
   ...availabilityZonePolicies,
   ...servicePolicies,
+  ...hostPolicies,
   ...hypervisorPolicies,
   ...aggregatePolicies,
   ...simpleTenantUsagePolicies,

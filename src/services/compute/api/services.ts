@@ -101,7 +101,7 @@ function keyOf(version: number, id: string): string | number {
     if (!isUuidLike(id)) throw badRequest('compute.service-id', `Invalid uuid ${id}`);
     return id;
   }
-  if (!/^\d{1,9}$/.test(id)) throw badRequest('compute.service-id', 'Invalid input received: id must be an integer');
+  if (!/^-?\d{1,9}$/.test(id)) throw badRequest('compute.service-id', 'Invalid input received: id must be an integer');
   return Number(id);
 }
 

@@ -6,8 +6,8 @@ import { computeVersions } from '../versions.ts';
 
 const mediaTypes = (version: string) => [{ base: 'application/json', type: `application/vnd.openstack.compute+json;version=${version}` }];
 
-/** Nova lists v2.0 for clients that look for it; there is nothing behind it but v2.1. */
-const OLD = { id: 'v2.0', status: 'SUPPORTED', version: '', min_version: '', updated: '2011-01-21T11:33:21Z' };
+/** Nova lists v2.0 for clients that look for it; here it has a document only, and its calls are at v2.1. */
+const OLD = { id: 'v2.0', status: 'DEPRECATED', version: '', min_version: '', updated: '2011-01-21T11:33:21Z' };
 const CURRENT = {
   id: 'v2.1', status: 'CURRENT', version: formatVersion(computeVersions.max), min_version: formatVersion(computeVersions.min), updated: '2013-07-23T11:33:21Z',
 };
@@ -21,10 +21,15 @@ const list = (call: Pick<Call, 'base'>) => ({
   ],
 });
 
-function current(call: Pick<Call, 'base'>) {
-  const describedby = { rel: 'describedby', type: 'text/html', href: 'http://docs.openstack.org/' };
-  return { version: { ...CURRENT, links: [self(`${call.base}/v2.1/`), describedby], 'media-types': mediaTypes('2.1') } };
-}
+const describedby = { rel: 'describedby', type: 'text/html', href: 'http://docs.openstack.org/' };
+
+const current = (call: Pick<Call, 'base'>) => ({
+  version: { ...CURRENT, links: [self(`${call.base}/v2.1/`), describedby], 'media-types': mediaTypes('2.1') },
+});
+
+const old = (call: Pick<Call, 'base'>) => ({
+  version: { ...OLD, links: [self(`${call.base}/v2/`), describedby], 'media-types': mediaTypes('2') },
+});
 
 /** A path without a version: here are those that there are. */
 function choices(call: Pick<Call, 'base' | 'url' | 'ctx'>) {
@@ -48,6 +53,9 @@ export const versionsDocumentEndpoints = (): Endpoint[] => [
   ),
   ...['/v2.1', '/v2.1/'].map((path) =>
     endpoint({ id: `versions:show:${path}`, method: 'GET', path, summary: 'Show version 2.1', policy: 'public', status: 200, handler: current }),
+  ),
+  ...['/v2', '/v2/'].map((path) =>
+    endpoint({ id: `versions:show:${path}`, method: 'GET', path, summary: 'Show version 2.0', policy: 'public', status: 200, handler: old }),
   ),
   ...METHODS.map((method) =>
     endpoint({

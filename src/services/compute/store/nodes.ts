@@ -86,6 +86,19 @@ export async function flavorsOnNodes(db: Reader, node_ids: readonly string[]): P
   return rows.map((row) => ({ node_id: row.node_id!, flavor_json: row.flavor_json, servers: Number(row.servers), busy: Number(row.busy) }));
 }
 
+/** The same for one node, by project. */
+export async function flavorsOfProjects(db: Reader, node_id: string): Promise<{ project_id: string; flavor_json: string; servers: number }[]> {
+  const rows = await db
+    .selectFrom('compute_servers')
+    .select((eb) => ['project_id', 'flavor_json', eb.fn.countAll().as('servers')])
+    .where('node_id', '=', node_id)
+    .where('deleted', '=', 0)
+    .groupBy(['project_id', 'flavor_json'])
+    .orderBy('project_id')
+    .execute();
+  return rows.map((row) => ({ ...row, servers: Number(row.servers) }));
+}
+
 /** More servers than the nodes of one page run: a bound, not a page. */
 const MAX_SERVERS = 100_000;
 
