@@ -22,7 +22,7 @@ export interface Resource {
   update: TSchema;
 }
 
-export interface Handlers {
+interface Handlers {
   list(call: Call): Promise<Record<string, unknown>>;
   create(call: Call, body: unknown): Promise<object>;
   get(call: Call, id: string): Promise<object>;

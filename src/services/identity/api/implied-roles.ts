@@ -75,22 +75,26 @@ export function impliedRoleEndpoints(identity: Identity): Endpoint[] {
         return reply();
       },
     }),
-    endpoint({
-      id: 'identity:list_role_inference_rules', method: 'GET', path: '/v3/role_inferences', summary: 'List all implications', policy: 'identity:list_role_inference_rules',
-      reply: Type.Object({ role_inferences: Type.Array(Type.Object({ implies: Type.Array(Type.Object({ id: Type.String() })) })) }), status: 200,
-      async handler(call) {
-        const inferences = await listInferences(identity.db.read, identity.config.list_limit);
-        const rows = await findRoles(identity.db.read, [...new Set(inferences.flatMap((one) => [one.prior_role_id, one.implied_role_id]))]);
-        const byId = new Map(rows.map((row) => [row.id, row]));
-        const priors = [...new Set(inferences.map((one) => one.prior_role_id))];
-        return {
-          role_inferences: priors.map((prior) => ({
-            prior_role: brief(call, byId.get(prior) as RoleRow),
-            implies: inferences.filter((one) => one.prior_role_id === prior).map((one) => brief(call, byId.get(one.implied_role_id) as RoleRow)),
-          })),
-          ...linkTo(identity, call as Call, 'role_inferences'),
-        };
-      },
-    }),
+    inferenceEndpoint(identity, brief),
   ];
+}
+
+function inferenceEndpoint(identity: Identity, brief: (call: unknown, row: RoleRow) => { id: string }): Endpoint {
+  return endpoint({
+    id: 'identity:list_role_inference_rules', method: 'GET', path: '/v3/role_inferences', summary: 'List all implications', policy: 'identity:list_role_inference_rules',
+    reply: Type.Object({ role_inferences: Type.Array(Type.Object({ implies: Type.Array(Type.Object({ id: Type.String() })) })) }), status: 200,
+    async handler(call) {
+      const inferences = await listInferences(identity.db.read, identity.config.list_limit);
+      const rows = await findRoles(identity.db.read, [...new Set(inferences.flatMap((one) => [one.prior_role_id, one.implied_role_id]))]);
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      const priors = [...new Set(inferences.map((one) => one.prior_role_id))];
+      return {
+        role_inferences: priors.map((prior) => ({
+          prior_role: brief(call, byId.get(prior) as RoleRow),
+          implies: inferences.filter((one) => one.prior_role_id === prior).map((one) => brief(call, byId.get(one.implied_role_id) as RoleRow)),
+        })),
+        ...linkTo(identity, call as Call, 'role_inferences'),
+      };
+    },
+  });
 }

@@ -55,7 +55,7 @@ export function roleEndpoints(identity: Identity): Endpoint[] {
   // Roles of a domain have rules of their own, which are asked once it is known that this is one.
   const enforceDomain = async (call: unknown, name: string): Promise<void> => {
     const { role } = (await roleTarget(identity, (call as Call).params['role_id'] as string)) as { role?: { domain_id: string | null } };
-    if (role?.domain_id != null) (call as Call).enforce(`identity:${name}`, { role });
+    if (typeof role?.domain_id === 'string') (call as Call).enforce(`identity:${name}`, { role });
   };
   return [
     endpoint({
@@ -72,7 +72,7 @@ export function roleEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:create_role', method: 'POST', path: LIST, summary: 'Create a role', policy: 'identity:create_role', body: createBody, reply: entryReply('role'), status: 201,
       async handler(call) {
         const input = call.body.role as RoleInput & { name: string };
-        if (input.domain_id != null) call.enforce('identity:create_domain_role');
+        if (typeof input.domain_id === 'string') call.enforce('identity:create_domain_role');
         return one(await createRole(identity, input), call);
       },
     }),

@@ -14,5 +14,5 @@ export function bodyOf<T extends TSchema>(key: string, schema: T) {
   return Type.Object({ [key]: schema } as Record<string, T>, { additionalProperties: false });
 }
 
-export const tagString = Type.String({ minLength: 1, maxLength: 255, pattern: '^[^,/]*$' });
+const tagString = Type.String({ minLength: 1, maxLength: 255, pattern: '^[^,/]*$' });
 export const tagList = Type.Array(tagString, { maxItems: 80, uniqueItems: true });

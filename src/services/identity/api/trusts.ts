@@ -71,11 +71,6 @@ export function trustEndpoints(identity: Identity): Endpoint[] {
     return row;
   };
   const target = async (call: { params: { trust_id: string } }) => ({ trust: await usable(call.params.trust_id) });
-  const role = async (call: { params: { trust_id: string; role_id: string } }): Promise<RoleRow> => {
-    const found = (await rolesOfTrust(identity.db.read, (await usable(call.params.trust_id)).id)).find((one) => one.id === call.params.role_id);
-    if (found === undefined) throw noSuch('role', call.params.role_id);
-    return found;
-  };
   return [
     endpoint({
       // Which rule it is hangs on the query: any token gets this far.
@@ -113,6 +108,20 @@ export function trustEndpoints(identity: Identity): Endpoint[] {
         return reply();
       },
     }),
+    ...trustRoleEndpoints(identity, usable, target),
+  ];
+}
+
+type Find = (id: string) => Promise<TrustRow>;
+type TrustTarget = (call: { params: { trust_id: string } }) => Promise<Record<string, unknown>>;
+
+function trustRoleEndpoints(identity: Identity, usable: Find, target: TrustTarget): Endpoint[] {
+  const role = async (call: { params: { trust_id: string; role_id: string } }): Promise<RoleRow> => {
+    const found = (await rolesOfTrust(identity.db.read, (await usable(call.params.trust_id)).id)).find((one) => one.id === call.params.role_id);
+    if (found === undefined) throw noSuch('role', call.params.role_id);
+    return found;
+  };
+  return [
     endpoint({
       id: 'identity:list_roles_for_trust', method: 'GET', path: ROLES, summary: 'List the roles of a trust', policy: 'identity:list_roles_for_trust', target, reply: listReply('roles'), status: 200,
       async handler(call) {

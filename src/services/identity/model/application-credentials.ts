@@ -33,7 +33,7 @@ export async function createApplicationCredential(identity: Identity, auth: Auth
   const row: ApplicationCredentialRow = {
     id: hexId(), name: input.name, user_id: auth.user_id, project_id: auth.project_id, description: input.description ?? null,
     secret_hash: await hashSecret(secret, identity.config.password_cost), unrestricted: input.unrestricted === true ? 1 : 0,
-    expires_at: input.expires_at == null ? null : parseInstant('expires_at', input.expires_at, identity.clock), ruled: (input.access_rules ?? []).length > 0 ? 1 : 0,
+    expires_at: typeof input.expires_at === 'string' ? parseInstant('expires_at', input.expires_at, identity.clock) : null, ruled: (input.access_rules ?? []).length > 0 ? 1 : 0,
   };
   await change(identity, async (tx) => {
     const { max_application_credentials: limit } = identity.config;

@@ -10,7 +10,7 @@ import { verifySecret } from './passwords.ts';
 import type { Method, Scope } from './token-payload.ts';
 import { auditId, issueToken, validateToken, type ValidToken } from './tokens.ts';
 
-export interface Reference {
+interface Reference {
   id?: string;
   name?: string;
   domain?: { id?: string; name?: string };

@@ -26,7 +26,7 @@ export interface BootstrapOptions {
   services: readonly BootstrapService[];
 }
 
-export const DEFAULT_DOMAIN = 'default';
+const DEFAULT_DOMAIN = 'default';
 
 /** Makes domain, projects, roles, admin and catalog be there. Done again it heals them, and leaves the admin's password alone. */
 export async function bootstrap(identity: Identity, options: BootstrapOptions): Promise<void> {

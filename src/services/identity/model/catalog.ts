@@ -62,7 +62,7 @@ export function renderCatalog(rows: readonly CatalogRow[], caller: CatalogFor): 
   return [...services.values()];
 }
 
-const KEYS = ['public_url', 'project_id', 'tenant_id', 'user_id'];
+const KEYS = new Set(['public_url', 'project_id', 'tenant_id', 'user_id']);
 const PLACEHOLDER = /[$%]\(([^)]*)\)s/g;
 
 /** `$(name)s` and `%(name)s` filled in; undefined when a value isn't there. */
@@ -83,5 +83,5 @@ export function expandUrl(url: string, caller: CatalogFor): string | undefined {
 /** Whether every placeholder of a URL is one that can be filled in, and nothing is left half open. */
 export function isUrlTemplate(url: string): boolean {
   const names = [...url.matchAll(PLACEHOLDER)].map((match) => match[1] as string);
-  return names.every((name) => KEYS.includes(name)) && !/[$%]\(/.test(url.replaceAll(PLACEHOLDER, ''));
+  return names.every((name) => KEYS.has(name)) && !/[$%]\(/.test(url.replaceAll(PLACEHOLDER, ''));
 }

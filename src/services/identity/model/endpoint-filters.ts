@@ -46,7 +46,7 @@ export async function deleteEndpointGroup(identity: Identity, id: string): Promi
 }
 
 /** Faults: 404 unless both are there. */
-export async function assertPair(identity: Identity, way: Way, project_id: string, id: string): Promise<void> {
+async function assertPair(identity: Identity, way: Way, project_id: string, id: string): Promise<void> {
   const db = identity.db.read;
   if ((await findProject(db, project_id)) === undefined) throw noSuch('project', project_id);
   const found = way === 'endpoint' ? await findEndpoint(db, id) : await findEndpointGroup(db, id);

@@ -31,7 +31,7 @@ const MAX_DEPTH = 5;
 
 export async function createProject(identity: Identity, input: ProjectInput, domain_id: string): Promise<ProjectRow> {
   if (input.is_domain === true) {
-    if (input.parent_id != null) throw badRequest('identity.domain-not-root', 'only root projects are allowed to act as domains.');
+    if (typeof input.parent_id === 'string') throw badRequest('identity.domain-not-root', 'only root projects are allowed to act as domains.');
     return await createDomain(identity, input);
   }
   return await change(identity, async (tx) => {

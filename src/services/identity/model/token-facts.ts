@@ -97,7 +97,7 @@ async function rolesOf(identity: Identity, payload: TokenPayload, trust: TrustRo
 }
 
 /** Those of the trust, as long as the first trustor has them all. */
-export async function trustedRoles(identity: Identity, trust: TrustRow): Promise<AccessRole[] | undefined> {
+async function trustedRoles(identity: Identity, trust: TrustRow): Promise<AccessRole[] | undefined> {
   const db = identity.db.read;
   let first = trust;
   while (first.redelegated_trust_id !== null) {

@@ -30,7 +30,7 @@ export async function createTrust(identity: Identity, auth: Auth, input: TrustIn
   if (auth.user_id !== input.trustor_user_id) throw notAllowed('not-trustor', 'The authenticated user should match the trustor');
   if (typeof input.project_id !== 'string') throw badRequest('identity.trust-without-project', "Invalid input for field 'project_id': a trust is for one project");
   if ((input.roles ?? []).length === 0) throw notAllowed('trust-without-roles', 'At least one role should be specified');
-  const expires_at = input.expires_at == null ? null : parseInstant('expires_at', input.expires_at, identity.clock);
+  const expires_at = typeof input.expires_at === 'string' ? parseInstant('expires_at', input.expires_at, identity.clock) : null;
   const project_id = input.project_id;
   return await change(identity, async (tx) => {
     const parent = auth.trust_id === undefined ? undefined : await findTrust(tx, auth.trust_id);

@@ -54,7 +54,7 @@ export async function deleteApplicationCredentialsOf(db: Db, of: { user_id?: str
   return ids;
 }
 
-export type OfCredential<T> = T & { application_credential_id: string };
+type OfCredential<T> = T & { application_credential_id: string };
 
 export async function rolesOfApplicationCredentials(db: Db, ids: readonly string[]): Promise<OfCredential<Pick<RoleRow, 'id' | 'name' | 'domain_id'>>[]> {
   if (ids.length === 0) return [];

@@ -3,7 +3,7 @@ import type { Tables } from './tables.ts';
 
 type Db = Kysely<Tables>;
 
-export interface DomainContents {
+interface DomainContents {
   project_ids: string[];
   user_ids: string[];
   group_ids: string[];

@@ -17,11 +17,6 @@ export async function findProjectByName(db: Db, domain_id: string, name: string)
   return await db.selectFrom('identity_projects').selectAll().where('domain_id', '=', domain_id).where('name', '=', name).executeTakeFirst();
 }
 
-export async function findProjects(db: Db, ids: readonly string[]): Promise<ProjectRow[]> {
-  if (ids.length === 0) return [];
-  return await db.selectFrom('identity_projects').selectAll().where('id', 'in', ids).orderBy('name').orderBy('id').execute();
-}
-
 export interface TagFilter {
   all: readonly string[];
   any: readonly string[];

@@ -40,7 +40,7 @@ const ancestorsOf = (project_id: string) => sql`
     union all select p.id, p.parent_id from identity_projects p join lineage l on p.id = l.parent_id)
   select l.id from lineage l where l.id != ${project_id}`;
 
-export interface Below {
+interface Below {
   /** Whose inherited assignment it is: a project or a domain. */
   root: string;
   project_id: string;
