@@ -6,7 +6,6 @@ export interface HostView {
   zone: string;
   /** Connected, not disabled, not forced down. */
   usable: boolean;
-  servers: number;
   /** Servers that are being made there right now. */
   building: number;
 }
@@ -63,7 +62,7 @@ function weigh(host: HostView, freeShare: number, request: ScheduleRequest): num
   const { group } = request;
   const members = group?.members.get(host.node_id) ?? 0;
   const pull = group?.policy === 'soft-affinity' ? 10 * members : group?.policy === 'soft-anti-affinity' ? -10 * members : 0;
-  return freeShare - 0.02 * host.building - 0.001 * host.servers + pull;
+  return freeShare - 0.02 * host.building + pull;
 }
 
 function tieBreak(server_id: string, node_id: string): number {

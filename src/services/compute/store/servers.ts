@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Updateable } from 'kysely';
-import { escapeLike, page, findMarker, where, type Filter, type Page, type SortKey } from '../../../kernel/db/list-query.ts';
+import { page, findMarker, where, type Filter, type Page, type SortKey } from '../../../kernel/db/list-query.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from './tables.ts';
 
 type Reader = Kysely<ComputeTables>;
@@ -169,22 +169,22 @@ export function containsFilter(column: string, text: string): Filter {
   return { column, op: 'contains', value: text };
 }
 
-export { escapeLike };
-
 /** The servers that a node has to run, and those being made there. */
 export async function serversOfNode(db: Reader, node_id: string): Promise<ServerRow[]> {
   return await db.selectFrom('compute_servers').selectAll().where('node_id', '=', node_id).where('deleted', '=', 0).orderBy('id').execute();
 }
 
-export async function countOnNodes(db: Reader): Promise<Map<string, { servers: number; building: number }>> {
+/** How many servers are being made on each node. */
+export async function buildingOnNodes(db: Reader): Promise<Map<string, number>> {
   const rows = await db
     .selectFrom('compute_servers')
-    .select((eb) => ['node_id', eb.fn.countAll().as('servers'), sql<number>`sum(case when vm_state = 'building' then 1 else 0 end)`.as('building')])
+    .select((eb) => ['node_id', eb.fn.countAll().as('n')])
     .where('deleted', '=', 0)
+    .where('task_state', 'in', ['networking', 'spawning'])
     .where('node_id', 'is not', null)
     .groupBy('node_id')
     .execute();
-  return new Map(rows.map((row) => [row.node_id!, { servers: Number(row.servers), building: Number(row.building) }]));
+  return new Map(rows.map((row) => [row.node_id!, Number(row.n)]));
 }
 
 /** Living servers that are in the middle of something, oldest change first. */
@@ -197,11 +197,4 @@ export async function busyServers(db: Reader, limit: number): Promise<ServerRow[
     .orderBy('updated_at')
     .limit(limit)
     .execute();
-}
-
-/** Which of these servers live. */
-export async function livingAmong(db: Reader, ids: readonly string[]): Promise<Set<string>> {
-  if (ids.length === 0) return new Set();
-  const rows = await db.selectFrom('compute_servers').select('id').where('id', 'in', ids).where('deleted', '=', 0).execute();
-  return new Set(rows.map(({ id }) => id));
 }

@@ -8,7 +8,7 @@ import { zonesOfHosts } from '../model/availability-zones.ts';
 import type { Placement } from '../model/server-placement.ts';
 import { listNodes } from '../store/nodes.ts';
 import { findGroup, membersOf } from '../store/server-groups.ts';
-import { countOnNodes, findServers } from '../store/servers.ts';
+import { buildingOnNodes, findServers } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
 import type { TaskDeps } from './task-deps.ts';
 
@@ -48,14 +48,13 @@ const freeRoom = (candidate: Candidate): { node_id: string; free_ram_mb: number 
 
 async function viewHosts(deps: TaskDeps): Promise<HostView[]> {
   const db = deps.db.read as Kysely<ComputeTables>;
-  const [nodes, zones, counts] = await Promise.all([listNodes(db), zonesOfHosts(deps), countOnNodes(db)]);
+  const [nodes, zones, counts] = await Promise.all([listNodes(db), zonesOfHosts(deps), buildingOnNodes(db)]);
   return nodes.map((node) => ({
     node_id: node.id,
     host: node.host,
     zone: zones.get(node.host) ?? deps.config.default_availability_zone,
     usable: node.disabled === 0 && node.forced_down === 0 && deps.nodes.isConnected(node.id),
-    servers: counts.get(node.id)?.servers ?? 0,
-    building: counts.get(node.id)?.building ?? 0,
+    building: counts.get(node.id) ?? 0,
   }));
 }
 
