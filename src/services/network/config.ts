@@ -15,6 +15,8 @@ export const NetworkSection = Type.Object(
     quota_port: quota(500, 'Ports'),
     quota_security_group: quota(10, 'Security groups'),
     quota_security_group_rule: quota(100, 'Security group rules'),
+    quota_router: quota(10, 'Routers'),
+    quota_floatingip: quota(50, 'Floating IPs'),
   },
   { additionalProperties: false },
 );

@@ -9,10 +9,12 @@ import type { IdentityClient } from '../identity/client.ts';
 import { agentEndpoints } from './api/agents.ts';
 import { availabilityZoneEndpoints } from './api/availability-zones.ts';
 import { extensionEndpoints } from './api/extensions.ts';
+import { floatingIpEndpoints } from './api/floating-ips.ts';
 import { networkIpAvailabilityEndpoints } from './api/network-ip-availabilities.ts';
 import { networkEndpoints } from './api/networks.ts';
 import { portEndpoints } from './api/ports.ts';
 import { quotaEndpoints } from './api/quotas.ts';
+import { routerEndpoints } from './api/routers.ts';
 import { securityGroupRuleEndpoints } from './api/security-group-rules.ts';
 import { securityGroupEndpoints } from './api/security-groups.ts';
 import { serviceProviderEndpoints } from './api/service-providers.ts';
@@ -24,6 +26,8 @@ import type { NetworkConfig } from './config.ts';
 import { formatFault, invalid } from './faults.ts';
 import { acceptReport, desiredState, serverSlice } from './jobs/desired-state.ts';
 import { forgetProject, forgetProjects } from './jobs/forget-projects.ts';
+import { placeRoutersJob } from './jobs/place-routers.ts';
+import { acceptFloatingIps, withRouters } from './jobs/router-state.ts';
 import type { NetworkEnvironment, Nodes } from './model/environment.ts';
 import { policies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
@@ -76,12 +80,12 @@ function declare(env: NetworkEnvironment, identity: NetworkDependencies['identit
     formatFault,
     invalid,
     tasks: [],
-    jobs: [forgetProjects(env, identity)],
+    jobs: [forgetProjects(env, identity), placeRoutersJob(env)],
     migrations,
     endpoints: [
       ...versionEndpoints(), ...extensionEndpoints(), ...networkEndpoints(env), ...subnetEndpoints(env), ...portEndpoints(env), ...securityGroupEndpoints(env),
       ...securityGroupRuleEndpoints(env), ...quotaEndpoints(env), ...agentEndpoints(env), ...availabilityZoneEndpoints(env), ...tagEndpoints(env),
-      ...serviceProviderEndpoints(), ...networkIpAvailabilityEndpoints(env),
+      ...routerEndpoints(env), ...floatingIpEndpoints(env), ...serviceProviderEndpoints(), ...networkIpAvailabilityEndpoints(env),
     ],
   };
 }
@@ -101,7 +105,10 @@ function createClient(env: NetworkEnvironment, listeners: ((server_id: string) =
 
 function createNodeHandlers(env: NetworkEnvironment): NetworkService['nodeHandlers'] {
   return {
-    [networkMethods.desired]: (node) => desiredState(env, node.id),
-    [networkMethods.report]: (node, parameters: { ports: PortReport[] }) => acceptReport(env, node.id, parameters.ports),
+    [networkMethods.desired]: async (node) => withRouters(env, node.id, await desiredState(env, node.id)),
+    [networkMethods.report]: async (node, parameters: { ports: PortReport[] }) => {
+      await acceptReport(env, node.id, parameters.ports);
+      await acceptFloatingIps(env, node.id, parameters.ports);
+    },
   };
 }

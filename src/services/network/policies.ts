@@ -96,6 +96,26 @@ const securityGroups: PolicyRule[] = [
   rule('delete_security_group_rule', or(ADMIN, SG_MEMBER)),
 ];
 
+const routers: PolicyRule[] = [
+  ...each(['create_router', 'create_router:external_gateway_info', 'create_router:external_gateway_info:network_id', 'create_router:tags'], or(ADMIN, MEMBER)),
+  ...each(['create_router:external_gateway_info:enable_snat', 'create_router:external_gateway_info:external_fixed_ips'], ADMIN),
+  ...each(['get_router', 'get_router:tags'], or(ADMIN, READER)),
+  ...each(['get_router:ha', 'get_router:distributed'], ADMIN),
+  ...each(['update_router', 'update_router:external_gateway_info', 'update_router:external_gateway_info:network_id', 'update_router:tags'], or(ADMIN, MEMBER)),
+  ...each(['update_router:external_gateway_info:enable_snat', 'update_router:external_gateway_info:external_fixed_ips'], ADMIN),
+  ...each(['delete_router', 'delete_router:tags'], or(ADMIN, MEMBER)),
+  ...['add_router_interface', 'remove_router_interface'].map((name): PolicyRule => ({
+    name, default: or(ADMIN, MEMBER), description: name.startsWith('add') ? 'Connect a router to a subnet.' : 'Disconnect a router from a subnet.', scope: ['project'],
+    operations: [{ method: 'PUT', path: `/networking/v2.0/routers/{id}/${name}` }],
+  })),
+];
+
+const floatingIps: PolicyRule[] = [
+  ...each(['create_floatingip', 'update_floatingip', 'delete_floatingip', 'create_floatingip:tags', 'update_floatingip:tags', 'delete_floatingip:tags'], or(ADMIN, MEMBER)),
+  rule('create_floatingip:floating_ip_address', or(ADMIN, MANAGER)),
+  ...each(['get_floatingip', 'get_floatingip:tags'], or(ADMIN, READER)),
+];
+
 const others: PolicyRule[] = [
   rule('get_quota', or(ADMIN, MANAGER)),
   ...each(['update_quota', 'delete_quota', 'get_agent', 'update_agent', 'delete_agent'], ADMIN),
@@ -103,4 +123,4 @@ const others: PolicyRule[] = [
   ...each(['get_availability_zone', 'get_service_provider'], or(ADMIN, 'role:reader')),
 ];
 
-export const policies: PolicyRule[] = [...helpers, ...networks, ...subnets, ...ports, ...securityGroups, ...others];
+export const policies: PolicyRule[] = [...helpers, ...networks, ...subnets, ...ports, ...securityGroups, ...routers, ...floatingIps, ...others];

@@ -152,7 +152,7 @@ describe('quotas', () => {
     assert.deepEqual(fault(made.find((response) => response.status !== 201)!), { status: 409, type: 'OverQuota', message: "Quota exceeded for resources: ['security_group']." });
     const details = await net.call('GET', `/v2.0/quotas/${DEMO}/details.json`);
     assert.deepEqual(details.json.quota.security_group, { limit: 3, used: 3, reserved: 0 });
-    assert.match(fault(await net.call('PUT', `/v2.0/quotas/${DEMO}`, { quota: { security_group: 1 } }, 'admin')).message, /must be greater than or equal to already used 3/);
+    assert.match(fault(await net.call('PUT', `/v2.0/quotas/${DEMO}`, { quota: { security_group: 1, check_limit: true } }, 'admin')).message, /must be greater than or equal to already used 3/);
     assert.equal((await net.call('DELETE', `/v2.0/quotas/${DEMO}`, undefined, 'admin')).status, 204);
     assert.equal((await net.call('GET', `/v2.0/quotas/${DEMO}`)).json.quota.security_group, 10);
     assert.equal((await net.call('GET', `/v2.0/quotas/${ADMIN}`)).status, 403);

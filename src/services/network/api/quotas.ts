@@ -67,14 +67,14 @@ async function listAll(env: NetworkEnvironment): Promise<({ project_id: string; 
 function updateEndpoint(env: NetworkEnvironment): Endpoint {
   return endpoint({
     id: 'quotas:update', method: 'PUT', path: '/v2.0/quotas/{project_id}', summary: 'Change the quotas of a project', policy: 'update_quota',
-    target: (call) => ({ project_id: call.params.project_id }), body: Type.Object({ quota: Type.Optional(Type.Unknown({ description: `Attributes: ${quotaResources.join(', ')}, force.` })) }), reply: quota, status: 200,
+    target: (call) => ({ project_id: call.params.project_id }), body: Type.Object({ quota: Type.Optional(Type.Unknown({ description: `Attributes: ${quotaResources.join(', ')}; check_limit: refuse what is less than in use.` })) }), reply: quota, status: 200,
     handler: async (call) => {
       const { project_id } = call.params;
-      const { limits, force } = readLimits(call.body);
+      const { limits, checked } = readLimits(call.body);
       await env.db.transaction(async (tx) => {
         await lockQuotas(tx, project_id);
         for (const [resource, value] of limits) {
-          const used = force || value < 0 ? 0 : await countUsage(tx, project_id, resource);
+          const used = checked ? await countUsage(tx, project_id, resource) : 0;
           if (used > value && value >= 0) throw plainBadRequest(`Quota limit ${value} for ${resource} must be greater than or equal to already used ${used}`);
           await setQuota(tx, { project_id, resource, value });
         }
@@ -84,12 +84,13 @@ function updateEndpoint(env: NetworkEnvironment): Endpoint {
   });
 }
 
-function readLimits(body: unknown): { limits: [QuotaResource, number][]; force: boolean } {
-  const { force, check_limit: _always, tenant_id: _tenant, project_id: _project, ...asked } = itemOf(body, 'quota');
+/** `check_limit` refuses a limit below what is in use; `force`, its opposite, is how things are without it. */
+function readLimits(body: unknown): { limits: [QuotaResource, number][]; checked: boolean } {
+  const { force: _force, check_limit, tenant_id: _tenant, project_id: _project, ...asked } = itemOf(body, 'quota');
   const unknown = Object.keys(asked).filter((name) => !quotaResources.includes(name as QuotaResource));
   if (unknown.length > 0) throw plainBadRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`);
   const limits = Object.entries(asked).map(([name, value]): [QuotaResource, number] => [name as QuotaResource, limit(value, name)]);
-  return { limits, force: force !== undefined && boolean(force, 'force') };
+  return { limits, checked: check_limit !== undefined && boolean(check_limit, 'check_limit') };
 }
 
 function deleteEndpoint(env: NetworkEnvironment): Endpoint {

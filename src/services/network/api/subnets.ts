@@ -39,9 +39,10 @@ async function views(env: NetworkEnvironment, rows: readonly SubnetRow[]): Promi
 
 export function subnetEndpoints(env: NetworkEnvironment): Endpoint[] {
   const resource: Resource<Row> = {
-    name: 'subnet', collection: 'subnets', path: 'subnets', table: 'network_subnets', attributes: subnetAttributes,
+    name: 'subnet', collection: 'subnets', path: 'subnets', table: 'network_subnets', attributes: subnetAttributes, filters: ['shared'],
     async list(call: Call, list) {
-      const { rows, more } = await listSubnets(env.db.read, visibleProject(call), list);
+      const shared = list.special['shared']?.at(-1);
+      const { rows, more } = await listSubnets(env.db.read, visibleProject(call), list, shared === undefined ? undefined : boolean(shared, 'shared'));
       const items = (await views(env, rows)).map((view) => reveal(call, resource, view, list.fields));
       return { items, first: rows[0]?.id, last: rows.at(-1)?.id, more };
     },

@@ -4,8 +4,10 @@ import { invalidInput, tagNotFound, tagResourceNotFound } from '../faults.ts';
 import type { NetworkEnvironment } from '../model/environment.ts';
 import { changeTags, type TagChange, type TaggedTable } from '../model/tags.ts';
 import { show } from '../model/validate.ts';
+import { findFloatingIp } from '../store/floating-ips.ts';
 import { findNetwork } from '../store/networks.ts';
 import { findSeenPort } from '../store/ports.ts';
+import { findRouter } from '../store/routers.ts';
 import { findSecurityGroup } from '../store/security-groups.ts';
 import { findSeenSubnet } from '../store/subnets.ts';
 import { tagsOf } from '../store/tags.ts';
@@ -31,6 +33,8 @@ function tagged(env: NetworkEnvironment): Tagged[] {
       target: async (id) => ifThere(await findSeenSubnet(db, id), (row) => ({ project_id: row.project_id, 'network:project_id': row.network_project_id, shared: row.network_shared === 1 })),
     },
     { name: 'port', path: 'ports', table: 'network_ports', target: async (id) => ifThere(await findSeenPort(db, id), (row) => ({ project_id: row.project_id, 'network:project_id': row.network_project_id })) },
+    { name: 'router', path: 'routers', table: 'network_routers', target: async (id) => ifThere(await findRouter(db, id), (row) => ({ project_id: row.project_id })) },
+    { name: 'floatingip', path: 'floatingips', table: 'network_floating_ips', target: async (id) => ifThere(await findFloatingIp(db, id), (row) => ({ project_id: row.project_id })) },
     { name: 'security_group', path: 'security-groups', table: 'network_security_groups', target: async (id) => ifThere(await findSecurityGroup(db, id), (row) => ({ project_id: row.project_id })) },
   ];
 }

@@ -11,6 +11,7 @@ import type { PortRow, SubnetRow, Tx } from '../store/tables.ts';
 import { addTags } from '../store/tags.ts';
 import { eui64, parsePrefix } from './address.ts';
 import { instant, nodesChanged, serversChanged, type NetworkEnvironment } from './environment.ts';
+import { disassociatePort } from './floating-ip-links.ts';
 import { planAddressChange, planAddresses, takeAddresses, type FixedIp } from './ipam.ts';
 import { bit } from './networks.ts';
 import { takeQuota } from './quotas.ts';
@@ -44,6 +45,8 @@ export interface NewPort {
 /** Whose groups a port may be in: those of its project; an administrator's may be in any. */
 export interface PortCaller {
   any_group: boolean;
+  /** Networking's own ports count for no quota. */
+  unlimited?: boolean;
 }
 
 const MAC_TRIES = 10;
@@ -52,7 +55,7 @@ const MAC_TRIES = 10;
 export async function createPort(env: NetworkEnvironment, tx: Tx, wanted: NewPort, caller: PortCaller): Promise<PortRow> {
   const network = await findNetwork(tx, wanted.network_id);
   if (network === undefined) throw networkNotFound(wanted.network_id);
-  await takeQuota(env, tx, wanted.project_id, { port: 1 });
+  if (caller.unlimited !== true) await takeQuota(env, tx, wanted.project_id, { port: 1 });
   const security = wanted.port_security_enabled ?? network.port_security_enabled === 1;
   const groups = await chooseGroups(env, tx, wanted, security, caller);
   if (!security && (wanted.allowed_address_pairs?.length ?? 0) > 0) throw addressPairNeedsSecurity();
@@ -174,7 +177,7 @@ export async function updatePort(env: NetworkEnvironment, tx: Tx, id: string, ch
   }
   checkSecurity(row, change);
   const groupsBefore = JSON.parse(before.security_groups) as string[];
-  const groups = await changeGroups(env, tx, row, change, groupsBefore, caller);
+  const groups = await changeGroups(tx, row, change, groupsBefore, caller);
   row.security_groups = JSON.stringify(groups);
   await changeAddresses(tx, row, before, change.fixed_ips);
   if (row.host_id === '') Object.assign(row, { node_id: null, status: 'DOWN', plugged: 0 });
@@ -217,10 +220,9 @@ function checkSecurity(row: PortRow, change: PortChange): void {
   if (change.security_groups === undefined && row.security_groups !== '[]') throw portHasSecurityGroup();
 }
 
-async function changeGroups(env: NetworkEnvironment, tx: Tx, row: PortRow, change: PortChange, before: string[], caller: PortCaller): Promise<string[]> {
-  const enabled = change.port_security_enabled === true && change.security_groups === undefined && before.length === 0 && !row.device_owner.startsWith('network:');
-  if (change.security_groups === undefined && !enabled) return before;
-  const groups = enabled ? [await ensureDefaultGroup(env, tx, row.project_id)] : await checkGroups(tx, row.project_id, change.security_groups ?? [], caller);
+async function changeGroups(tx: Tx, row: PortRow, change: PortChange, before: string[], caller: PortCaller): Promise<string[]> {
+  if (change.security_groups === undefined) return before;
+  const groups = await checkGroups(tx, row.project_id, change.security_groups, caller);
   await setPortGroups(tx, row.id, groups);
   return groups;
 }
@@ -254,6 +256,7 @@ export async function deletePort(env: NetworkEnvironment, tx: Tx, id: string, st
   const groups = JSON.parse(row.security_groups) as string[];
   const watching = await nodesWatchingGroups(tx, groups);
   const peers = row.node_id === null ? [] : await nodesOfNetworks(tx, [row.network_id]);
+  await disassociatePort(env, tx, id);
   await deletePortRows(tx, [id]);
   await nodesChanged(env, tx, [row.node_id, ...peers, ...watching]);
   serversChanged(env, tx, [row.device_id]);

@@ -16,6 +16,8 @@ export function defaultQuotas(config: NetworkConfig): Quotas {
     port: config.quota_port,
     security_group: config.quota_security_group,
     security_group_rule: config.quota_security_group_rule,
+    router: config.quota_router,
+    floatingip: config.quota_floatingip,
   };
 }
 

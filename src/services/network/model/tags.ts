@@ -7,7 +7,7 @@ import { patchPort } from './ports.ts';
 
 export const MAX_TAGS = 50;
 
-export type TaggedTable = 'network_networks' | 'network_subnets' | 'network_ports' | 'network_security_groups';
+export type TaggedTable = 'network_networks' | 'network_subnets' | 'network_ports' | 'network_security_groups' | 'network_routers' | 'network_floating_ips';
 
 /** One tag more, all tags replaced, one less, or none: counts a revision when anything differs. */
 export type TagChange = { add: string } | { replace: string[] } | { remove: string } | { clear: true };

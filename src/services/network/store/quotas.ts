@@ -10,6 +10,8 @@ export const QUOTA_TABLES = {
   port: 'network_ports',
   security_group: 'network_security_groups',
   security_group_rule: 'network_security_group_rules',
+  router: 'network_routers',
+  floatingip: 'network_floating_ips',
 } as const;
 
 export type QuotaResource = keyof typeof QUOTA_TABLES;

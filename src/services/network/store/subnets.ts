@@ -41,7 +41,7 @@ export async function subnetIdsOfNetworks(db: Db, network_ids: readonly string[]
 }
 
 /** @param project those that this project may see, which external networks alone do not open; undefined: all. */
-export function listSubnets(db: Db, project: string | undefined, request: ListRequest): Promise<Page<SubnetRow>> {
+export function listSubnets(db: Db, project: string | undefined, request: ListRequest, shared?: boolean): Promise<Page<SubnetRow>> {
   let query = db.selectFrom('network_subnets').selectAll('network_subnets');
   if (project !== undefined) {
     query = query.where('id', 'in', (eb) =>
@@ -49,6 +49,7 @@ export function listSubnets(db: Db, project: string | undefined, request: ListRe
         .union(eb.selectFrom('network_subnets').select('id').where('network_id', 'in', (own) => own.selectFrom('network_networks').select('id').where('project_id', '=', project)))
         .union(eb.selectFrom('network_subnets').select('id').where('network_id', 'in', (all) => all.selectFrom('network_networks').select('id').where('shared', '=', 1))));
   }
+  if (shared !== undefined) query = query.where('network_id', 'in', (eb) => eb.selectFrom('network_networks').select('id').where('shared', '=', shared ? 1 : 0));
   return listPage(query, 'network_subnets', request, subnetNotFound);
 }
 

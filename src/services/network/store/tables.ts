@@ -143,7 +143,41 @@ export interface AgentRow {
   description: string | null;
 }
 
+export interface RouterRow extends StandardRow {
+  admin_state_up: Bit;
+  enable_snat: Bit;
+  gw_port_id: string | null;
+  /** The node that it lives on; null until there is one. */
+  node_id: string | null;
+  /** That node's name; empty without one. */
+  host_id: string;
+  routes: string;
+  availability_zone_hints: string;
+}
+
+/** What makes a port a leg of a router: its own device_id and owner are a user's to write. */
+export interface RouterPortRow {
+  port_id: string;
+  router_id: string;
+  port_type: 'network:router_interface' | 'network:router_gateway';
+}
+
+export interface FloatingIpRow extends Omit<StandardRow, 'name'> {
+  floating_network_id: string;
+  floating_ip_address: string;
+  /** The port that holds the address on the external network. */
+  floating_port_id: string;
+  fixed_port_id: string | null;
+  fixed_ip_address: string | null;
+  router_id: string | null;
+  /** ACTIVE once the router's node says that it translates. */
+  status: 'ACTIVE' | 'DOWN' | 'ERROR';
+}
+
 export interface NetworkTables {
+  network_routers: RouterRow;
+  network_router_ports: RouterPortRow;
+  network_floating_ips: FloatingIpRow;
   network_agents: AgentRow;
   network_networks: NetworkRow;
   network_subnets: SubnetRow;

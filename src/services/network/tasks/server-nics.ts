@@ -9,6 +9,7 @@ import { createPort, deletePort, patchPort } from '../model/ports.ts';
 import { effectiveQuotas } from '../model/quotas.ts';
 import { ensureDefaultGroup } from '../model/security-groups.ts';
 import { addressHolder } from '../store/addresses.ts';
+import { floatingIpsOfPorts } from '../store/floating-ips.ts';
 import { findNetwork, findNetworks, ownOrSharedNetworks } from '../store/networks.ts';
 import { findPorts, lockPort, portsOfDevices } from '../store/ports.ts';
 import { countUsage } from '../store/quotas.ts';
@@ -179,7 +180,7 @@ export async function releaseNics(env: NetworkEnvironment, server_id: string): P
   });
 }
 
-/** See `NetworkClient.nicsOf`: four queries for any number of servers. */
+/** See `NetworkClient.nicsOf`: five queries for any number of servers. */
 export async function nicsOf(env: NetworkEnvironment, server_ids: readonly string[]): Promise<Map<string, ServerNic[]>> {
   const db = env.db.read;
   const ports = await portsOfDevices(db, server_ids);
@@ -188,6 +189,7 @@ export async function nicsOf(env: NetworkEnvironment, server_ids: readonly strin
   const networks = new Map((await findNetworks(db, ports.map((port) => port.network_id))).map((row) => [row.id, row]));
   const subnets = new Map((await findSubnets(db, addresses.flat().map((ip) => ip.subnet_id))).map((row) => [row.id, shapeSubnet(row)]));
   const groups = new Map((await findSecurityGroups(db, groupIds.flat())).map((row) => [row.id, { id: row.id, name: row.name }]));
+  const floating = Map.groupBy(await floatingIpsOfPorts(db, ports.map((port) => port.id)), (one) => one.fixed_port_id!);
   const out = new Map<string, ServerNic[]>();
   for (const [at, port] of ports.entries()) {
     const network = networks.get(port.network_id);
@@ -200,7 +202,7 @@ export async function nicsOf(env: NetworkEnvironment, server_ids: readonly strin
       status: port.status,
       made_for_server: port.made_for_server === 1,
       fixed_ips: addresses[at]!.flatMap((ip) => (subnets.has(ip.subnet_id) ? [{ ip_address: ip.ip_address, ...subnets.get(ip.subnet_id)! }] : [])),
-      floating_ips: [],
+      floating_ips: (floating.get(port.id) ?? []).map((one) => ({ ip_address: one.floating_ip_address, fixed_ip_address: one.fixed_ip_address! })),
       security_groups: groupIds[at]!.flatMap((id) => groups.get(id) ?? []),
       tag: port.nic_tag,
     };
