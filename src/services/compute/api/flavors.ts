@@ -57,7 +57,7 @@ const SORT_KEYS = {
   id: 'created_at', is_public: 'is_public', memory_mb: 'ram_mb', name: 'name', root_gb: 'disk_gb', rxtx_factor: 'rxtx_factor',
   swap: 'swap_mb', updated_at: 'updated_at', vcpu_weight: 'id', vcpus: 'vcpus',
 } as const;
-const NULLABLE: readonly string[] = ['description', 'updated_at'];
+const NULLABLE: ReadonlySet<string> = new Set(['description', 'updated_at']);
 
 const listQuery = Type.Object({
   ...pagingQuery,
@@ -118,7 +118,7 @@ async function select(deps: ComputeDeps, call: ListCall): Promise<{ rows: Flavor
     project_id: call.auth.project_id,
     min_ram_mb: integerFilter('minRam', query.minRam),
     min_disk_gb: integerFilter('minDisk', query.minDisk),
-    sort: [{ column, direction: query.sort_dir ?? 'asc', nullable: NULLABLE.includes(column) }],
+    sort: [{ column, direction: query.sort_dir ?? 'asc', nullable: NULLABLE.has(column) }],
     marker: query.marker,
     limit: pageLimit(deps.config, query.limit),
   });
