@@ -75,6 +75,36 @@ export interface PeerWiring {
   ports: { network_id: string; mac_address: string; ip_addresses: string[] }[];
 }
 
+/** One port of a router: an interface on a tenant's network, or its gateway to an external one. */
+export interface RouterLegWiring {
+  port_id: string;
+  network_id: string;
+  mac_address: string;
+  mtu: number;
+  admin_state_up: boolean;
+  fixed_ips: FixedIpWiring[];
+  is_gateway: boolean;
+}
+
+/** A router that lives on this node. */
+export interface RouterWiring {
+  router_id: string;
+  /** False: nothing passes. */
+  admin_state_up: boolean;
+  legs: RouterLegWiring[];
+  /** Whether what leaves by the gateway without a floating IP bears the router's own address. */
+  enable_snat: boolean;
+  /** The IPv4 address of the gateway leg, when there is one. */
+  snat_address: string | null;
+  routes: { destination: string; nexthop: string }[];
+  floating_ips: FloatingIpWiring[];
+}
+
+export interface FloatingIpWiring {
+  floating_ip_address: string;
+  fixed_ip_address: string;
+}
+
 /** All that a node has to be, as of a generation. */
 export interface NodeNetworkState {
   generation: number;
@@ -84,6 +114,8 @@ export interface NodeNetworkState {
   /** Addresses of the members of every group that a rule above names as remote, cloud wide. */
   group_members: { group_id: string; addresses: string[] }[];
   peers: PeerWiring[];
+  /** Absent in slices: a plug changes no router. */
+  routers?: RouterWiring[];
 }
 
 /** What a driver reports of a port after it applied a state. */
@@ -91,6 +123,8 @@ export interface PortReport {
   port_id: string;
   status: 'ACTIVE' | 'DOWN' | 'ERROR';
   reason?: string;
+  /** Of a router's gateway port: what is translated now. */
+  floating_ips?: FloatingIpWiring[];
 }
 
 export interface NetworkDriver {

@@ -76,9 +76,9 @@ export interface NetworkClient {
    * Puts all ports of a server into a group of its project, or takes them out. Faults: 404 `Security group X not found for project Y.`,
    * 400 when a port has no port security, 409 when several groups have that name.
    */
-  changeServerGroup?(server_id: string, change: 'add' | 'remove', group: string): Promise<void>;
+  changeServerGroup(server_id: string, change: 'add' | 'remove', group: string): Promise<void>;
   /** Groups with their rules, as networking shows them. */
-  securityGroups?(ids: string[]): Promise<ShownSecurityGroup[]>;
+  securityGroups(ids: string[]): Promise<ShownSecurityGroup[]>;
   /** Addresses, groups or ports of a server changed: whoever shows them should read them again. */
   onServerNicsChanged(listener: (server_id: string) => void): void;
 }

@@ -31,6 +31,7 @@ import { acceptFloatingIps, withRouters } from './jobs/router-state.ts';
 import type { NetworkEnvironment, Nodes } from './model/environment.ts';
 import { policies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
+import { changeServerGroup, shownSecurityGroups } from './tasks/server-groups.ts';
 import { claimNics, nicsOf, planNics, releaseNics, resolveSecurityGroups, setPlugged } from './tasks/server-nics.ts';
 
 export interface NetworkDependencies {
@@ -99,6 +100,8 @@ function createClient(env: NetworkEnvironment, listeners: ((server_id: string) =
     nicsOf: (server_ids) => nicsOf(env, server_ids),
     sliceFor: (server_id) => serverSlice(env, server_id),
     setPlugged: (server_id, plugged) => setPlugged(env, server_id, plugged),
+    changeServerGroup: (server_id, change, group) => changeServerGroup(env, server_id, change, group),
+    securityGroups: (ids) => shownSecurityGroups(env, ids),
     onServerNicsChanged: (listener) => void listeners.push(listener),
   };
 }

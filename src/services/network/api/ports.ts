@@ -2,6 +2,7 @@ import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { invalidInput, networkNotFound, portNotFound } from '../faults.ts';
 import { canonicalAddress } from '../model/address.ts';
 import type { NetworkEnvironment } from '../model/environment.ts';
+import { checkLinkedAddresses, refuseForeignRouter, refuseServicePort } from '../model/l3-guards.ts';
 import { createPort, deletePort, updatePort, type NewPort, type PortChange } from '../model/ports.ts';
 import { addressPairs, boolean, dhcpOptions, dictionaryOrNone, fixedIps, macAddress, nameString, noneAsEmptyList, orNull, string, uniqueStrings, uuid, uuidList, values, type RequestedIp } from '../model/validate.ts';
 import { findNetwork } from '../store/networks.ts';
@@ -84,13 +85,21 @@ export function portEndpoints(env: NetworkEnvironment): Endpoint[] {
     async create(call, tx, items) {
       const ids: string[] = [];
       for (const item of items) {
+        if (!isAdmin(call)) await refuseForeignRouter(tx, item, call.auth.project_id);
         const wanted = { host_id: '', node_id: null, profile: {}, ...translate(item), mac_address: item['mac_address'] ?? undefined };
         ids.push((await createPort(env, tx, wanted as unknown as NewPort, { any_group: isAdmin(call) })).id);
       }
       return ids;
     },
-    update: async (call, tx, id, change) => void (await updatePort(env, tx, id, translate(change) as PortChange, { any_group: isAdmin(call) })),
-    remove: (_call, tx, id) => deletePort(env, tx, id),
+    async update(call, tx, id, change, row) {
+      if (!isAdmin(call)) await refuseForeignRouter(tx, { ...row, ...change }, call.auth.project_id);
+      await updatePort(env, tx, id, translate(change) as PortChange, { any_group: isAdmin(call) });
+      if (change['fixed_ips'] !== undefined) await checkLinkedAddresses(tx, id);
+    },
+    async remove(_call, tx, id, row) {
+      await refuseServicePort(tx, row);
+      await deletePort(env, tx, id);
+    },
     moreRules(attribute, value) {
       if (attribute === 'fixed_ips') return ['ip_address', 'subnet_id'].filter((key) => (value as RequestedIp[]).some((one) => one[key as keyof RequestedIp] !== undefined));
       if (attribute === 'allowed_address_pairs') return ['mac_address', 'ip_address'].filter((key) => (value as Item[]).some((one) => one[key] !== undefined));
