@@ -103,9 +103,9 @@ describe('networks', () => {
     assert.equal(versions.json.versions[0].id, 'v2.0');
     assert.equal((await net.call('GET', '/v2.0')).status, 404);
     assert.equal((await net.call('GET', '/v2.0/')).json.resources.length, 3);
-    assert.deepEqual(fault(await net.call('GET', '/v2.0/routers')), { status: 404, type: 'HTTPNotFound', message: 'The resource could not be found.' });
+    assert.deepEqual(fault(await net.call('GET', '/v2.0/trunks')), { status: 404, type: 'HTTPNotFound', message: 'The resource could not be found.' });
     const aliases = (await net.call('GET', '/v2.0/extensions')).json.extensions.map((one: any) => one.alias);
-    assert.ok(aliases.includes('port-security') && !aliases.includes('router'));
+    assert.ok(aliases.includes('port-security') && !aliases.includes('trunk'));
     assert.equal((await net.call('GET', '/v2.0/extensions/quotas')).json.extension.alias, 'quotas');
   });
 });
