@@ -151,6 +151,16 @@ export function fakeNetwork(): FakeNetwork {
     async setPlugged(server_id, plugged) {
       network.plugged.set(server_id, plugged);
     },
+    async changeServerGroup(server_id, change, name) {
+      const group = groups.find((one) => one.name === name || one.id === name);
+      if (!group) throw notFound('network.group-not-found', `Security group ${name} not found for project x.`);
+      for (const nic of ports.get(server_id) ?? []) {
+        const others = nic.security_groups.filter(({ id }) => id !== group.id);
+        nic.security_groups = change === 'add' ? [...others, group] : others;
+      }
+      network.tell(server_id);
+    },
+    securityGroups: async (ids) => groups.filter(({ id }) => ids.includes(id)).map((group) => ({ ...group, description: '', project_id: 'a'.repeat(32), rules: [] })),
     onServerNicsChanged: (listener) => void listeners.push(listener),
   };
   return network;

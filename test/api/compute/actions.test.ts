@@ -164,3 +164,28 @@ test('a deletion cancels a boot that runs, and leaves nothing', async () => {
   assert.ok(!(await world.placement.consumers()).some((consumer) => consumer.id === id));
   for (const driver of world.nodes.drivers) assert.equal(await driver.inspect(id), undefined);
 });
+
+test('a security group is added to the ports of a server, shown, and removed', async () => {
+  const id = await world.boot();
+  const groupNames = async () => (await world.call('GET', `/servers/${id}/os-security-groups`)).json.security_groups.map((group: any) => group.name);
+  const shows = async (...expected: string[]): Promise<void> => {
+    while (JSON.stringify(await groupNames()) !== JSON.stringify(expected)) await new Promise(setImmediate);
+  };
+  assert.equal((await act(id, { addSecurityGroup: { name: 'web' } })).status, 202);
+  await shows('default', 'web');
+  assert.deepEqual((await world.show(id)).security_groups.map((group: any) => group.name).sort(), ['default', 'web']);
+  assert.equal((await act(id, { removeSecurityGroup: { name: 'web' } })).status, 202);
+  await shows('default');
+  assert.equal((await act(id, { addSecurityGroup: { name: 'nope' } })).status, 404);
+  assert.equal((await act(id, { addSecurityGroup: {} })).status, 400);
+});
+
+test('known actions that servers do not have are refused: by state first, then with the reason', async () => {
+  const id = await world.boot();
+  const suspended = await act(id, { suspend: null });
+  assert.equal(suspended.status, 501);
+  assert.match(suspended.json.notImplemented.message, /cannot be suspended/);
+  assert.equal((await act(id, { resume: null })).status, 409);
+  assert.equal((await act('00000000-0000-4000-8000-00000000dead', { resize: { flavorRef: '2' } })).status, 404);
+  assert.equal((await act(id, { evacuate: {} })).status, 403);
+});

@@ -2,7 +2,7 @@
 import { type TObject, Type } from 'typebox';
 import { type Call, endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { since, until } from '../../../kernel/api/microversion.ts';
-import { conflict, isFault, notFound, notImplemented } from '../../../kernel/fault.ts';
+import { conflict, isFault, notFound } from '../../../kernel/fault.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import { computeMethods } from '../../../agents/compute/protocol.ts';
 import type { ComputeDeps, PowerTask } from '../deps.ts';
@@ -156,7 +156,6 @@ function groupActions(deps: ComputeDeps): Action[] {
     act: async (row, _actor, call) => {
       const group = (call.body as Record<string, { name: string }>)[name]!.name;
       if (group.trim() === '') throw notFound('compute.group-not-found', 'Security group name cannot be empty');
-      if (deps.network.changeServerGroup === undefined) throw notImplemented('compute.not-supported', 'Networking cannot change the groups of a server.');
       await deps.network.changeServerGroup(row.id, what, group);
     },
   });

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
-import { notFound, notImplemented } from '../../../kernel/fault.ts';
+import { notFound } from '../../../kernel/fault.ts';
 import type { ServerNic, ShownSecurityGroup } from '../../network/client.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { groupsOf } from '../model/server-row.ts';
@@ -68,7 +68,6 @@ export const serverInterfaceEndpoints = (deps: ComputeDeps): Endpoint[] => [
     reply: Type.Object({ security_groups: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), rules: Type.Array(Type.Unknown()) })) }),
     status: 200,
     handler: async (call) => {
-      if (deps.network.securityGroups === undefined) throw notImplemented('compute.not-supported', 'Networking cannot show the groups of a server.');
       const groups = await deps.network.securityGroups(groupsOf(serverOf(call)).map(({ id }) => id));
       const names = new Map(groups.map(({ id, name, project_id }) => [id, { name, tenant_id: project_id }]));
       return { security_groups: groups.map((group) => showGroup(group, names)).sort((a, b) => (a.name < b.name ? -1 : 1)) };

@@ -51,10 +51,6 @@ export async function setConnected(tx: Reader, id: string, connected: boolean, n
   await tx.updateTable('compute_nodes').set({ connected: connected ? 1 : 0, last_seen_at: now }).where('id', '=', id).execute();
 }
 
-export async function touchNodes(tx: Reader, ids: readonly string[], now: string): Promise<void> {
-  if (ids.length > 0) await tx.updateTable('compute_nodes').set({ last_seen_at: now }).where('id', 'in', ids).execute();
-}
-
 /** What an operator decides about a node. */
 export type NodeDecision = Partial<Pick<NodeRow, 'disabled' | 'disabled_reason' | 'forced_down'>>;
 
