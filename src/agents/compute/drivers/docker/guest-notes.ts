@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeNetworkState } from '../../../network/protocol.ts';
+import { isUuid } from '../../../../kernel/ids.ts';
 import { createKeyedLock } from '../../locks.ts';
 
 /** The little that Docker cannot keep for us of a guest. A run is named by its `StartedAt`. */
@@ -17,6 +18,8 @@ export interface GuestNotes {
   read(serverId: string): Promise<GuestNote>;
   update(serverId: string, change: GuestNote): Promise<void>;
   remove(serverId: string): Promise<void>;
+  /** Servers of which there is a note. */
+  list(): Promise<string[]>;
 }
 
 /** One file per guest in `dir`, replaced as a whole. */
@@ -35,6 +38,10 @@ export function createGuestNotes(dir: string): GuestNotes {
 
   return {
     read,
+    async list() {
+      const files = await readdir(dir).catch(() => []);
+      return [...new Set(files.map((file) => file.replace(/\.json(\.new)?$/, '')))].filter(isUuid);
+    },
     update: (serverId, change) =>
       lock.run(serverId, async () => {
         const note = { ...(await read(serverId)), ...change };

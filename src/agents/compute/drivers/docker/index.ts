@@ -20,6 +20,7 @@ import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages } from './images.ts';
 import { createNetnsLinks } from './netns-links.ts';
 import { powerServer } from './power.ts';
+import { removeRemains } from './remains.ts';
 import { engineCall, spawnServer } from './spawn.ts';
 
 export interface DockerDriverOptions {
@@ -60,6 +61,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
   const lock = createKeyedLock();
   const spawns = createGate(options.concurrent_spawns ?? 8);
   const changes = watchChanges(ctx);
+  void changes.ready.then(() => removeRemains(ctx, lock)).catch((error: unknown) => log.warn({ err: error }, 'what earlier guests left could not be removed'));
 
   return {
     ready: changes.ready,

@@ -1,4 +1,4 @@
-import { mkdir, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Where the runtime `gantry` looks up the network namespace of a container that is about to start. */
@@ -8,6 +8,8 @@ export interface NetnsLinks {
   /** Whether the link leads to a live network namespace: after a reboot of the host it does not. */
   ready(containerId: string): Promise<boolean>;
   path(containerId: string): string;
+  /** Of all clouds of this host. */
+  list(): Promise<{ container_id: string; netns: string }[]>;
 }
 
 export function createNetnsLinks(dir: string): NetnsLinks {
@@ -21,6 +23,11 @@ export function createNetnsLinks(dir: string): NetnsLinks {
     },
     async remove(containerId) {
       await rm(path(containerId), { force: true });
+    },
+    async list() {
+      const ids = await readdir(dir).catch(() => []);
+      const links = ids.map(async (container_id) => ({ container_id, netns: await readlink(path(container_id)).catch(() => '') }));
+      return await Promise.all(links);
     },
     async ready(containerId) {
       try {

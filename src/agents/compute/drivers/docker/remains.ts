@@ -1,0 +1,26 @@
+/** What an agent that was killed while it removed a guest, or made one, has left beside the containers: notes and links of none. */
+import type { KeyedLock } from '../../locks.ts';
+import { destroyServer } from './destroy.ts';
+import type { DriverContext } from './driver-context.ts';
+import { findContainer, inspectContainer } from './guests.ts';
+
+/** Looks once at everything there was at its start; what has a container stays. */
+export async function removeRemains(ctx: DriverContext, lock: KeyedLock): Promise<void> {
+  const noted = await ctx.notes.list();
+  const links = await ctx.links.list();
+  for (const server_id of noted) await lock.run(server_id, () => forgetGuest(ctx, server_id));
+  for (const { container_id, netns } of links) {
+    const server_id = netns.startsWith(`/run/netns/${ctx.cloud}-`) ? netns.slice(`/run/netns/${ctx.cloud}-`.length) : undefined;
+    if (server_id !== undefined) await lock.run(server_id, () => forgetLink(ctx, container_id));
+  }
+}
+
+async function forgetGuest(ctx: DriverContext, server_id: string): Promise<void> {
+  if ((await findContainer(ctx, server_id)) !== undefined) return;
+  await destroyServer(ctx, server_id);
+  ctx.log.info({ server_id }, 'what was left of a guest without a container was removed');
+}
+
+async function forgetLink(ctx: DriverContext, container_id: string): Promise<void> {
+  if ((await inspectContainer(ctx, container_id)) === undefined) await ctx.links.remove(container_id);
+}
