@@ -214,10 +214,11 @@ function tail(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8').slice(-3000) : '';
 }
 
-/** A node's provider is made when its agent has joined and told what the node has. */
+/** The controller sees the node, and boots would find it. */
 async function hasNode(session: Session): Promise<boolean> {
+  const { services } = (await session.call('compute', 'GET', '/os-services?binary=nova-compute')) as { services: { state: string }[] };
   const { resource_providers } = (await session.call('placement', 'GET', '/resource_providers')) as { resource_providers: object[] };
-  return resource_providers.length > 0;
+  return resource_providers.length > 0 && services.length > 0 && services.every((service) => service.state === 'up');
 }
 
 async function makeTenant(admin: Session, name: string, password: string, roles: string[]): Promise<string> {
