@@ -102,7 +102,7 @@ function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): Networ
 
 function createCompute(options: AgentOptions, network: NetworkDriver, fetchImage: FetchImage): ComputeDriver {
   const { drivers, cloud, docker_socket, state_dir, log } = options;
-  if (drivers.compute === 'fake') return createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname } });
+  if (drivers.compute === 'fake') return withCables(createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname } }), network);
   return createDockerDriver({
     socket_path: docker_socket,
     cloud,
@@ -113,6 +113,26 @@ function createCompute(options: AgentOptions, network: NetworkDriver, fetchImage
     log: log.child({ part: 'compute' }),
     host_ip: hostAddress(),
   });
+}
+
+/** Fake guests have their cables plugged as real ones have. */
+function withCables(driver: ComputeDriver, network: NetworkDriver): ComputeDriver {
+  return {
+    ...driver,
+    async spawn(spec) {
+      await network.plug(spec.server_id, spec.network);
+      try {
+        return await driver.spawn(spec);
+      } catch (error) {
+        await network.unplug(spec.server_id);
+        throw error;
+      }
+    },
+    async destroy(server_id) {
+      await driver.destroy(server_id);
+      await network.unplug(server_id);
+    },
+  };
 }
 
 function converge(network: NetworkDriver, link: AgentLink, log: Log): NetworkService {
