@@ -49,7 +49,6 @@ export const gone = make(410);
 export const preconditionFailed = make(412);
 export const tooLarge = make(413);
 export const unsupportedMediaType = make(415);
-export const tooManyRequests = make(429);
 export const notImplemented = make(501);
 export const unavailable = make(503);
 

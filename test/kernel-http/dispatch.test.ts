@@ -89,7 +89,8 @@ test('bodies are checked per version and replies lowered to it', async () => {
   assert.equal(tooSoon.status, 400);
   assert.match(tooSoon.json.toyFault.message, /'colour' was unexpected/);
   assert.match((await http.call('POST', '/toy/things', { body: { thing: {} } })).json.toyFault.message, /'name' is a required property/);
-  assert.equal((await http.call('POST', '/toy/things', { body: '{' })).status, 400);
+  assert.equal((await http.call('POST', '/toy/things', { body: '{', headers: { 'content-type': 'application/json' } })).status, 400);
+  assert.equal((await http.call('POST', '/toy/things', { body: 'x=1', headers: { 'content-type': 'text/plain' } })).status, 415);
   assert.equal((await http.call('POST', '/toy/things')).status, 400);
   assert.equal((await http.call('POST', '/toy/things', { body: { thing: { name: 'x'.repeat(200_000) } } })).status, 413);
 });

@@ -15,7 +15,7 @@ export function tar(files: Record<string, string | Uint8Array>): Buffer {
     header.write('00000000000\0', 136);
     header.write('        ', 148);
     header.write('0', 156);
-    header.write('ustar\0' + '00', 257);
+    header.write('ustar\x0000', 257);
     const sum = header.reduce((total, byte) => total + byte, 0);
     header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
     blocks.push(header, data, Buffer.alloc((512 - (data.length % 512)) % 512));

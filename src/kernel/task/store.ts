@@ -54,10 +54,6 @@ export async function findTask(read: Reader, id: string): Promise<TaskRow | unde
   return await read.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-export async function findActive(read: Reader, resource: string): Promise<TaskRow | undefined> {
-  return await read.selectFrom('tasks').selectAll().where('resource', '=', resource).where('active', '=', sql.lit(1)).executeTakeFirst();
-}
-
 export async function listByState(read: Reader, ids: readonly string[]): Promise<TaskRow[]> {
   if (ids.length === 0) return [];
   return await read.selectFrom('tasks').selectAll().where('id', 'in', ids).execute();

@@ -86,7 +86,7 @@ function listeners(deps: SyncDeps, sync: PowerSync): Pick<ComputeService, 'start
     },
     async stop() {
       for (const cut of cuts.splice(0)) cut();
-      await Promise.allSettled([...running]);
+      await Promise.allSettled(running);
       await nics.idle();
     },
   };

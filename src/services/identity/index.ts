@@ -22,7 +22,7 @@ import { migrations } from './store/migrations/index.ts';
 import type { Tables } from './store/tables.ts';
 
 export { IdentitySection, type IdentityConfig } from './config.ts';
-export type { BootstrapOptions, BootstrapService } from './model/bootstrap.ts';
+export type { BootstrapOptions } from './model/bootstrap.ts';
 export { rotateKeys } from './model/fernet-keys.ts';
 
 export interface IdentityDeps {

@@ -69,7 +69,6 @@ export const agentNotFound = (id: string): Fault => typed404('AgentNotFound', `A
 export const tagNotFound = (tag: string): Fault => typed404('TagNotFound', `Tag ${tag} could not be found.`);
 export const tagResourceNotFound = (resource: string, id: string): Fault => typed404('TagResourceNotFound', `Resource ${resource} ${id} could not be found.`);
 export const extensionNotFound = (alias: string): Fault => typed404('HTTPNotFound', `Extension with alias ${alias} does not exist`);
-export const quotaResourceUnknown = (unknown: string): Fault => typed404('QuotaResourceUnknown', `Unknown quota resources ${unknown}.`);
 export const projectQuotaNotFound = (id: string): Fault => typed404('TenantQuotaNotFound', `Quota for project ${id} could not be found.`);
 export const zoneNotFound = (zone: string): Fault => typed404('AvailabilityZoneNotFound', `AvailabilityZone ${zone} could not be found.`);
 export const quotaMissingProject = (): Fault => typed400('QuotaMissingTenant', 'Tenant-id was missing from quota request.');

@@ -51,7 +51,7 @@ describe('NICs of servers', () => {
 
     await client.setPlugged(server, true);
     const shown = (await net.call('GET', `/v2.0/ports?device_id=${server}`, undefined, 'admin')).json.ports;
-    assert.deepEqual(shown.map((port: any) => [port.status, port['binding:host_id'], port['binding:vif_type'], port.device_owner]), Array(2).fill(['ACTIVE', 'one', 'bridge', 'compute:nova']));
+    assert.deepEqual(shown.map((port: any) => [port.status, port['binding:host_id'], port['binding:vif_type'], port.device_owner]), Array.from({ length: 2 }, () => ['ACTIVE', 'one', 'bridge', 'compute:nova']));
     const changes: string[] = [];
     client.onServerNicsChanged((id) => changes.push(id));
     await client.releaseNics(server);
