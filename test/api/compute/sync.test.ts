@@ -85,3 +85,20 @@ test('a claim of a deleted server is given back', async () => {
   await job('compute.allocation-leaks');
   assert.ok(!(await world.placement.consumers()).some((consumer) => consumer.id === id));
 });
+
+test('a server that nothing works on any more gets a state that a user can act on', async () => {
+  const id = await world.boot();
+  const half = await world.boot({ metadata: { 'fail:spawn': 'no' } });
+  const old = '2020-01-01T00:00:00.000000Z';
+  await world.db.transaction(async (tx) => {
+    await tx.updateTable('compute_servers').set({ task_state: 'powering-off', updated_at: old }).where('id', '=', id).execute();
+    await tx.updateTable('compute_servers').set({ vm_state: 'building', task_state: 'spawning', updated_at: old }).where('id', '=', half).execute();
+  });
+  await job('compute.stuck-servers');
+  assert.equal((await world.show(id))['OS-EXT-STS:task_state'], null);
+  assert.equal((await world.show(half)).status, 'ERROR');
+  await world.db.transaction((tx) => tx.updateTable('compute_servers').set({ task_state: 'deleting', updated_at: old }).where('id', '=', id).execute());
+  await job('compute.stuck-servers');
+  await world.settled(id);
+  assert.equal((await world.call('GET', `/servers/${id}`)).status, 404);
+});

@@ -91,7 +91,7 @@ async function find<Row extends Named>(deps: ComputeDeps, call: Call, what: 'ind
   return page;
 }
 
-const PLAIN_NAMES = ['limit', 'marker', 'sort_key', 'sort_dir'];
+const PLAIN_NAMES = new Set(['limit', 'marker', 'sort_key', 'sort_dir']);
 const JOINED = new Set(['block_device_mapping', 'services', 'metadata', 'system_metadata', 'info_cache', 'security_groups', 'pci_devices']);
 const SINCE: Record<string, number> = {
   tags: versions.SERVER_TAGS, 'tags-any': versions.SERVER_TAGS, 'not-tags': versions.SERVER_TAGS, 'not-tags-any': versions.SERVER_TAGS,
@@ -100,7 +100,7 @@ const SINCE: Record<string, number> = {
 
 /** Before 2.75 an unknown parameter is passed over; from then on it is refused. */
 function checkNames(call: Call): void {
-  const known = (name: string): boolean => PLAIN_NAMES.includes(name) || JOINED.has(name) || (searchNames.includes(name) && call.version >= (SINCE[name] ?? 0));
+  const known = (name: string): boolean => PLAIN_NAMES.has(name) || JOINED.has(name) || (searchNames.includes(name) && call.version >= (SINCE[name] ?? 0));
   for (const name of Object.keys(call.query)) {
     if (JOINED.has(name) || name.startsWith('_')) throw badRequest('compute.filter-invalid', `Invalid filter field: ${name}.`);
     if (call.version >= versions.STRICT_QUERIES && !known(name)) {

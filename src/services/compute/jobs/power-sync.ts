@@ -30,14 +30,20 @@ export function createPowerSync(deps: SyncDeps): PowerSync {
   const reader = deps.db.read as Kysely<ComputeTables>;
   /** Servers whose guest changed while a task had them. */
   const missed = new Set<string>();
-  /** Guests without a server, with the time in ms at which they were first seen. */
-  const strangers = new Map<string, number>();
+  const strangers = createStrangers(deps);
 
   async function reported(node_id: string, report: GuestReport): Promise<void> {
     const row = await findServer(reader, report.server_id);
     if (row === undefined || row.deleted === 1 || row.node_id !== node_id) return;
-    if (row.task_state !== null) return void missed.add(row.id);
-    await heal(deps, row, report);
+    if (row.task_state === null) return void (await heal(deps, row, report));
+    missed.add(row.id);
+    // The task may have ended between the look and the note.
+    if ((await findServer(reader, row.id))?.task_state === null) settled(row.id);
+  }
+
+  function settled(server_id: string): void {
+    if (!missed.delete(server_id)) return;
+    look(server_id).catch((error: unknown) => deps.log.warn({ err: error, server_id }, 'a server could not be looked at'));
   }
 
   async function look(server_id: string): Promise<void> {
@@ -60,55 +66,62 @@ export function createPowerSync(deps: SyncDeps): PowerSync {
       else if (report?.power_state === 'running' && row.vm_state === 'stopped') await stopAgain(deps, row);
     }
     const known = new Set(rows.map(({ id }) => id));
-    const removed = await removeStrangers(node_id, [...reports.keys()].filter((id) => !known.has(id)));
+    const removed = await strangers.remove(node_id, [...reports.keys()].filter((id) => !known.has(id)));
     return { changed, removed };
   }
 
-  async function removeStrangers(node_id: string, ids: readonly string[]): Promise<number> {
+  return {
+    reported,
+    settled,
+    syncNode,
+    job: defineJob({ name: 'compute.sync-power-state', every_seconds: deps.config.sync_interval, run: (ctx) => syncAll(deps, syncNode, ctx) }),
+  };
+}
+
+async function syncAll(deps: SyncDeps, syncNode: PowerSync['syncNode'], { log, signal }: JobContext): Promise<object> {
+  const total = { nodes: 0, changed: 0, removed: 0, failed: 0 };
+  for (const node of await deps.nodes.nodes()) {
+    if (signal.aborted) break;
+    if (!node.roles.includes('compute') || !deps.nodes.isConnected(node.id)) continue;
+    try {
+      const { changed, removed } = await syncNode(node.id);
+      total.nodes += 1;
+      total.changed += changed;
+      total.removed += removed;
+    } catch (error) {
+      total.failed += 1;
+      log.warn({ err: error, node_id: node.id }, 'a node could not be compared with the rows');
+    }
+  }
+  return total;
+}
+
+/** Guests that no server has: they may be someone's who is just being made, hence the grace. */
+function createStrangers(deps: SyncDeps): { remove(node_id: string, ids: readonly string[]): Promise<number> } {
+  const reader = deps.db.read as Kysely<ComputeTables>;
+  /** In ms, by node and guest. */
+  const firstSeen = new Map<string, number>();
+
+  async function remove(node_id: string, ids: readonly string[]): Promise<number> {
     const now = deps.clock.now().getTime();
     const rows = new Map((await findServers(reader, ids)).map((row) => [row.id, row]));
     let removed = 0;
+    for (const key of firstSeen.keys()) if (key.startsWith(`${node_id}/`) && !ids.includes(key.slice(node_id.length + 1))) firstSeen.delete(key);
     for (const id of ids) {
       const row = rows.get(id);
       if (row?.node_id === node_id && row.deleted === 0) continue;
-      const since = strangers.get(`${node_id}/${id}`) ?? now;
-      strangers.set(`${node_id}/${id}`, since);
+      const since = firstSeen.get(`${node_id}/${id}`) ?? now;
+      firstSeen.set(`${node_id}/${id}`, since);
       if (row?.deleted !== 1 && now - since < deps.config.orphan_grace * 1000) continue;
       await deps.nodes.call(node_id, computeMethods.destroy, { server_id: id });
       deps.log.warn({ node_id, server_id: id }, 'a guest without a server was removed from its node');
-      strangers.delete(`${node_id}/${id}`);
+      firstSeen.delete(`${node_id}/${id}`);
       removed += 1;
     }
     return removed;
   }
 
-  async function syncAll({ log, signal }: JobContext): Promise<object> {
-    const total = { nodes: 0, changed: 0, removed: 0, failed: 0 };
-    for (const node of await deps.nodes.nodes()) {
-      if (signal.aborted) break;
-      if (!node.roles.includes('compute') || !deps.nodes.isConnected(node.id)) continue;
-      try {
-        const { changed, removed } = await syncNode(node.id);
-        total.nodes += 1;
-        total.changed += changed;
-        total.removed += removed;
-      } catch (error) {
-        total.failed += 1;
-        log.warn({ err: error, node_id: node.id }, 'a node could not be compared with the rows');
-      }
-    }
-    return total;
-  }
-
-  return {
-    reported,
-    settled(server_id) {
-      if (!missed.delete(server_id)) return;
-      look(server_id).catch((error: unknown) => deps.log.warn({ err: error, server_id }, 'a server could not be looked at'));
-    },
-    syncNode,
-    job: defineJob({ name: 'compute.sync-power-state', every_seconds: deps.config.sync_interval, run: syncAll }),
-  };
+  return { remove };
 }
 
 /** @returns whether the server is another than before. */

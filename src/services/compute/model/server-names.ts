@@ -26,5 +26,5 @@ export function serverNames(asked: { name: string; hostname: string | undefined 
   if (asked.hostname !== undefined && asked.hostname !== '') return { name, hostname: asked.hostname };
   const sanitized = sanitizeHostname(asked.name);
   if (sanitized === '') return { name, hostname: `server-${id}` };
-  return { name, hostname: `${sanitized}${suffix}` };
+  return { name, hostname: `${sanitized.slice(0, HOSTNAME_MAX - suffix.length)}${suffix}` };
 }

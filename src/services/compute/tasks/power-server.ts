@@ -28,7 +28,7 @@ const EVENTS: Record<PowerTask, string> = {
 };
 
 /** A failure of these leaves a guest that may not run: the server is in ERROR then. */
-const FATAL: readonly PowerTask[] = ['start', 'reboot', 'reboot-hard'];
+const FATAL: ReadonlySet<PowerTask> = new Set(['start', 'reboot', 'reboot-hard']);
 
 export function powerServerTask(deps: TaskDeps): TaskDefinition<PowerInput> {
   return defineTask<PowerInput>('compute.power-server')
@@ -70,7 +70,7 @@ async function powerAction(deps: TaskDeps, row: ServerRow, what: PowerTask): Pro
 function stateAfter(what: PowerTask, report: GuestReport, now: string): ServerChange {
   const power_state = powerStateNumber(report.power_state);
   if (what === 'stop') return { vm_state: 'stopped', power_state, fault_json: null };
-  if (report.power_state === 'running') return { vm_state: 'active', power_state, fault_json: null, ...(FATAL.includes(what) ? { launched_at: now } : {}) };
+  if (report.power_state === 'running') return { vm_state: 'active', power_state, fault_json: null, ...(FATAL.has(what) ? { launched_at: now } : {}) };
   if (report.power_state === 'paused') return { vm_state: 'paused', power_state, fault_json: null };
   if (endedBadly(report)) return { vm_state: 'error', power_state, fault_json: JSON.stringify(exitFault(report, now)) };
   return { vm_state: 'stopped', power_state, fault_json: null };
@@ -92,7 +92,7 @@ async function giveUp(deps: TaskDeps, { server_id, action_id, what }: PowerInput
   const now = isoMicros(deps.clock.now());
   const message = error.public ? error.message : `The server could not be changed (${what}): an unexpected error.`;
   const fault = { code: error.status, message, created: now, details: error.public ? null : `${error.step}: ${error.message}` };
-  const failed = FATAL.includes(what) ? { vm_state: 'error', fault_json: JSON.stringify(fault) } : {};
+  const failed = FATAL.has(what) ? { vm_state: 'error', fault_json: JSON.stringify(fault) } : {};
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     await updateServer(tx, server_id, { ...failed, task_state: null, updated_at: now }, { not_task_state: 'deleting' });
