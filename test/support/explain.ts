@@ -12,13 +12,16 @@ const seen = new Set<string>();
 const SMALL = new Set([
   'schema_migrations', 'nodes', 'identity_regions', 'identity_services', 'identity_endpoints', 'identity_roles', 'identity_implied_roles', 'identity_inferences',
   'identity_domains', 'identity_state', 'compute_flavors', 'placement_providers', 'placement_inventories', 'placement_custom_classes', 'placement_custom_traits',
+  'task_owners',
 ]);
 
 if (findings !== undefined && findings !== '') {
   const prepare = DatabaseSync.prototype.prepare;
   DatabaseSync.prototype.prepare = function explained(this: DatabaseSync, sql: string, ...rest): StatementSync {
     const statement = prepare.call(this, sql, ...rest);
-    if (!seen.has(sql) && /^\s*(select|update|delete|insert|with)\b/i.test(sql)) {
+    // without a condition, a limit bounds what is read
+    const probe = !/\bwhere\b/i.test(sql) && /\blimit \?$/.test(sql);
+    if (!seen.has(sql) && !probe && /^\s*(select|update|delete|insert|with)\b/i.test(sql)) {
       seen.add(sql);
       for (const row of prepare.call(this, `explain query plan ${sql}`).all() as { detail: string }[]) {
         // "SCAN t" alone is the whole table; "SCAN t USING INDEX" follows an order and stops at the limit

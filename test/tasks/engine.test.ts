@@ -294,7 +294,7 @@ for (const dialect of ['sqlite', 'postgres'] satisfies Dialect[]) {
         assert.equal(await tasks.prune(new Date(0)), 0);
         assert.equal(await tasks.prune(new Date(Date.now() + 60_000)), 1);
         assert.equal(await tasks.find(id), undefined);
-        assert.deepEqual(await made.db.read.selectFrom('task_events').selectAll().execute(), []);
+        assert.deepEqual(await made.db.read.selectFrom('task_events').selectAll().limit(100).execute(), []);
       });
     });
   });

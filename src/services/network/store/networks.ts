@@ -1,4 +1,4 @@
-import type { Kysely, Updateable } from 'kysely';
+import { sql, type Kysely, type Updateable } from 'kysely';
 import type { Page } from '../../../kernel/db/list-query.ts';
 import { networkNotFound } from '../faults.ts';
 import { listPage, type ListRequest } from './list.ts';
@@ -69,7 +69,7 @@ export async function lowestFreeZone(tx: Tx): Promise<number> {
 }
 
 export async function flatNetworkOf(tx: Tx, physical_network: string): Promise<string | undefined> {
-  return (await tx.selectFrom('network_networks').select('id').where('network_type', '=', 'flat').where('physical_network', '=', physical_network).executeTakeFirst())?.id;
+  return (await tx.selectFrom('network_networks').select('id').where('network_type', '=', sql.lit('flat')).where('physical_network', '=', physical_network).executeTakeFirst())?.id;
 }
 
 export async function defaultExternalNetwork(tx: Tx): Promise<string | undefined> {

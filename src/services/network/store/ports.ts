@@ -26,14 +26,18 @@ export function listPorts(db: Db, project: string | undefined, request: ListRequ
         .union(eb.selectFrom('network_networks as n').innerJoin('network_ports as p', 'p.network_id', 'n.id').select('p.id').where('n.project_id', '=', project)));
   }
   const { ip_addresses, ip_substrings, subnet_ids, security_group_ids } = filters;
-  if (ip_addresses.length + ip_substrings.length + subnet_ids.length > 0) {
+  if (ip_substrings.length > 0) {
+    query = query.where((eb) =>
+      eb.exists(
+        eb.selectFrom('network_addresses as a').select('a.port_id').whereRef('a.port_id', '=', 'network_ports.id')
+          .where((or) => or.or(ip_substrings.map((part) => sql<boolean>`a.ip_address like ${`%${escapeLike(part)}%`} escape '\\'`))),
+      ));
+  }
+  if (ip_addresses.length + subnet_ids.length > 0) {
     query = query.where('network_ports.id', 'in', (eb) => {
       let addresses = eb.selectFrom('network_addresses').select('port_id');
       if (ip_addresses.length > 0) addresses = addresses.where('ip_address', 'in', ip_addresses);
       if (subnet_ids.length > 0) addresses = addresses.where('subnet_id', 'in', subnet_ids);
-      if (ip_substrings.length > 0) {
-        addresses = addresses.where((or) => or.or(ip_substrings.map((part) => sql<boolean>`ip_address like ${`%${escapeLike(part)}%`} escape '\\'`)));
-      }
       return addresses;
     });
   }

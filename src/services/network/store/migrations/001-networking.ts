@@ -69,6 +69,7 @@ async function securityGroups(tx: Kysely<any>): Promise<void> {
   await tx.schema.createIndex('network_security_groups_project').on('network_security_groups').columns(['project_id', 'id']).execute();
   await tx.schema.createIndex('network_security_groups_name').on('network_security_groups').columns(['name', 'id']).execute();
   await refer(tx.schema.createTable('network_default_security_groups').addColumn('project_id', 'text', (column) => column.primaryKey()), 'security_group_id', 'network_security_groups.id', true).execute();
+  await tx.schema.createIndex('network_default_security_groups_group').on('network_default_security_groups').column('security_group_id').execute();
 
   let rules = refer(standard(tx.schema.createTable('network_security_group_rules'), false), 'security_group_id', 'network_security_groups.id', true);
   rules = refer(rules, 'remote_group_id', 'network_security_groups.id', true, true);
