@@ -173,6 +173,11 @@ export interface FakeImages extends ImageClient {
 
 export function fakeImages(): FakeImages {
   const images = new Map<string, ImageInfo>();
+  const find = (id: string): ImageInfo => {
+    const image = images.get(id);
+    if (!image) throw notFound('image.not-found', `No image found with ID ${id}`);
+    return image;
+  };
   return {
     images,
     add(over = {}) {
@@ -183,10 +188,12 @@ export function fakeImages(): FakeImages {
       images.set(image.id, image);
       return image;
     },
-    async getImage(_auth, id) {
-      const image = images.get(id);
-      if (!image) throw notFound('image.not-found', `No image found with ID ${id}`);
-      return image;
+    getImage: async (_auth, id) => find(id),
+    listImages: async () => ({ images: [...images.values()], more: false }),
+    showImage: async (_caller, id) => find(id),
+    changeProperties: async (_caller, id, change) => Object.assign(find(id), { properties: change(find(id).properties) }),
+    async deleteImage(_caller, id) {
+      images.delete(find(id).id);
     },
     async openData() {
       throw new Error('the fake driver asks for no data');

@@ -1,5 +1,9 @@
 import type { Readable } from 'node:stream';
+import type { Call } from '../../kernel/api/endpoint.ts';
 import type { Auth } from '../../kernel/context.ts';
+
+/** Where the image service is on the port. */
+export const IMAGE_PREFIX = '/image';
 
 export interface ImageInfo {
   id: string;
@@ -23,10 +27,39 @@ export interface ImageInfo {
   properties: Record<string, string>;
 }
 
+/** On whose behalf another service calls: glance's own rules are checked for them. */
+export type ImageCaller = Pick<Call, 'auth' | 'allows'>;
+
+export interface ImageQuery {
+  /** Here and in `status`, `in:a,b` means one of these. */
+  name?: string;
+  status?: string;
+  min_ram?: number;
+  min_disk?: number;
+  /** ISO 8601; as text, for the image service to judge. */
+  updated_since?: string;
+  properties: Record<string, string>;
+  /** The id of the image after which the page begins. */
+  marker?: string;
+  limit: number;
+}
+
 /** What the image service offers the others. */
 export interface ImageClient {
   /** An image that the caller may use. Faults: 404 `image.not-found`. */
   getImage(auth: Auth, id: string): Promise<ImageInfo>;
+  /** One page of what the caller sees, newest first. Faults: 400 filter or marker, 403. */
+  listImages(caller: ImageCaller, query: ImageQuery): Promise<{ images: ImageInfo[]; more: boolean }>;
+  /** As `getImage`, with glance's rule for it. Faults: 403, 404. */
+  showImage(caller: ImageCaller, id: string): Promise<ImageInfo>;
+  /**
+   * Gives an image other properties, in one transaction.
+   * @param change all properties there are to be, from those there are; what it throws stops the change.
+   * Faults: 400, 403 not allowed or a reserved name, 404, 413 too many.
+   */
+  changeProperties(caller: ImageCaller, id: string, change: (old: Record<string, string>) => Record<string, string>): Promise<ImageInfo>;
+  /** Faults: 403 not allowed or protected, 404. */
+  deleteImage(caller: ImageCaller, id: string): Promise<void>;
   /** The data, whoever asks: for nodes. Faults: 404, 204-like `image.no-data` (409). */
   openData(id: string): Promise<{ stream: Readable; size: number; digest: string }>;
 }

@@ -1,6 +1,6 @@
 /** Glance answers in the media type that the caller accepts: webob's templates. */
 import { STATUS_CODES } from 'node:http';
-import { conflict, type Fault, forbidden, notFound } from '../../kernel/fault.ts';
+import { badRequest, conflict, type Fault, forbidden, notFound } from '../../kernel/fault.ts';
 import type { FaultRequest, WireFault } from '../../kernel/service.ts';
 
 export function formatFault(fault: Fault, request: FaultRequest): WireFault {
@@ -26,6 +26,7 @@ function escapeHtml(text: string): string {
 }
 
 export const imageNotFound = (id: string): Fault => notFound('image.not-found', `Failed to find image ${id}`);
+export const markerNotFound = (marker: string | undefined): Fault => badRequest('image.marker', `Marker ${marker} could not be found.`);
 export const readOnly = (name: string): Fault => forbidden('image.read-only', `Attribute '${name}' is read-only.`);
 export const reserved = (name: string): Fault => forbidden('image.reserved', `Attribute '${name}' is reserved.`);
 export const wrongState = (id: string, from: string, to: string): Fault =>

@@ -10,6 +10,8 @@ import { flavorExtraSpecEndpoints, flavorExtraSpecPolicies } from './flavor-extr
 import { flavorEndpoints, flavorPolicies } from './flavors.ts';
 import { hostEndpoints, hostPolicies } from './hosts.ts';
 import { hypervisorEndpoints, hypervisorPolicies } from './hypervisors.ts';
+import { imageMetadataEndpoints } from './image-metadata.ts';
+import { imageEndpoints } from './images.ts';
 import { keypairEndpoints, keypairPolicies } from './keypairs.ts';
 import { limitEndpoints, limitPolicies } from './limits.ts';
 import { migrationEndpoints, migrationPolicies } from './migrations.ts';
@@ -24,6 +26,8 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...flavorEndpoints(deps),
   ...flavorAccessEndpoints(deps),
   ...flavorExtraSpecEndpoints(deps),
+  ...imageEndpoints(deps),
+  ...imageMetadataEndpoints(deps),
   ...keypairEndpoints(deps),
   ...limitEndpoints(deps),
   ...quotaSetEndpoints(deps),

@@ -1,14 +1,14 @@
 import { Type } from 'typebox';
 import { type Call, endpoint, reply } from '../../../kernel/api/endpoint.ts';
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
-import { badRequest, forbidden } from '../../../kernel/fault.ts';
+import { forbidden } from '../../../kernel/fault.ts';
 import type { ImageDeps } from '../deps.ts';
 import { parsePatch } from '../model/image-patch.ts';
 import { createImage, deleteImage, getImage, patchImage } from '../model/images.ts';
 import { imageView } from '../model/view.ts';
 import { listImages } from '../store/images.ts';
 import type { ImageRow } from '../store/tables.ts';
-import { imageNotFound } from '../faults.ts';
+import { imageNotFound, markerNotFound } from '../faults.ts';
 import { eyesOf, imageTarget, targetOf } from './eyes.ts';
 import { readListing } from './image-listing.ts';
 
@@ -30,7 +30,7 @@ function listEndpoint(deps: ImageDeps): Endpoint {
     reply: Type.Object({ images: Type.Array(imageReply), first: Type.String(), next: Type.Optional(Type.String()), schema: Type.String() }),
     async handler(call) {
       const page = await listImages(deps.db.read, readListing(call, eyesOf(call), deps.config));
-      if (!page) throw badRequest('image.marker', `Marker ${call.query.marker} could not be found.`);
+      if (!page) throw markerNotFound(call.query.marker);
       const last = page.rows.at(-1);
       return {
         images: page.rows.map(imageView) as never[],

@@ -69,9 +69,9 @@ function setFormat(row: ImageRow, name: 'container_format' | 'disk_format', valu
 
 function setProperty(row: ImageRow, name: string, value: unknown): void {
   if (name === '' || name.length > 255) throw badRequest('image.property-name', `Property name ${name.slice(0, 40)} must have 1 to 255 characters.`);
-  const properties = JSON.parse(row.properties) as Record<string, string>;
-  properties[name] = text(name, value, 65_535);
-  row.properties = JSON.stringify(properties);
+  const properties = Object.entries(JSON.parse(row.properties) as Record<string, string>).filter(([other]) => other !== name);
+  // fromEntries takes __proto__ for a name like any other
+  row.properties = JSON.stringify(Object.fromEntries([...properties, [name, text(name, value, 65_535)]]));
 }
 
 /** Faults: 413 over the limits of properties and tags. */

@@ -1,5 +1,5 @@
 /** Both dialects of glance's JSON patch, read into one form. */
-import { badRequest, conflict, notFound } from '../../../kernel/fault.ts';
+import { badRequest, conflict, forbidden, notFound } from '../../../kernel/fault.ts';
 import type { ImageRow } from '../store/tables.ts';
 import { checkWritable, isBase, setAttribute } from './attributes.ts';
 
@@ -44,6 +44,21 @@ function pointer(path: unknown): string[] {
   if (/\s/.test(path.at(-1)!) || path.includes('//') || path.endsWith('/')) throw badRequest('image.patch', `Pointer \`${path}\` contains an empty part.`);
   if (/~(?![01])/.test(path)) throw badRequest('image.patch', `Pointer \`${path}\` contains "~" not part of a recognized escape sequence.`);
   return path.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+/**
+ * What turns these properties into those. Faults: 403 for the name of an attribute, which has rules of its own
+ * (who may publish an image, who owns it).
+ */
+export function stepsToProperties(old: Readonly<Record<string, string>>, next: Readonly<Record<string, string>>): PatchStep[] {
+  const changed = Object.entries(next).filter(([name, value]) => !Object.hasOwn(old, name) || old[name] !== value);
+  const taken = changed.find(([name]) => isBase(name));
+  if (taken) throw forbidden('image.attribute', `'${taken[0]}' is an attribute of the image: it cannot be a property.`);
+  const gone = Object.keys(old).filter((name) => !Object.hasOwn(next, name));
+  return [
+    ...gone.map((name): PatchStep => ({ op: 'remove', path: [name], value: undefined })),
+    ...changed.map(([name, value]): PatchStep => ({ op: 'add', path: [name], value })),
+  ];
 }
 
 /** Applies steps to a copy of the row, in order; all or nothing. Faults: 400, 403, 409 as glance. */

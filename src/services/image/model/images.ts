@@ -5,12 +5,12 @@ import { badRequest, conflict, forbidden, notFound } from '../../../kernel/fault
 import { isUuid, uuid } from '../../../kernel/ids.ts';
 import type { ImageDeps } from '../deps.ts';
 import { imageNotFound, wrongState } from '../faults.ts';
-import { deleteImage as deleteRow, findImage, insertImage, moveImage, updateImage as updateRow } from '../store/images.ts';
+import { deleteImage as deleteRow, findImage, insertImage, lockImage, moveImage, updateImage as updateRow } from '../store/images.ts';
 import { findMember } from '../store/image-members.ts';
 import type { ImageRow } from '../store/tables.ts';
 import { checkLimits, checkWritable, setAttribute } from './attributes.ts';
 import { checkImageArchive } from './image-archive.ts';
-import { applyPatch, type PatchStep } from './image-patch.ts';
+import { applyPatch, type PatchStep, stepsToProperties } from './image-patch.ts';
 
 /** Whose eyes: a project's, or an administrator's. */
 export interface Eyes {
@@ -58,9 +58,9 @@ export async function createImage(deps: ImageDeps, owner: string, fields: Record
 /** Reads, changes and writes an image in one transaction. */
 async function change(deps: ImageDeps, id: string, edit: (row: ImageRow) => ImageRow): Promise<ImageRow> {
   return deps.db.transaction(async (tx) => {
-    const row = await findImage(tx, id);
+    const row = await lockImage(tx, id, isoMicros(deps.clock.now()));
     if (!row) throw imageNotFound(id);
-    const next = { ...edit(row), updated_at: isoMicros(deps.clock.now()) };
+    const next = edit(row);
     checkLimits(next, deps.config);
     await updateRow(tx, next);
     return next;
@@ -69,6 +69,14 @@ async function change(deps: ImageDeps, id: string, edit: (row: ImageRow) => Imag
 
 export async function patchImage(deps: ImageDeps, id: string, steps: readonly PatchStep[]): Promise<ImageRow> {
   return change(deps, id, (row) => applyPatch(row, steps));
+}
+
+/** @param edit all properties there are to be, from those there are. Faults: as a patch. */
+export async function changeProperties(deps: ImageDeps, id: string, edit: (old: Record<string, string>) => Record<string, string>): Promise<ImageRow> {
+  return change(deps, id, (row) => {
+    const old = JSON.parse(row.properties) as Record<string, string>;
+    return applyPatch(row, stepsToProperties(old, edit(old)));
+  });
 }
 
 export async function addTag(deps: ImageDeps, id: string, tag: string): Promise<void> {

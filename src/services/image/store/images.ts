@@ -14,6 +14,11 @@ export async function findImage(db: Kysely<ImageTables>, id: string): Promise<Im
   return db.selectFrom('image_images').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** The image, kept from other writers until the transaction ends; changed now. */
+export async function lockImage(tx: Transaction<ImageTables>, id: string, now: string): Promise<ImageRow | undefined> {
+  return tx.updateTable('image_images').set({ updated_at: now }).where('id', '=', id).returningAll().executeTakeFirst();
+}
+
 export async function updateImage(tx: Transaction<ImageTables>, row: ImageRow): Promise<void> {
   const { id, ...columns } = row;
   await tx.updateTable('image_images').set(columns).where('id', '=', id).execute();
