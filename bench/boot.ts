@@ -96,7 +96,7 @@ async function untilActive({ admin }: RealCloud, id: string): Promise<ServerView
     const { server } = (await admin.call('compute', 'GET', `/servers/${id}`)) as { server: ServerView };
     if (server.status === 'ACTIVE') return server;
     if (server.status === 'ERROR') throw new Error(`server ${id}: ${server.fault?.message}`);
-    await sleep(5);
+    await sleep(10);
   }
 }
 
