@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isUuid } from '../../kernel/ids.ts';
 import { parseRange } from './firewall/addresses.ts';
+import { soundRouters } from './router-wiring.ts';
 import type { NetworkWiring, NodeNetworkState, PortWiring, SecurityGroupRuleWiring } from './protocol.ts';
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
@@ -83,7 +84,8 @@ export function soundWiring(state: NodeNetworkState, complain: (problem: string)
     ...peer,
     ports: peer.ports.filter((port) => MAC.test(port.mac_address)).map((port) => ({ ...port, ip_addresses: port.ip_addresses.filter((ip) => isIP(ip) !== 0) })),
   }));
-  return { state: { ...state, networks, ports, security_groups, group_members, peers }, bad };
+  const routers = state.routers && soundRouters(state.routers, known, portProblem, bad, complain);
+  return { state: { ...state, networks, ports, security_groups, group_members, peers, ...(routers === undefined ? {} : { routers }) }, bad };
 }
 
 export const emptyState = (): NodeNetworkState => ({
@@ -106,5 +108,6 @@ export function withSlice(base: NodeNetworkState, device_id: string, slice: Node
     security_groups: overlay(base.security_groups, slice.security_groups, (one) => one.id, newer),
     group_members: overlay(base.group_members, slice.group_members, (one) => one.group_id, newer),
     peers: overlay(base.peers, slice.peers, (one) => one.node_id, false),
+    ...(base.routers === undefined ? {} : { routers: base.routers }),
   };
 }

@@ -68,8 +68,8 @@ const keyOf = (element: string): string => element.split(' : ')[0] ?? element;
  * merely unknown: for a change that knows only a part of the node.
  * Order: new tables, chains and sets; elements that go; rules of changed chains; elements that come; removal.
  */
-export function diffRuleset(desired: Ruleset, observed: ObservedRuleset, keep = false): string[] {
-  const tables = TABLES.filter((table) => !observed.tables.has(table)).map((table) => `add table ${table}`);
+export function diffRuleset(desired: Ruleset, observed: ObservedRuleset, keep = false, all: readonly string[] = TABLES): string[] {
+  const tables = all.filter((table) => !observed.tables.has(table)).map((table) => `add table ${table}`);
   const changed = [...desired.chains.values()].filter((chain) => observed.chains.get(chain.key) !== chain.digest);
   const staleChains = [...observed.chains.keys()].filter((key) => !keep && !desired.chains.has(key));
   const staleSets = [...observed.sets.keys()].filter((key) => !keep && !desired.sets.has(key));

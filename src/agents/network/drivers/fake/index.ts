@@ -1,5 +1,6 @@
 import { badRequest } from '../../../../kernel/fault.ts';
 import type { NetworkDriver, NodeNetworkState, PortReport, PortWiring } from '../../protocol.ts';
+import { reportRouter } from '../../router-wiring.ts';
 import { portProblem } from '../../wiring.ts';
 
 /** What a test or a simulation may look at. */
@@ -44,7 +45,7 @@ export function createFakeNetworkDriver(): FakeNetworkDriver {
     async apply(state) {
       mayFail('apply');
       rewire(state);
-      return state.ports.map(reportOf);
+      return [...state.ports.map(reportOf), ...(state.routers ?? []).flatMap((router) => reportRouter(router))];
     },
     async plug(device_id, slice) {
       mayFail('plug');

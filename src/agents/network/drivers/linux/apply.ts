@@ -8,6 +8,7 @@ import { guestNamespace, namespacePath, tapName } from './names.ts';
 import { currentState, cutFlows, deviceKey, ensureReady, networkKey, updateRules, type Node } from './node.ts';
 import { observeGuest, observeLinks, observeRules, observeTunnels } from './observe.ts';
 import { planNode, realisable } from './plan.ts';
+import { applyRouters } from './routers.ts';
 
 /**
  * Makes the node be `given`. The same generation again means: look for drift everywhere. A newer one trusts what is
@@ -30,10 +31,11 @@ export async function applyState(node: Node, given: NodeNetworkState): Promise<P
   };
   const plan = planNode(desired, observed);
   const failed = await carryOut(node, desired, observed, plan);
+  const routed = await applyRouters(node, state, observed, look);
   await cutFlows(node, first ? [] : revokedFlows(before, state));
   await clean(node, plan);
   if (look && failed.size === 0) node.looked_at = Date.now();
-  return state.ports.map((port) => report(node, port, failed));
+  return [...state.ports.map((port) => report(node, port, failed)), ...routed];
 }
 
 function report(node: Node, port: PortWiring, failed: Map<string, string>): PortReport {

@@ -1,4 +1,5 @@
 import type { NetworkWiring, NodeNetworkState, PortWiring } from '../../protocol.ts';
+import type { ObservedEnd } from './router-model.ts';
 
 /** What is in the kernel of a node, as far as it was looked at. */
 export interface Observed {
@@ -9,6 +10,10 @@ export interface Observed {
   /** Host ends of host legs with their addresses (`10.10.1.1/24`). */
   host_legs: Map<string, { mtu: number; up: boolean; addresses: Set<string> }>;
   tunnels: Map<string, ObservedTunnel>;
+  /** Bridge ends of routers' legs. */
+  router_ends: Map<string, ObservedEnd>;
+  /** Routers whose namespace exists. */
+  routers: Set<string>;
   /** Devices whose pinned namespace exists. */
   devices: Set<string>;
   /** Devices whose namespace was looked into; its cables by tap. */
@@ -54,7 +59,7 @@ export interface GuestLink {
 }
 
 export const emptyObserved = (): Observed => ({
-  bridges: new Map(), taps: new Map(), legs: new Map(), host_legs: new Map(), tunnels: new Map(), devices: new Set(), guests: new Map(),
+  bridges: new Map(), taps: new Map(), legs: new Map(), host_legs: new Map(), tunnels: new Map(), router_ends: new Map(), routers: new Set(), devices: new Set(), guests: new Map(),
 });
 
 /** What a node has to be: the wiring, and the ports of devices whose namespace it keeps. */

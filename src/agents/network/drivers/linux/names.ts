@@ -13,6 +13,11 @@ export const legName = (network_id: string): string => `ext${network_id.slice(0,
 /** The host's end of its leg, in the host's own namespace. */
 export const hostLegName = (cloud: string, network_id: string): string => `${cloud}-${network_id.slice(0, 8)}`;
 export const guestNamespace = (cloud: string, device_id: string): string => `${cloud}-${device_id}`;
+export const routerNamespace = (cloud: string, router_id: string): string => `${cloud}-r-${router_id}`;
+/** The bridge's end of a router's leg. */
+export const routerEnd = (port_id: string): string => `rtr${port_id.slice(0, 11)}`;
+/** The router's end. */
+export const routerLeg = (leg: { port_id: string; is_gateway: boolean }): string => `${leg.is_gateway ? 'qg' : 'qr'}-${leg.port_id.slice(0, 11)}`;
 export const namespacePath = (name: string): string => `/run/netns/${name}`;
 
 const CLOUD = /^[a-z][a-z0-9]{0,5}$/;
@@ -29,6 +34,11 @@ export function deviceOf(cloud: string, namespace: string): string | undefined {
   if (!namespace.startsWith(`${cloud}-`)) return undefined;
   const id = namespace.slice(cloud.length + 1);
   return isUuid(id) ? id : undefined;
+}
+
+/** The router a namespace of this cloud belongs to; undefined for anything else. */
+export function routerOf(cloud: string, namespace: string): string | undefined {
+  return deviceOf(`${cloud}-r`, namespace);
 }
 
 export function isHostLeg(cloud: string, link: string): boolean {

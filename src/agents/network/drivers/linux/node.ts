@@ -39,6 +39,8 @@ export interface Node {
   ready: Map<string, string>;
   /** Devices whose cables are known to be right, as they were asked for. */
   wired: Map<string, string>;
+  /** Routers that are known to be right, as they were asked for. */
+  routers: Map<string, string>;
   /** Where the next look into guests goes on. */
   turn: number;
   namespace: string | undefined;
@@ -62,7 +64,7 @@ export function createNode(options: LinuxNetworkOptions): Node {
     look_every_ms: options.look_every_ms ?? 25_000,
     guests_per_look: options.guests_per_look ?? 16,
     base: emptyState(), applied: false, looked_at: 0, slices: new Map(), plugged: new Set(), cables: new Map(),
-    rules: undefined, ready: new Map(), wired: new Map(), turn: 0, namespace: undefined, preparing: undefined,
+    rules: undefined, ready: new Map(), wired: new Map(), routers: new Map(), turn: 0, namespace: undefined, preparing: undefined,
     async forget() {
       await Promise.all([node.tools.inside.close(), node.nft.close()]);
       node.tools.inside = ipTool(cloud, timeout, log);
@@ -78,7 +80,7 @@ export function createNode(options: LinuxNetworkOptions): Node {
 
 function forgetKernel(node: Node): void {
   node.rules = undefined;
-  for (const known of [node.cables, node.ready, node.wired]) known.clear();
+  for (const known of [node.cables, node.ready, node.wired, node.routers]) known.clear();
 }
 
 export async function stopTools(node: Node): Promise<void> {

@@ -2,7 +2,7 @@ import { emptyObserved, type Observed, type ObservedGuest, type GuestLink } from
 import { emptyObserved as emptyRules, type ObservedRuleset } from '../../firewall/ruleset.ts';
 import { canonical } from '../../firewall/addresses.ts';
 import { KernelError } from './helper.ts';
-import { deviceOf, guestNamespace, isHostLeg, namespacePath } from './names.ts';
+import { deviceOf, guestNamespace, isHostLeg, namespacePath, routerOf } from './names.ts';
 import { ROUTE_PROTOCOL, routeText } from './routes.ts';
 import type { Shell } from './tools.ts';
 
@@ -13,7 +13,7 @@ interface AddressJson {
   dynamic?: boolean;
 }
 
-interface LinkJson {
+export interface LinkJson {
   ifindex: number;
   ifname: string;
   flags: string[];
@@ -26,14 +26,14 @@ interface LinkJson {
   addr_info?: AddressJson[];
 }
 
-interface RouteJson {
+export interface RouteJson {
   dst: string;
   gateway?: string;
   dev?: string;
   metric?: number;
 }
 
-function parse<T>(what: string, output: string): T[] {
+export function parse<T>(what: string, output: string): T[] {
   const text = output.trim();
   if (text === '') return [];
   try {
@@ -76,6 +76,7 @@ export async function observeLinks(shell: Shell, cloud: string, host: string): P
     observed.host_legs.set(link.ifname, { mtu: link.mtu, up: isUp(link), addresses: new Set(addresses) });
   }
   observed.devices = devicesOf(cloud, names.split('\n'));
+  observed.routers = new Set(names.split('\n').flatMap((name) => routerOf(cloud, name) ?? []));
   return { observed, indexes };
 }
 
@@ -89,6 +90,8 @@ function addCloudLink(observed: Observed, link: LinkJson): void {
   } else if (link.ifname.startsWith('tap')) {
     const alias = link.ifalias ?? '';
     observed.taps.set(link.ifname, { device_id: alias.split(' ')[0] || null, bridge, mtu: link.mtu, up, alias });
+  } else if (link.ifname.startsWith('rtr')) {
+    observed.router_ends.set(link.ifname, { index: link.ifindex, bridge, mtu: link.mtu, up });
   } else if (link.ifname.startsWith('ext')) {
     observed.legs.set(link.ifname, { bridge, mtu: link.mtu, up });
   } else if (link.ifname.startsWith('vxl')) {
@@ -147,7 +150,7 @@ function guestLink(link: LinkJson): GuestLink {
   return { name: link.ifname, mac: link.address ?? '', mtu: link.mtu, up: isUp(link), addresses };
 }
 
-function addRoutes(guest: ObservedGuest, version: 4 | 6, routes: RouteJson[]): void {
+export function addRoutes(guest: Pick<ObservedGuest, 'routes'>, version: 4 | 6, routes: RouteJson[]): void {
   for (const route of routes) {
     if (route.gateway === undefined || route.dev === undefined) continue;
     guest.routes.add(routeText(version, route.dst, canonical(route.gateway), route.dev, route.metric ?? 0));
@@ -184,7 +187,10 @@ function elementText(element: unknown): string {
 
 /** Reads the packet filter of the cloud's namespace. A chain counts as intact when every rule carries its digest and none is missing. */
 export async function observeRules(shell: Shell, cloud: string): Promise<ObservedRuleset> {
-  const output = await read(shell, `nsenter --net=${namespacePath(cloud)} nft -j list ruleset`);
+  return parseRules(await read(shell, `nsenter --net=${namespacePath(cloud)} nft -j list ruleset`));
+}
+
+export function parseRules(output: string): ObservedRuleset {
   const observed = emptyRules();
   const items = (JSON.parse(output) as { nftables: NftJson[] }).nftables;
   const comments = new Map<string, Map<string, number>>();
