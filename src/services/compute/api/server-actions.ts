@@ -6,6 +6,7 @@ import { conflict, isFault, notFound } from '../../../kernel/fault.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import { computeMethods } from '../../../agents/compute/protocol.ts';
 import type { ComputeDeps, PowerTask } from '../deps.ts';
+import { tailLog } from '../model/console-log.ts';
 import { checkAction } from '../model/server-state.ts';
 import { deleteServer, lockedByCaller, lockServer, powerServer, resetState, unlockServer, type Actor } from '../model/servers.ts';
 import type { ServerRow } from '../store/tables.ts';
@@ -165,9 +166,6 @@ function groupActions(deps: ComputeDeps): Action[] {
   ];
 }
 
-// Nova leaves line feeds and tabs and drops the other control characters.
-const CONTROL = /[\x00-\x08\x0b-\x1f]/g;
-
 function consoleOutput(deps: ComputeDeps): Action {
   const length = Type.Union([Type.Integer({ minimum: -1 }), Type.String({ pattern: '^-?[0-9]+$' }), Type.Null()]);
   return {
@@ -180,10 +178,10 @@ function consoleOutput(deps: ComputeDeps): Action {
     act: async (row, _actor, call) => {
       if (row.node_id === null) throw conflict('compute.server-not-ready', `Instance ${row.id} is not ready`);
       const asked = (call.body as { 'os-getConsoleOutput': { length?: number | string | null } })['os-getConsoleOutput'].length;
-      const lines = asked === undefined || asked === null || Number(asked) < 0 ? {} : { lines: Number(asked) };
+      const lines = asked === undefined || asked === null || Number(asked) < 0 ? undefined : Number(asked);
       try {
-        const output = await deps.nodes.call<string>(row.node_id, computeMethods.console, { server_id: row.id, ...lines }, { timeout_ms: 30_000 });
-        return { output: output.replaceAll(CONTROL, '') };
+        const output = await deps.nodes.call<string>(row.node_id, computeMethods.console, { server_id: row.id, ...(lines === undefined ? {} : { lines }) }, { timeout_ms: 30_000 });
+        return { output: tailLog(output, lines) };
       } catch (error) {
         // Between its placement and its start a server has no container yet.
         if (isFault(error) && error.code === 'compute.server-unknown') throw conflict('compute.server-not-ready', `Instance ${row.id} is not ready`);
