@@ -28,7 +28,8 @@ export interface ChaosResult {
   asked: { boots: number; deletes: number };
   /** Servers by status after the last kill, once all had settled. */
   settled: Record<string, number>;
-  faults: string[];
+  /** Why servers went to ERROR, and how many for that reason. */
+  faults: Record<string, number>;
   /** Broken promises; empty when all is well. */
   problems: string[];
 }
@@ -46,7 +47,7 @@ interface World {
 
 export async function runChaos(cloud: RealCloud, options: ChaosOptions): Promise<ChaosResult> {
   const world = await prepare(cloud.admin);
-  const result: ChaosResult = { kills: { controller: 0, agent: 0 }, asked: { boots: 0, deletes: 0 }, settled: {}, faults: [], problems: [] };
+  const result: ChaosResult = { kills: { controller: 0, agent: 0 }, asked: { boots: 0, deletes: 0 }, settled: {}, faults: {}, problems: [] };
   const stop = new AbortController();
   const workers = Array.from({ length: options.workers }, (_, number) => work(cloud, world, createRandom(options.seed * 1000 + number), result, stop.signal));
   try {
@@ -141,7 +142,10 @@ async function settle(cloud: RealCloud, result: ChaosResult): Promise<void> {
     for (const server of restless()) result.problems.push(`server ${server.id} is ${server.status}, ${server['OS-EXT-STS:task_state']}, long after the last kill`);
   }
   for (const { status } of servers) result.settled[status] = (result.settled[status] ?? 0) + 1;
-  result.faults.push(...servers.filter(({ status }) => status === 'ERROR').map(({ id, fault }) => `${id}: ${fault?.message}`));
+  for (const { fault } of servers.filter(({ status }) => status === 'ERROR')) {
+    const reason = (fault?.message ?? 'none').replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '…');
+    result.faults[reason] = (result.faults[reason] ?? 0) + 1;
+  }
   const leaks = await settledLeaks(cloud.settings, 60_000);
   if (leaks.length > 0) result.problems.push(`with all at rest:\n${describeLeaks(leaks)}`);
   const silent = await Promise.all(servers.filter(({ status }) => status === 'ACTIVE').map((server) => answers(server)));

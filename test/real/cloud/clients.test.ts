@@ -155,9 +155,9 @@ test('servers of a tenant reach each other as their security groups allow', asyn
   await soon('ping is refused once the rule is gone', async () => !(await pings(client.id, '192.168.40.77')));
   assert.ok(await page(client.id, '192.168.40.77'), 'the other rule still holds');
 
-  await openstack(env, 'server add security group shop default');
+  await openstack(env, 'port set --security-group default spare');
   await soon('members of the default group reach each other', () => pings(client.id, '192.168.40.77'));
-  await openstack(env, 'server remove security group shop default');
+  await openstack(env, 'port unset --security-group default spare');
   await soon('and no longer once one has left it', async () => !(await pings(client.id, '192.168.40.77')));
 });
 
