@@ -30,6 +30,9 @@ const AREAS = [
 ];
 const REGEX = `tempest\\.api\\.(${AREAS.join('|')})`;
 
+/** Metadata definitions and OAuth are not on offer; the last one waits three minutes for what is not. */
+const EXCLUDE = 'metadefs|oauth_consumers|test_rebuild_server_in_stop_state';
+
 /** The tests make many servers that do little. */
 const TOML = '[compute]\ncpu_allocation_ratio = 64\nshutdown_timeout = 5\n\n[identity]\npassword_cost = 8\n';
 
@@ -64,7 +67,7 @@ async function furnish({ admin }: RealCloud): Promise<void> {
 }
 
 function runKit(cloud: RealCloud, { kit, minutes, regex, concurrency, out }: Options): Summary {
-  const args = ['--strict', '--no-validation', '--regex', regex, '--concurrency', concurrency, '--max-minutes', String(minutes), '--out', out];
+  const args = ['--strict', '--no-validation', '--regex', regex, '--exclude', EXCLUDE, '--concurrency', concurrency, '--max-minutes', String(minutes), '--out', out];
   const { status } = spawnSync(join(kit, 'run'), args, { stdio: ['ignore', 'inherit', 'inherit'], env: cloud.env, cwd: cloud.data_dir, timeout: (minutes + 3) * 60_000, killSignal: 'SIGINT' });
   const file = join(out, 'summary.json');
   if (!existsSync(file)) throw new Error(`the kit ended with status ${status} and no summary`);
