@@ -1,3 +1,4 @@
+import { create, id, nullable, texts } from '../db/columns.ts';
 import type { Migration } from '../db/migrate.ts';
 
 /** The table of the cloud's nodes. */
@@ -7,19 +8,9 @@ export const nodeMigrations: Migration[] = [
     number: 1,
     name: 'nodes',
     async up(tx) {
-      await tx.schema
-        .createTable('nodes')
-        .addColumn('id', 'text', (column) => column.primaryKey())
-        .addColumn('hostname', 'text', (column) => column.notNull().unique())
-        .addColumn('key_hash', 'text', (column) => column.notNull())
-        .addColumn('roles', 'text', (column) => column.notNull())
-        .addColumn('tunnel_ip', 'text')
-        .addColumn('host_ip', 'text')
-        .addColumn('resources', 'text')
-        .addColumn('disabled', 'integer', (column) => column.notNull().defaultTo(0))
-        .addColumn('created_at', 'text', (column) => column.notNull())
-        .addColumn('last_seen_at', 'text', (column) => column.notNull())
-        .execute();
+      await create(tx, 'nodes', (table) =>
+        texts(nullable(texts(id(table).addColumn('hostname', 'text', (column) => column.notNull().unique()), 'key_hash', 'roles'), 'tunnel_ip', 'host_ip', 'resources'), 'created_at', 'last_seen_at')
+          .addColumn('disabled', 'integer', (column) => column.notNull().defaultTo(0)));
     },
   },
 ];

@@ -14,11 +14,7 @@ import { nodeInventoryJob, nodeLeft, takeInventory } from './jobs/node-inventory
 import { createPowerSync, type PowerSync, type SyncDeps } from './jobs/power-sync.ts';
 import { stuckServersJob } from './jobs/stuck-servers.ts';
 import { serverPolicies } from './policies.ts';
-import { firstMigration } from './store/migrations/001-first.ts';
-import { keypairNumbers } from './store/migrations/002-keypair-numbers.ts';
-import { quotaClasses } from './store/migrations/003-quota-classes.ts';
-import { aggregates } from './store/migrations/004-aggregates.ts';
-import { nodeNumbers } from './store/migrations/005-node-numbers.ts';
+import { migrations } from './store/migrations/index.ts';
 import { computeTasks } from './tasks/index.ts';
 import { computeVersions } from './versions.ts';
 
@@ -48,7 +44,7 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     requestIdHeaders: ['x-compute-request-id'],
     tasks: definitions,
     jobs: [sync.job, nodeInventoryJob(rest), allocationLeaksJob(rest), stuckServersJob(taskDeps, starter)],
-    migrations: [firstMigration, keypairNumbers, quotaClasses, aggregates, nodeNumbers],
+    migrations,
   };
   return { service, ...listeners(rest, sync) };
 }

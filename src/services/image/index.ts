@@ -20,7 +20,7 @@ import { collectGarbage } from './jobs/collect-garbage.ts';
 import { imagePolicies } from './policies.ts';
 import { createBlobStore } from './store/blobs.ts';
 import { requeueSaving } from './store/images.ts';
-import { createImages } from './store/migrations/1-images.ts';
+import { migrations } from './store/migrations/index.ts';
 import type { ImageTables } from './store/tables.ts';
 
 export interface ImageServiceOptions {
@@ -53,7 +53,7 @@ export async function createImageService(options: ImageServiceOptions): Promise<
     formatFault,
     tasks: [],
     jobs: [collectGarbage(deps)],
-    migrations: [createImages],
+    migrations,
   };
   return {
     service,

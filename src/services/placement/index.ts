@@ -9,7 +9,7 @@ import type { PlacementDeps } from './deps.ts';
 import { formatFault } from './faults.ts';
 import { createPlacementClient } from './model/placement.ts';
 import { placementPolicies } from './policies.ts';
-import { createProviders } from './store/migrations/1-providers.ts';
+import { migrations } from './store/migrations/index.ts';
 import type { PlacementTables } from './store/tables.ts';
 import { placementVersions } from './versions.ts';
 
@@ -29,7 +29,7 @@ export function createPlacementService(options: { db: Database; clock: Clock; lo
     formatFault,
     tasks: [],
     jobs: [],
-    migrations: [createProviders],
+    migrations,
   };
   return { service, client: createPlacementClient(deps) };
 }

@@ -1,3 +1,4 @@
+import { create, integers, key, texts } from '../../../../kernel/db/columns.ts';
 import type { Migration } from '../../../../kernel/db/migrate.ts';
 
 /** What projects have that have no limits of their own, where it is not the configuration. */
@@ -6,12 +7,7 @@ export const quotaClasses: Migration = {
   number: 3,
   name: 'quota-classes',
   async up(tx) {
-    await tx.schema
-      .createTable('compute_quota_classes')
-      .addColumn('class_name', 'text', (column) => column.notNull())
-      .addColumn('resource', 'text', (column) => column.notNull())
-      .addColumn('hard_limit', 'integer', (column) => column.notNull())
-      .addPrimaryKeyConstraint('compute_quota_classes_pk', ['class_name', 'resource'])
-      .execute();
+    await create(tx, 'compute_quota_classes', (table) =>
+      key(integers(texts(table, 'class_name', 'resource'), 'hard_limit'), 'compute_quota_classes_pk', 'class_name', 'resource'));
   },
 };

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Migration } from '../../../../kernel/db/migrate.ts';
-import { create, flags, foreign, id, index, nullable, texts, unique } from './columns.ts';
+import { create, integers, foreign, id, index, nullable, texts, unique } from '../../../../kernel/db/columns.ts';
 
 export const core: Migration = {
   service: 'identity',
@@ -20,7 +20,7 @@ export const core: Migration = {
 };
 
 async function resources(tx: Kysely<any>): Promise<void> {
-  await create(tx, 'identity_projects', (t) => flags(nullable(texts(id(t), 'name', 'domain_id', 'description', 'options', 'extra'), 'parent_id'), 'is_domain', 'enabled'));
+  await create(tx, 'identity_projects', (t) => integers(nullable(texts(id(t), 'name', 'domain_id', 'description', 'options', 'extra'), 'parent_id'), 'is_domain', 'enabled'));
   await unique(tx, 'identity_projects', 'domain_id', 'name');
   await index(tx, 'identity_projects', 'parent_id');
   await index(tx, 'identity_projects', 'name', 'id');
@@ -30,7 +30,7 @@ async function resources(tx: Kysely<any>): Promise<void> {
 
 async function people(tx: Kysely<any>): Promise<void> {
   await create(tx, 'identity_users', (t) =>
-    flags(nullable(texts(id(t), 'name', 'domain_id', 'options', 'extra'), 'default_project_id', 'password_hash'), 'enabled'));
+    integers(nullable(texts(id(t), 'name', 'domain_id', 'options', 'extra'), 'default_project_id', 'password_hash'), 'enabled'));
   await unique(tx, 'identity_users', 'domain_id', 'name');
   await index(tx, 'identity_users', 'default_project_id');
   await index(tx, 'identity_users', 'name', 'id');
@@ -51,7 +51,7 @@ async function roles(tx: Kysely<any>): Promise<void> {
       .addPrimaryKeyConstraint('identity_implied_roles_pk', ['prior_role_id', 'implied_role_id']));
   await index(tx, 'identity_implied_roles', 'implied_role_id');
   await create(tx, 'identity_assignments', (t) =>
-    flags(foreign(texts(t, 'actor_type', 'actor_id', 'target_type', 'target_id'), 'role_id', 'identity_roles'), 'inherited')
+    integers(foreign(texts(t, 'actor_type', 'actor_id', 'target_type', 'target_id'), 'role_id', 'identity_roles'), 'inherited')
       .addPrimaryKeyConstraint('identity_assignments_pk', ['actor_id', 'actor_type', 'target_id', 'target_type', 'role_id', 'inherited']));
   await index(tx, 'identity_assignments', 'target_id', 'target_type');
   await index(tx, 'identity_assignments', 'role_id');
@@ -59,7 +59,7 @@ async function roles(tx: Kysely<any>): Promise<void> {
 
 async function applicationCredentials(tx: Kysely<any>): Promise<void> {
   await create(tx, 'identity_application_credentials', (t) =>
-    flags(nullable(foreign(foreign(texts(id(t), 'name', 'secret_hash'), 'user_id', 'identity_users'), 'project_id', 'identity_projects'), 'description', 'expires_at'), 'unrestricted', 'ruled'));
+    integers(nullable(foreign(foreign(texts(id(t), 'name', 'secret_hash'), 'user_id', 'identity_users'), 'project_id', 'identity_projects'), 'description', 'expires_at'), 'unrestricted', 'ruled'));
   await unique(tx, 'identity_application_credentials', 'user_id', 'name');
   await index(tx, 'identity_application_credentials', 'project_id');
   await create(tx, 'identity_application_credential_roles', (t) =>
@@ -78,8 +78,8 @@ async function applicationCredentials(tx: Kysely<any>): Promise<void> {
 async function catalog(tx: Kysely<any>): Promise<void> {
   await create(tx, 'identity_regions', (t) => nullable(texts(id(t), 'description', 'extra'), 'parent_region_id'));
   await index(tx, 'identity_regions', 'parent_region_id');
-  await create(tx, 'identity_services', (t) => flags(nullable(texts(id(t), 'type', 'extra'), 'name', 'description'), 'enabled'));
-  await create(tx, 'identity_endpoints', (t) => flags(nullable(texts(foreign(id(t), 'service_id', 'identity_services'), 'interface', 'url', 'extra'), 'region_id'), 'enabled'));
+  await create(tx, 'identity_services', (t) => integers(nullable(texts(id(t), 'type', 'extra'), 'name', 'description'), 'enabled'));
+  await create(tx, 'identity_endpoints', (t) => integers(nullable(texts(foreign(id(t), 'service_id', 'identity_services'), 'interface', 'url', 'extra'), 'region_id'), 'enabled'));
   await index(tx, 'identity_endpoints', 'service_id');
   await index(tx, 'identity_endpoints', 'region_id');
 }

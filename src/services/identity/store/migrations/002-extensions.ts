@@ -1,5 +1,5 @@
 import type { Migration } from '../../../../kernel/db/migrate.ts';
-import { create, flags, foreign, id, index, nullable, texts } from './columns.ts';
+import { create, integers, foreign, id, index, nullable, texts } from '../../../../kernel/db/columns.ts';
 
 /** Credentials, trusts, policies, and which project sees which endpoint. */
 export const extensions: Migration = {
@@ -12,7 +12,7 @@ export const extensions: Migration = {
     await index(tx, 'identity_credentials', 'project_id');
 
     await create(tx, 'identity_trusts', (t) =>
-      nullable(flags(foreign(foreign(foreign(id(t), 'trustor_user_id', 'identity_users'), 'trustee_user_id', 'identity_users'), 'project_id', 'identity_projects'), 'impersonation', 'redelegation_count'), 'expires_at', 'redelegated_trust_id')
+      nullable(integers(foreign(foreign(foreign(id(t), 'trustor_user_id', 'identity_users'), 'trustee_user_id', 'identity_users'), 'project_id', 'identity_projects'), 'impersonation', 'redelegation_count'), 'expires_at', 'redelegated_trust_id')
         .addColumn('remaining_uses', 'integer'));
     await index(tx, 'identity_trusts', 'trustor_user_id');
     await index(tx, 'identity_trusts', 'trustee_user_id');

@@ -1,0 +1,8 @@
+import type { Migration } from '../../../../kernel/db/migrate.ts';
+import { first } from './001-first.ts';
+import { keypairNumbers } from './002-keypair-numbers.ts';
+import { quotaClasses } from './003-quota-classes.ts';
+import { aggregates } from './004-aggregates.ts';
+import { nodeNumbers } from './005-node-numbers.ts';
+
+export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers];
