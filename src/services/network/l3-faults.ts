@@ -29,3 +29,8 @@ export const floatingIpPortAssociated = (fip: { id: string; floating_ip_address:
   conflict('network.floating-ip-associated', `Cannot associate floating IP ${fip.floating_ip_address} (${fip.id}) with port ${port} using fixed IP ${fixed}, as that fixed IP already has a floating IP on external network ${fip.floating_network_id}.`, { type: 'FloatingIPPortAlreadyAssociated' });
 export const externalAddressesExhausted = (network: string): Fault =>
   badRequest('network.external-addresses-exhausted', `Unable to find any IP address on external network ${network}.`, { type: 'ExternalIpAddressExhausted' });
+
+export const externalNetworkInUse = (id: string): Fault =>
+  conflict('network.external-network-in-use', `External network ${id} cannot be updated to be made non-external, since it has existing gateway ports.`, { type: 'ExternalNetworkInUse' });
+export const gatewayIpInUse = (ip: string, port: string): Fault =>
+  conflict('network.gateway-ip-in-use', `Current gateway ip ${ip} already in use by port ${port}. Unable to update.`, { type: 'GatewayIpInUse' });

@@ -85,6 +85,8 @@ describe('routers', () => {
     assert.deepEqual(fault(await net.call('DELETE', `/v2.0/ports/${port.id}`)), { status: 409, type: 'ServicePortInUse', message: `Port ${port.id} cannot be deleted directly via the port API: has device owner network:router_interface.` });
     assert.equal(fault(await net.call('DELETE', `/v2.0/subnets/${subnet.id}`)).type, 'SubnetInUse');
     assert.equal(fault(await net.call('DELETE', `/v2.0/networks/${network.id}`)).type, 'NetworkInUse');
+    assert.equal(fault(await net.call('PUT', `/v2.0/subnets/${subnet.id}`, { subnet: { gateway_ip: '10.21.0.9' } })).type, 'GatewayIpInUse');
+    assert.equal(fault(await net.call('PUT', `/v2.0/networks/${ext.id}`, { network: { 'router:external': false } }, 'admin')).type, 'ExternalNetworkInUse');
     assert.deepEqual(fault(await change(router.id, 'remove', { subnet_id: twin.subnet.id })), { status: 404, type: 'RouterInterfaceNotFoundForSubnet', message: `Router ${router.id} has no interface on subnet ${twin.subnet.id}` });
     assert.equal(fault(await change(router.id, 'remove', { port_id: router.id })).type, 'RouterInterfaceNotFound');
     assert.equal(fault(await change(router.id, 'remove', { port_id: port.id, subnet_id: twin.subnet.id })).type, 'SubnetMismatchForPort');

@@ -1,7 +1,7 @@
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { networkNotFound } from '../faults.ts';
 import type { NetworkEnvironment } from '../model/environment.ts';
-import { dropUnusedFloatingIps } from '../model/l3-guards.ts';
+import { dropUnusedFloatingIps, refuseInternal } from '../model/l3-guards.ts';
 import { createNetwork, deleteNetwork, updateNetwork, type NetworkChange, type NewNetwork } from '../model/networks.ts';
 import { boolean, integer, nameString, range, string, uniqueStrings } from '../model/validate.ts';
 import { networkView } from '../model/views.ts';
@@ -70,7 +70,10 @@ export function networkEndpoints(env: NetworkEnvironment): Endpoint[] {
       for (const item of items) ids.push((await createNetwork(env, tx, item as unknown as NewNetwork)).id);
       return ids;
     },
-    update: async (_call, tx, id, change) => void (await updateNetwork(env, tx, id, change as NetworkChange)),
+    async update(_call, tx, id, change) {
+      if (change['router:external'] === false) await refuseInternal(tx, id);
+      await updateNetwork(env, tx, id, change as NetworkChange);
+    },
     async remove(_call, tx, id) {
       await dropUnusedFloatingIps(env, tx, id);
       await deleteNetwork(env, tx, id);

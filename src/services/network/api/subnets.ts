@@ -1,6 +1,7 @@
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { networkNotFound, subnetNotFound } from '../faults.ts';
 import type { NetworkEnvironment } from '../model/environment.ts';
+import { refuseGatewayChange } from '../model/l3-guards.ts';
 import { createSubnet, deleteSubnet, updateSubnet, type NewSubnet, type SubnetChange } from '../model/subnets.ts';
 import { boolean, cidr, hostRoutes, integer, ipAddress, nameString, nameservers, noneAsEmptyList, orNull, pools, uuid, values } from '../model/validate.ts';
 import { subnetView } from '../model/views.ts';
@@ -68,7 +69,10 @@ export function subnetEndpoints(env: NetworkEnvironment): Endpoint[] {
       for (const item of items) ids.push((await createSubnet(env, tx, item as unknown as NewSubnet)).id);
       return ids;
     },
-    update: async (_call, tx, id, change) => void (await updateSubnet(env, tx, id, change as SubnetChange)),
+    async update(_call, tx, id, change, row) {
+      await refuseGatewayChange(tx, row, change['gateway_ip']);
+      await updateSubnet(env, tx, id, change as SubnetChange);
+    },
     remove: (_call, tx, id) => deleteSubnet(env, tx, id),
   };
   return resourceEndpoints(env, resource);

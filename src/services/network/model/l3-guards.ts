@@ -1,8 +1,9 @@
 /** What routers and floating IPs do not let happen to the ports that they need (neutron's l3_db). */
 import { badResource, deviceNotOwned, servicePortInUse } from '../faults.ts';
+import { externalNetworkInUse, gatewayIpInUse } from '../l3-faults.ts';
 import { floatingIpsOfPorts, floatingPortInUse, unusedFloatingIps } from '../store/floating-ips.ts';
 import { findPort } from '../store/ports.ts';
-import { findRouter, findRouterPort } from '../store/routers.ts';
+import { findRouter, findRouterPort, gatewayOn, routerPortWith } from '../store/routers.ts';
 import type { PortRow, Tx } from '../store/tables.ts';
 import type { NetworkEnvironment } from './environment.ts';
 import { deleteFloatingIp } from './floating-ips.ts';
@@ -35,4 +36,16 @@ export async function checkLinkedAddresses(tx: Tx, port_id: string): Promise<voi
 /** Before an external network goes: its floating IPs that no port has. */
 export async function dropUnusedFloatingIps(env: NetworkEnvironment, tx: Tx, network_id: string): Promise<void> {
   for (const { id } of await unusedFloatingIps(tx, network_id)) await deleteFloatingIp(env, tx, id);
+}
+
+/** A network that routers have their gateway on stays external. Faults: 409 ExternalNetworkInUse. */
+export async function refuseInternal(tx: Tx, network_id: string): Promise<void> {
+  if ((await gatewayOn(tx, network_id)) !== undefined) throw externalNetworkInUse(network_id);
+}
+
+/** The gateway of a subnet stays while a router is it. Faults: 409 GatewayIpInUse. */
+export async function refuseGatewayChange(tx: Tx, subnet: { id: string; gateway_ip: string | null }, wanted: unknown): Promise<void> {
+  if (subnet.gateway_ip === null || wanted === undefined || wanted === subnet.gateway_ip) return;
+  const port = await routerPortWith(tx, subnet.id, subnet.gateway_ip);
+  if (port !== undefined) throw gatewayIpInUse(subnet.gateway_ip, port);
 }

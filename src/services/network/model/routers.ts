@@ -132,8 +132,8 @@ async function externalNetwork(tx: Tx, id: string, asked: readonly RequestedIp[]
   const network = await findNetwork(tx, id);
   if (network === undefined) throw networkNotFound(id);
   if (network.external !== 1) throw badResource('router', `Network ${id} is not an external network`);
-  const gateways = (await subnetsOfNetworks(tx, [id])).map((subnet) => subnet.gateway_ip);
-  const taken = asked.find((one) => one.ip_address !== undefined && gateways.includes(one.ip_address));
+  const gateways = new Set((await subnetsOfNetworks(tx, [id])).map((subnet) => subnet.gateway_ip));
+  const taken = asked.find((one) => one.ip_address !== undefined && gateways.has(one.ip_address));
   if (taken !== undefined) throw badResource('router', `External IP ${taken.ip_address} is the same as the gateway IP`);
   return network;
 }

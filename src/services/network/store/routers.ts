@@ -87,3 +87,15 @@ export function routersBetween(db: Db, subnet_id: string, external_network_id: s
 export async function knownNodes(db: Db): Promise<string[]> {
   return (await db.selectFrom('network_node_generations').select('node_id').execute()).map((row) => row.node_id);
 }
+
+/** A router's gateway port on this network, if there is one. */
+export async function gatewayOn(db: Db, network_id: string): Promise<string | undefined> {
+  return (await db.selectFrom('network_ports as p').innerJoin('network_router_ports as l', 'l.port_id', 'p.id').select('p.id')
+    .where('p.network_id', '=', network_id).where('l.port_type', '=', 'network:router_gateway').limit(1).executeTakeFirst())?.id;
+}
+
+/** The router's port that has this address on the subnet, if there is one. */
+export async function routerPortWith(db: Db, subnet_id: string, ip_address: string): Promise<string | undefined> {
+  return (await db.selectFrom('network_addresses as a').innerJoin('network_router_ports as l', 'l.port_id', 'a.port_id').select('a.port_id')
+    .where('a.subnet_id', '=', subnet_id).where('a.ip_address', '=', ip_address).executeTakeFirst())?.port_id;
+}
