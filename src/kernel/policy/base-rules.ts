@@ -1,12 +1,6 @@
-import type { PolicyRule, ScopeType } from './rule.ts';
+import { policyRule, type PolicyRule } from './rule.ts';
 
-const rule = (name: string, text: string, description: string, scope: ScopeType[] = []): PolicyRule => ({
-  name,
-  default: text,
-  description,
-  scope,
-  operations: [],
-});
+const rule = (name: string, text: string, description: string): PolicyRule => policyRule(name, text, [], description);
 
 /**
  * Rules that services refer to as `rule:<name>`: the personas of OpenStack's secure RBAC.

@@ -17,6 +17,15 @@ export interface PolicyRule {
   operations: { method: string; path: string }[];
 }
 
+/** @param operations each like `POST /v2.1/servers/{server_id}/action (lock)`: the action in brackets is for the reader */
+export function policyRule(name: string, text: string, scope: ScopeType[], description: string, ...operations: string[]): PolicyRule {
+  const parsed = operations.map((operation) => {
+    const [method = '', ...path] = operation.split(' ');
+    return { method, path: path.join(' ') };
+  });
+  return { name, default: text, description, scope, operations: parsed };
+}
+
 /** One piece of a right-hand side: fixed text, or a value out of the target. */
 export type TemplatePart = { text: string } | { key: string };
 

@@ -1,5 +1,5 @@
 /** Neutron's rules and today's defaults (neutron/conf/policies). */
-import type { PolicyRule } from '../../kernel/policy/rule.ts';
+import { policyRule, type PolicyRule } from '../../kernel/policy/rule.ts';
 
 const ADMIN = 'rule:admin_only';
 const SERVICE = 'rule:service_api';
@@ -14,7 +14,8 @@ const SG_MEMBER = 'role:member and rule:sg_owner';
 
 const or = (...parts: string[]): string => parts.map((part) => (part.includes(' ') && !part.startsWith('not ') ? `(${part})` : part)).join(' or ');
 
-const helper = (name: string, text: string, description: string): PolicyRule => ({ name, default: text, description, scope: [], operations: [] });
+/** A rule that others refer to. */
+const named = (name: string, text: string, description: string): PolicyRule => policyRule(name, text, [], description);
 
 const METHODS: Readonly<Record<string, string>> = { create: 'POST', get: 'GET', update: 'PUT', delete: 'DELETE' };
 
@@ -24,21 +25,21 @@ function rule(name: string, text: string): PolicyRule {
   const [verb, ...words] = action.split('_') as [string, ...string[]];
   const resource = words.join('_');
   const plural = resource.endsWith('y') ? `${resource.slice(0, -1)}ies` : `${resource}s`;
-  const path = `/networking/v2.0/${plural.replaceAll('_', '-')}${verb === 'create' ? '' : '/{id}'}`;
+  const path = `/v2.0/${plural.replaceAll('_', '-')}${verb === 'create' ? '' : '/{id}'}`;
   const object = `a ${words.join(' ')}`;
   const description = attribute === undefined ? `${verb} ${object}` : `${verb} the attribute ${attribute} of ${object}`;
-  return { name, default: text, description: `${description[0]!.toUpperCase()}${description.slice(1)}.`, scope: ['project'], operations: [{ method: METHODS[verb] ?? 'GET', path }] };
+  return policyRule(name, text, ['project'], `${description[0]!.toUpperCase()}${description.slice(1)}.`, `${METHODS[verb] ?? 'GET'} ${path}`);
 }
 
 const each = (names: readonly string[], text: string): PolicyRule[] => names.map((name) => rule(name, text));
 
-const helpers: PolicyRule[] = [
-  helper('network_owner', 'project_id:%(network:project_id)s', 'The project that the network belongs to.'),
-  helper('sg_owner', 'project_id:%(security_group:project_id)s', 'The project that the security group belongs to.'),
-  helper('shared', "'True':%(shared)s", 'A shared network, and what is on it.'),
-  helper('external', "'True':%(router:external)s", 'An external network.'),
-  helper('external_network', "'True':%(router:external)s", 'A subnet of an external network.'),
-  helper('network_device', "'True':%(network_device)s", "A port of the network's own devices."),
+const owners: PolicyRule[] = [
+  named('network_owner', 'project_id:%(network:project_id)s', 'The project that the network belongs to.'),
+  named('sg_owner', 'project_id:%(security_group:project_id)s', 'The project that the security group belongs to.'),
+  named('shared', "'True':%(shared)s", 'A shared network, and what is on it.'),
+  named('external', "'True':%(router:external)s", 'An external network.'),
+  named('external_network', "'True':%(router:external)s", 'A subnet of an external network.'),
+  named('network_device', "'True':%(network_device)s", "A port of the network's own devices."),
 ];
 
 const networks: PolicyRule[] = [
@@ -104,10 +105,8 @@ const routers: PolicyRule[] = [
   ...each(['update_router', 'update_router:external_gateway_info', 'update_router:external_gateway_info:network_id', 'update_router:tags'], or(ADMIN, MEMBER)),
   ...each(['update_router:external_gateway_info:enable_snat', 'update_router:external_gateway_info:external_fixed_ips'], ADMIN),
   ...each(['delete_router', 'delete_router:tags'], or(ADMIN, MEMBER)),
-  ...['add_router_interface', 'remove_router_interface'].map((name): PolicyRule => ({
-    name, default: or(ADMIN, MEMBER), description: name.startsWith('add') ? 'Connect a router to a subnet.' : 'Disconnect a router from a subnet.', scope: ['project'],
-    operations: [{ method: 'PUT', path: `/networking/v2.0/routers/{id}/${name}` }],
-  })),
+  policyRule('add_router_interface', or(ADMIN, MEMBER), ['project'], 'Connect a router to a subnet.', 'PUT /v2.0/routers/{id}/add_router_interface'),
+  policyRule('remove_router_interface', or(ADMIN, MEMBER), ['project'], 'Disconnect a router from a subnet.', 'PUT /v2.0/routers/{id}/remove_router_interface'),
 ];
 
 const floatingIps: PolicyRule[] = [
@@ -123,4 +122,4 @@ const others: PolicyRule[] = [
   ...each(['get_availability_zone', 'get_service_provider'], or(ADMIN, 'role:reader')),
 ];
 
-export const policies: PolicyRule[] = [...helpers, ...networks, ...subnets, ...ports, ...securityGroups, ...routers, ...floatingIps, ...others];
+export const policies: PolicyRule[] = [...owners, ...networks, ...subnets, ...ports, ...securityGroups, ...routers, ...floatingIps, ...others];

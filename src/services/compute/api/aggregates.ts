@@ -12,8 +12,8 @@ import {
 } from '../model/aggregates.ts';
 import type { AggregateRow } from '../store/aggregates.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule } from './common.ts';
 import { hostText, nameText } from './parameters.ts';
+import { ADMIN, rule } from './rules.ts';
 
 /** A name without a colon: that parts zone, host and node where a server is asked for. */
 const zoneName = nullable(Type.String({ minLength: 1, maxLength: 255, pattern: '^(?! )[^:\\p{C}\\p{Zl}\\p{Zp}]*(?<! )$' }));
@@ -113,12 +113,12 @@ export const aggregateEndpoints = (deps: ComputeDeps): Endpoint[] => [...crud(de
 const AGGREGATE = '/os-aggregates/{aggregate_id}';
 
 export const aggregatePolicies: PolicyRule[] = [
-  computeRule('os-aggregates:index', ADMIN, 'List host aggregates.', 'GET /os-aggregates'),
-  computeRule('os-aggregates:create', ADMIN, 'Create a host aggregate.', 'POST /os-aggregates'),
-  computeRule('os-aggregates:show', ADMIN, 'Show a host aggregate.', `GET ${AGGREGATE}`),
-  computeRule('os-aggregates:update', ADMIN, 'Rename a host aggregate, or make it another zone.', `PUT ${AGGREGATE}`),
-  computeRule('os-aggregates:delete', ADMIN, 'Delete a host aggregate.', `DELETE ${AGGREGATE}`),
-  computeRule('os-aggregates:add_host', ADMIN, 'Add a host to an aggregate.', `POST ${AGGREGATE}/action (add_host)`),
-  computeRule('os-aggregates:remove_host', ADMIN, 'Remove a host from an aggregate.', `POST ${AGGREGATE}/action (remove_host)`),
-  computeRule('os-aggregates:set_metadata', ADMIN, 'Set metadata of an aggregate.', `POST ${AGGREGATE}/action (set_metadata)`),
+  rule('os-aggregates:index', ADMIN, 'List host aggregates.', 'GET /os-aggregates'),
+  rule('os-aggregates:create', ADMIN, 'Create a host aggregate.', 'POST /os-aggregates'),
+  rule('os-aggregates:show', ADMIN, 'Show a host aggregate.', `GET ${AGGREGATE}`),
+  rule('os-aggregates:update', ADMIN, 'Rename a host aggregate, or make it another zone.', `PUT ${AGGREGATE}`),
+  rule('os-aggregates:delete', ADMIN, 'Delete a host aggregate.', `DELETE ${AGGREGATE}`),
+  rule('os-aggregates:add_host', ADMIN, 'Add a host to an aggregate.', `POST ${AGGREGATE}/action (add_host)`),
+  rule('os-aggregates:remove_host', ADMIN, 'Remove a host from an aggregate.', `POST ${AGGREGATE}/action (remove_host)`),
+  rule('os-aggregates:set_metadata', ADMIN, 'Set metadata of an aggregate.', `POST ${AGGREGATE}/action (set_metadata)`),
 ];

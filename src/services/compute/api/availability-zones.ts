@@ -5,7 +5,7 @@ import { isoMicrosNoZone } from '../../../kernel/clock.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { INTERNAL_ZONE, listServices, type ServiceInfo } from '../model/services.ts';
-import { ADMIN, ANYBODY, computeRule } from './common.ts';
+import { ADMIN, ANYBODY, rule } from './rules.ts';
 
 type Services = Record<string, { available: boolean; active: boolean; updated_at: string }>;
 
@@ -62,6 +62,6 @@ export const availabilityZoneEndpoints = (deps: ComputeDeps): Endpoint[] => [
 ];
 
 export const availabilityZonePolicies: PolicyRule[] = [
-  computeRule('os-availability-zone:list', ANYBODY, 'List availability zones.', 'GET /os-availability-zone'),
-  computeRule('os-availability-zone:detail', ADMIN, 'List availability zones with their hosts.', 'GET /os-availability-zone/detail'),
+  rule('os-availability-zone:list', ANYBODY, 'List availability zones.', 'GET /os-availability-zone'),
+  rule('os-availability-zone:detail', ADMIN, 'List availability zones with their hosts.', 'GET /os-availability-zone/detail'),
 ];

@@ -1,25 +1,11 @@
-/** What the resources beside servers share: rules, links and pages. */
+/** What the resources beside servers share: links and pages. */
 import { Type } from 'typebox';
-import type { Call, Method } from '../../../kernel/api/endpoint.ts';
+import type { Call } from '../../../kernel/api/endpoint.ts';
 import type { Microversion } from '../../../kernel/api/microversion.ts';
 import { capLimit } from '../../../kernel/db/list-query.ts';
 import { badRequest, type Fault } from '../../../kernel/fault.ts';
-import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { ComputeConfig } from '../config.ts';
 import { versions } from '../versions.ts';
-
-export const ADMIN = 'rule:context_is_admin';
-export const PROJECT_READER_OR_ADMIN = 'rule:project_reader_or_admin';
-export const ANYBODY = '@';
-
-/** A rule `os_compute_api:<name>` for tokens of projects; `operations` are like `GET /flavors`. */
-export function computeRule(name: string, text: string, description: string, ...operations: `${Method} /${string}`[]): PolicyRule {
-  const parsed = operations.map((operation) => {
-    const [method, ...path] = operation.split(' ');
-    return { method: method!, path: `/v2.1${path.join(' ')}` };
-  });
-  return { name: `os_compute_api:${name}`, default: text, description, scope: ['project'], operations: parsed };
-}
 
 /** `self` with the version, `bookmark` without, as nova writes them. */
 export function resourceLinks(base: string, collection: string, id: string): { rel: string; href: string }[] {

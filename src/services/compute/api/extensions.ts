@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { notFound } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
-import { ANYBODY, computeRule } from './common.ts';
+import { ANYBODY, rule } from './rules.ts';
 
 /** Alias → name, of what this cloud serves, and of what has been removed from the API but not from its list. */
 const EXTENSIONS: Readonly<Record<string, string>> = {
@@ -98,4 +98,4 @@ export const extensionEndpoints = (): Endpoint[] => [
   }),
 ];
 
-export const extensionPolicies: PolicyRule[] = [computeRule('extensions', ANYBODY, 'List and show extensions.', 'GET /extensions', 'GET /extensions/{alias}')];
+export const extensionPolicies: PolicyRule[] = [rule('extensions', ANYBODY, 'List and show extensions.', 'GET /extensions', 'GET /extensions/{alias}')];

@@ -8,7 +8,7 @@ import { requireFlavor } from '../model/flavors.ts';
 import { accessOf } from '../store/flavors.ts';
 import type { FlavorAccessRow } from '../store/tables.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule } from './common.ts';
+import { ADMIN, rule } from './rules.ts';
 import { isAdmin, readerOf } from './server-target.ts';
 
 const accessReply = Type.Object({ flavor_access: Type.Array(Type.Object({ flavor_id: Type.String(), tenant_id: Type.String() })) });
@@ -52,7 +52,7 @@ export const flavorAccessEndpoints = (deps: ComputeDeps): Endpoint[] => [
 ];
 
 export const flavorAccessPolicies: PolicyRule[] = [
-  computeRule('os-flavor-access', ADMIN, 'List the projects that may use a private flavor.', 'GET /flavors/{flavor_id}/os-flavor-access'),
-  computeRule('os-flavor-access:add_tenant_access', ADMIN, 'Let a project use a private flavor.', 'POST /flavors/{flavor_id}/action (addTenantAccess)'),
-  computeRule('os-flavor-access:remove_tenant_access', ADMIN, 'No longer let a project use a private flavor.', 'POST /flavors/{flavor_id}/action (removeTenantAccess)'),
+  rule('os-flavor-access', ADMIN, 'List the projects that may use a private flavor.', 'GET /flavors/{flavor_id}/os-flavor-access'),
+  rule('os-flavor-access:add_tenant_access', ADMIN, 'Let a project use a private flavor.', 'POST /flavors/{flavor_id}/action (addTenantAccess)'),
+  rule('os-flavor-access:remove_tenant_access', ADMIN, 'No longer let a project use a private flavor.', 'POST /flavors/{flavor_id}/action (removeTenantAccess)'),
 ];

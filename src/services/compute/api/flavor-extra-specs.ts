@@ -7,7 +7,7 @@ import { extraSpecProblem } from '../model/extra-spec-rules.ts';
 import { extraSpecNotFound, removeExtraSpec, setExtraSpecs } from '../model/flavor-extra-specs.ts';
 import { extraSpecsOf, requireFlavor } from '../model/flavors.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule, PROJECT_READER_OR_ADMIN } from './common.ts';
+import { ADMIN, READER, rule } from './rules.ts';
 import { isAdmin } from './server-target.ts';
 
 const KEY = Type.String({ pattern: '^[a-zA-Z0-9_:. -]{1,255}$' });
@@ -84,10 +84,10 @@ export const flavorExtraSpecEndpoints = (deps: ComputeDeps): Endpoint[] => [
 const SPECS = '/flavors/{flavor_id}/os-extra_specs';
 
 export const flavorExtraSpecPolicies: PolicyRule[] = [
-  computeRule('os-flavor-extra-specs:index', PROJECT_READER_OR_ADMIN, 'List the extra specs of a flavor; from 2.61 on flavors show them too.',
+  rule('os-flavor-extra-specs:index', READER, 'List the extra specs of a flavor; from 2.61 on flavors show them too.',
     `GET ${SPECS}`, 'POST /flavors', 'GET /flavors/detail', 'GET /flavors/{flavor_id}', 'PUT /flavors/{flavor_id}'),
-  computeRule('os-flavor-extra-specs:show', PROJECT_READER_OR_ADMIN, 'Show an extra spec of a flavor.', `GET ${SPECS}/{key}`),
-  computeRule('os-flavor-extra-specs:create', ADMIN, 'Add extra specs to a flavor.', `POST ${SPECS}`),
-  computeRule('os-flavor-extra-specs:update', ADMIN, 'Set an extra spec of a flavor.', `PUT ${SPECS}/{key}`),
-  computeRule('os-flavor-extra-specs:delete', ADMIN, 'Remove an extra spec of a flavor.', `DELETE ${SPECS}/{key}`),
+  rule('os-flavor-extra-specs:show', READER, 'Show an extra spec of a flavor.', `GET ${SPECS}/{key}`),
+  rule('os-flavor-extra-specs:create', ADMIN, 'Add extra specs to a flavor.', `POST ${SPECS}`),
+  rule('os-flavor-extra-specs:update', ADMIN, 'Set an extra spec of a flavor.', `PUT ${SPECS}/{key}`),
+  rule('os-flavor-extra-specs:delete', ADMIN, 'Remove an extra spec of a flavor.', `DELETE ${SPECS}/{key}`),
 ];

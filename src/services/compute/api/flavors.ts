@@ -10,8 +10,9 @@ import { createFlavor, describeFlavor, extraSpecsOf, type NewFlavor, removeFlavo
 import { listFlavors } from '../store/flavors.ts';
 import type { FlavorRow } from '../store/tables.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule, pageLimit, pagingQuery, resourceLinks, strictQuery } from './common.ts';
+import { pageLimit, pagingQuery, resourceLinks, strictQuery } from './common.ts';
 import { asBoolean, link, looseBoolean, nameText } from './parameters.ts';
+import { ADMIN, rule } from './rules.ts';
 import { isAdmin, readerOf } from './server-target.ts';
 
 const MAX_INT = 0x7fffffff;
@@ -214,7 +215,7 @@ export const flavorEndpoints = (deps: ComputeDeps): Endpoint[] => [
 ];
 
 export const flavorPolicies: PolicyRule[] = [
-  computeRule('os-flavor-manage:create', ADMIN, 'Create a flavor.', 'POST /flavors'),
-  computeRule('os-flavor-manage:update', ADMIN, 'Change the description of a flavor.', 'PUT /flavors/{flavor_id}'),
-  computeRule('os-flavor-manage:delete', ADMIN, 'Delete a flavor.', 'DELETE /flavors/{flavor_id}'),
+  rule('os-flavor-manage:create', ADMIN, 'Create a flavor.', 'POST /flavors'),
+  rule('os-flavor-manage:update', ADMIN, 'Change the description of a flavor.', 'PUT /flavors/{flavor_id}'),
+  rule('os-flavor-manage:delete', ADMIN, 'Delete a flavor.', 'DELETE /flavors/{flavor_id}'),
 ];

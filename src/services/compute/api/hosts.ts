@@ -9,7 +9,7 @@ import { figuresOf, resourcesOf, useOfNodes } from '../model/hypervisors.ts';
 import { COMPUTE, decideByHost, listServices } from '../model/services.ts';
 import { findNodeByHost, flavorsOfProjects, type NumberedNodeRow } from '../store/nodes.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule } from './common.ts';
+import { ADMIN, rule } from './rules.ts';
 import { readerOf } from './server-target.ts';
 
 const UNTIL = versions.NO_HOSTS - 1;
@@ -103,10 +103,10 @@ export const hostEndpoints = (deps: ComputeDeps): Endpoint[] => [
 const unsupported = () => notImplemented('compute.host-power', 'The requested functionality is not supported: the power of hosts is not managed here.');
 
 export const hostPolicies: PolicyRule[] = [
-  computeRule('os-hosts:list', ADMIN, 'List hosts.', 'GET /os-hosts'),
-  computeRule('os-hosts:show', ADMIN, 'Show what a host has and what is taken.', 'GET /os-hosts/{host_name}'),
-  computeRule('os-hosts:update', ADMIN, 'Let a host take new servers, or no more.', 'PUT /os-hosts/{host_name}'),
-  computeRule('os-hosts:start', ADMIN, 'Start a host.', 'GET /os-hosts/{host_name}/startup'),
-  computeRule('os-hosts:shutdown', ADMIN, 'Shut a host down.', 'GET /os-hosts/{host_name}/shutdown'),
-  computeRule('os-hosts:reboot', ADMIN, 'Reboot a host.', 'GET /os-hosts/{host_name}/reboot'),
+  rule('os-hosts:list', ADMIN, 'List hosts.', 'GET /os-hosts'),
+  rule('os-hosts:show', ADMIN, 'Show what a host has and what is taken.', 'GET /os-hosts/{host_name}'),
+  rule('os-hosts:update', ADMIN, 'Let a host take new servers, or no more.', 'PUT /os-hosts/{host_name}'),
+  rule('os-hosts:start', ADMIN, 'Start a host.', 'GET /os-hosts/{host_name}/startup'),
+  rule('os-hosts:shutdown', ADMIN, 'Shut a host down.', 'GET /os-hosts/{host_name}/shutdown'),
+  rule('os-hosts:reboot', ADMIN, 'Reboot a host.', 'GET /os-hosts/{host_name}/reboot'),
 ];

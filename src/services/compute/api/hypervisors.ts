@@ -12,7 +12,8 @@ import { figuresOf, resourcesOf, serversOfNodes, uptimeText, useOfNodes } from '
 import { isNodeUp, serviceNumber } from '../model/services.ts';
 import { findNode, findNodeByNumber, listNodes, type NumberedNodeRow, pageNodes } from '../store/nodes.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule, pageLimit, pagingQuery, strictQuery } from './common.ts';
+import { pageLimit, pagingQuery, strictQuery } from './common.ts';
+import { ADMIN, rule } from './rules.ts';
 import { readerOf } from './server-target.ts';
 import { instanceName } from './server-view.ts';
 
@@ -150,11 +151,11 @@ const ALL = '/v2.1/os-hypervisors';
 const ONE = '/v2.1/os-hypervisors/{hypervisor_id}';
 const BEFORE_UUID = versions.SERVICE_UUID - 1;
 const BEFORE_88 = versions.HYPERVISOR_NO_STATISTICS - 1;
-const rule = (name: string): string => `os_compute_api:os-hypervisors:${name}`;
+const named = (name: string): string => `os_compute_api:os-hypervisors:${name}`;
 
 const lists = (deps: ComputeDeps): Endpoint[] => [
   endpoint({
-    id: 'hypervisors:list', method: 'GET', path: ALL, summary: 'List hypervisors', policy: rule('list'), status: 200, query: listQuery,
+    id: 'hypervisors:list', method: 'GET', path: ALL, summary: 'List hypervisors', policy: named('list'), status: 200, query: listQuery,
     reply: Type.Object({ hypervisors: Type.Array(Type.Object(brief)) }),
     async handler(call) {
       const { nodes, withServers, links } = await select(deps, call);
@@ -162,7 +163,7 @@ const lists = (deps: ComputeDeps): Endpoint[] => [
     },
   }),
   endpoint({
-    id: 'hypervisors:detail', method: 'GET', path: `${ALL}/detail`, summary: 'List hypervisors with all they have', policy: rule('list-detail'), status: 200,
+    id: 'hypervisors:detail', method: 'GET', path: `${ALL}/detail`, summary: 'List hypervisors with all they have', policy: named('list-detail'), status: 200,
     query: listQuery, reply: Type.Object({ hypervisors: Type.Array(detail) }),
     async handler(call) {
       const { nodes, withServers, links } = await select(deps, call);
@@ -170,25 +171,25 @@ const lists = (deps: ComputeDeps): Endpoint[] => [
     },
   }),
   endpoint({
-    id: 'hypervisors:statistics', method: 'GET', path: `${ALL}/statistics`, summary: 'Sum up what all enabled hypervisors have', policy: rule('statistics'),
+    id: 'hypervisors:statistics', method: 'GET', path: `${ALL}/statistics`, summary: 'Sum up what all enabled hypervisors have', policy: named('statistics'),
     status: 200, until: BEFORE_88, reply: Type.Object({ hypervisor_statistics: Type.Record(Type.String(), Type.Integer()) }),
     handler: async () => ({ hypervisor_statistics: await statistics(deps) }),
   }),
   endpoint({
-    id: 'hypervisors:search', method: 'GET', path: `${ONE}/search`, summary: 'Find hypervisors by a part of their name', policy: rule('search'), status: 200,
+    id: 'hypervisors:search', method: 'GET', path: `${ONE}/search`, summary: 'Find hypervisors by a part of their name', policy: named('search'), status: 200,
     until: BEFORE_UUID, reply: Type.Object({ hypervisors: Type.Array(Type.Object(brief)) }),
     handler: async (call) => ({ hypervisors: await briefViews(deps, call, await matching(deps, call.params.hypervisor_id), false) }),
   }),
   endpoint({
     id: 'hypervisors:servers', method: 'GET', path: `${ONE}/servers`, summary: 'List servers of hypervisors that are found by a part of their name',
-    policy: rule('servers'), status: 200, until: BEFORE_UUID, reply: Type.Object({ hypervisors: Type.Array(Type.Object(brief)) }),
+    policy: named('servers'), status: 200, until: BEFORE_UUID, reply: Type.Object({ hypervisors: Type.Array(Type.Object(brief)) }),
     handler: async (call) => ({ hypervisors: await briefViews(deps, call, await matching(deps, call.params.hypervisor_id), true) }),
   }),
 ];
 
 const shows = (deps: ComputeDeps): Endpoint[] => [
   endpoint({
-    id: 'hypervisors:show', method: 'GET', path: ONE, summary: 'Show a hypervisor', policy: rule('show'), status: 200,
+    id: 'hypervisors:show', method: 'GET', path: ONE, summary: 'Show a hypervisor', policy: named('show'), status: 200,
     reply: Type.Object({ hypervisor: detail }),
     async handler(call) {
       strictQuery(call, ['with_servers'], versions.SERVICE_UUID);
@@ -198,7 +199,7 @@ const shows = (deps: ComputeDeps): Endpoint[] => [
     },
   }),
   endpoint({
-    id: 'hypervisors:uptime', method: 'GET', path: `${ONE}/uptime`, summary: 'Show how long a hypervisor runs', policy: rule('uptime'), status: 200,
+    id: 'hypervisors:uptime', method: 'GET', path: `${ONE}/uptime`, summary: 'Show how long a hypervisor runs', policy: named('uptime'), status: 200,
     until: BEFORE_88, reply: Type.Object({ hypervisor: Type.Object({ ...brief, uptime: Type.String() }) }),
     async handler(call) {
       const node = await requireNode(deps, call);
@@ -221,11 +222,11 @@ export const hypervisorEndpoints = (deps: ComputeDeps): Endpoint[] => [...lists(
 const HYPERVISOR = '/os-hypervisors/{hypervisor_id}';
 
 export const hypervisorPolicies: PolicyRule[] = [
-  computeRule('os-hypervisors:list', ADMIN, 'List hypervisors.', 'GET /os-hypervisors'),
-  computeRule('os-hypervisors:list-detail', ADMIN, 'List hypervisors with all they have.', 'GET /os-hypervisors/detail'),
-  computeRule('os-hypervisors:statistics', ADMIN, 'Sum up what all enabled hypervisors have.', 'GET /os-hypervisors/statistics'),
-  computeRule('os-hypervisors:show', ADMIN, 'Show a hypervisor.', `GET ${HYPERVISOR}`),
-  computeRule('os-hypervisors:uptime', ADMIN, 'Show how long a hypervisor runs.', `GET ${HYPERVISOR}/uptime`),
-  computeRule('os-hypervisors:search', ADMIN, 'Find hypervisors by a part of their name.', 'GET /os-hypervisors/{hypervisor_hostname_pattern}/search'),
-  computeRule('os-hypervisors:servers', ADMIN, 'List the servers of hypervisors.', 'GET /os-hypervisors/{hypervisor_hostname_pattern}/servers'),
+  rule('os-hypervisors:list', ADMIN, 'List hypervisors.', 'GET /os-hypervisors'),
+  rule('os-hypervisors:list-detail', ADMIN, 'List hypervisors with all they have.', 'GET /os-hypervisors/detail'),
+  rule('os-hypervisors:statistics', ADMIN, 'Sum up what all enabled hypervisors have.', 'GET /os-hypervisors/statistics'),
+  rule('os-hypervisors:show', ADMIN, 'Show a hypervisor.', `GET ${HYPERVISOR}`),
+  rule('os-hypervisors:uptime', ADMIN, 'Show how long a hypervisor runs.', `GET ${HYPERVISOR}/uptime`),
+  rule('os-hypervisors:search', ADMIN, 'Find hypervisors by a part of their name.', 'GET /os-hypervisors/{hypervisor_hostname_pattern}/search'),
+  rule('os-hypervisors:servers', ADMIN, 'List the servers of hypervisors.', 'GET /os-hypervisors/{hypervisor_hostname_pattern}/servers'),
 ];

@@ -9,8 +9,9 @@ import type { ComputeDeps } from '../deps.ts';
 import { createKeypair, getKeypair, keypairNotFound, removeKeypair } from '../model/keypairs.ts';
 import { listKeypairs, type NumberedKeypairRow } from '../store/keypairs.ts';
 import { versions } from '../versions.ts';
-import { computeRule, markerNotFound, pageLimit, strictQuery } from './common.ts';
+import { markerNotFound, pageLimit, strictQuery } from './common.ts';
 import { nameText } from './parameters.ts';
+import { rule } from './rules.ts';
 import { readerOf } from './server-target.ts';
 
 const keyType = Type.Union([Type.Literal('ssh'), Type.Literal('x509')]);
@@ -130,8 +131,8 @@ export const keypairEndpoints = (deps: ComputeDeps): Endpoint[] => [...readEndpo
 const ADMIN_OR_USER = '(rule:context_is_admin) or user_id:%(user_id)s';
 
 export const keypairPolicies: PolicyRule[] = [
-  computeRule('os-keypairs:index', ADMIN_OR_USER, 'List the key pairs of a user.', 'GET /os-keypairs'),
-  computeRule('os-keypairs:create', ADMIN_OR_USER, 'Import or make a key pair.', 'POST /os-keypairs'),
-  computeRule('os-keypairs:show', ADMIN_OR_USER, 'Show a key pair.', 'GET /os-keypairs/{keypair_name}'),
-  computeRule('os-keypairs:delete', ADMIN_OR_USER, 'Delete a key pair.', 'DELETE /os-keypairs/{keypair_name}'),
+  rule('os-keypairs:index', ADMIN_OR_USER, 'List the key pairs of a user.', 'GET /os-keypairs'),
+  rule('os-keypairs:create', ADMIN_OR_USER, 'Import or make a key pair.', 'POST /os-keypairs'),
+  rule('os-keypairs:show', ADMIN_OR_USER, 'Show a key pair.', 'GET /os-keypairs/{keypair_name}'),
+  rule('os-keypairs:delete', ADMIN_OR_USER, 'Delete a key pair.', 'DELETE /os-keypairs/{keypair_name}'),
 ];

@@ -5,7 +5,8 @@ import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { limitsOf, usedBy } from '../model/quota-usage.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, ANYBODY, computeRule, strictQuery } from './common.ts';
+import { strictQuery } from './common.ts';
+import { ADMIN, ANYBODY, rule } from './rules.ts';
 import { readerOf } from './server-target.ts';
 
 const limit = Type.Integer({ minimum: -1 });
@@ -83,6 +84,6 @@ export const limitEndpoints = (deps: ComputeDeps): Endpoint[] => [
 ];
 
 export const limitPolicies: PolicyRule[] = [
-  computeRule('limits', ANYBODY, 'Show the limits of the own project.', 'GET /limits'),
-  computeRule('limits:other_project', ADMIN, 'Show the limits of any project.', 'GET /limits'),
+  rule('limits', ANYBODY, 'Show the limits of the own project.', 'GET /limits'),
+  rule('limits:other_project', ADMIN, 'Show the limits of any project.', 'GET /limits'),
 ];

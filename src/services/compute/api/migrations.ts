@@ -4,8 +4,9 @@ import { since } from '../../../kernel/api/microversion.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule, markerNotFound, strictQuery } from './common.ts';
+import { markerNotFound, strictQuery } from './common.ts';
 import { instant } from './parameters.ts';
+import { ADMIN, MANAGER, rule } from './rules.ts';
 
 const text = Type.Optional(Type.String());
 const query = Type.Object({
@@ -59,6 +60,6 @@ export const migrationEndpoints = (): Endpoint[] => [
 ];
 
 export const migrationPolicies: PolicyRule[] = [
-  computeRule('os-migrations:index', 'rule:project_manager_or_admin', 'List migrations of servers.', 'GET /os-migrations'),
-  computeRule('os-migrations:index:all_projects', ADMIN, 'List migrations of all projects.', 'GET /os-migrations'),
+  rule('os-migrations:index', MANAGER, 'List migrations of servers.', 'GET /os-migrations'),
+  rule('os-migrations:index:all_projects', ADMIN, 'List migrations of all projects.', 'GET /os-migrations'),
 ];

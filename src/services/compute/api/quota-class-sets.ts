@@ -8,8 +8,8 @@ import { defaultQuotas } from '../model/quota-sets.ts';
 import { setClassQuotas, withLegacy } from '../model/quota-usage.ts';
 import { classQuotas } from '../store/quota-sets.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule } from './common.ts';
 import { limitText, shownQuotas, storedQuotas } from './quota-sets.ts';
+import { ADMIN, rule } from './rules.ts';
 import { readerOf } from './server-target.ts';
 
 const NETWORK_UNTIL = versions.QUOTA_CLASS_GROUPS - 1;
@@ -70,6 +70,6 @@ export const quotaClassSetEndpoints = (deps: ComputeDeps): Endpoint[] => [
 ];
 
 export const quotaClassSetPolicies: PolicyRule[] = [
-  computeRule('os-quota-class-sets:show', ADMIN, 'Show the limits of a quota class.', 'GET /os-quota-class-sets/{quota_class}'),
-  computeRule('os-quota-class-sets:update', ADMIN, 'Set limits of a quota class.', 'PUT /os-quota-class-sets/{quota_class}'),
+  rule('os-quota-class-sets:show', ADMIN, 'Show the limits of a quota class.', 'GET /os-quota-class-sets/{quota_class}'),
+  rule('os-quota-class-sets:update', ADMIN, 'Set limits of a quota class.', 'PUT /os-quota-class-sets/{quota_class}'),
 ];

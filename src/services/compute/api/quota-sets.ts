@@ -7,8 +7,9 @@ import { requireProject } from '../model/flavor-access.ts';
 import { classDefaults } from '../model/quota-sets.ts';
 import { type AllQuotas, forgetQuotas, limitsOf, type QuotaOwner, setQuotas, usedBy, withLegacy } from '../model/quota-usage.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, ANYBODY, computeRule, PROJECT_READER_OR_ADMIN, strictQuery } from './common.ts';
+import { strictQuery } from './common.ts';
 import { asBoolean, looseBoolean } from './parameters.ts';
+import { ADMIN, ANYBODY, READER, rule } from './rules.ts';
 import { readerOf } from './server-target.ts';
 
 const MAX_INT = 0x7fffffff;
@@ -146,9 +147,9 @@ export const quotaSetEndpoints = (deps: ComputeDeps): Endpoint[] => [...readEndp
 const QUOTAS = '/os-quota-sets/{tenant_id}';
 
 export const quotaSetPolicies: PolicyRule[] = [
-  computeRule('os-quota-sets:show', PROJECT_READER_OR_ADMIN, 'Show the limits of a project.', `GET ${QUOTAS}`),
-  computeRule('os-quota-sets:detail', PROJECT_READER_OR_ADMIN, 'Show the limits of a project and what it uses.', `GET ${QUOTAS}/detail`),
-  computeRule('os-quota-sets:defaults', ANYBODY, 'Show the limits of a project that was given none.', `GET ${QUOTAS}/defaults`),
-  computeRule('os-quota-sets:update', ADMIN, 'Set limits of a project.', `PUT ${QUOTAS}`),
-  computeRule('os-quota-sets:delete', ADMIN, 'Give a project the default limits again.', `DELETE ${QUOTAS}`),
+  rule('os-quota-sets:show', READER, 'Show the limits of a project.', `GET ${QUOTAS}`),
+  rule('os-quota-sets:detail', READER, 'Show the limits of a project and what it uses.', `GET ${QUOTAS}/detail`),
+  rule('os-quota-sets:defaults', ANYBODY, 'Show the limits of a project that was given none.', `GET ${QUOTAS}/defaults`),
+  rule('os-quota-sets:update', ADMIN, 'Set limits of a project.', `PUT ${QUOTAS}`),
+  rule('os-quota-sets:delete', ADMIN, 'Give a project the default limits again.', `DELETE ${QUOTAS}`),
 ];

@@ -10,8 +10,9 @@ import type { ComputeDeps } from '../deps.ts';
 import { decideByHost, decideService, listServices, removeService, requireCompute, requireService, type ServiceInfo } from '../model/services.ts';
 import type { NodeDecision } from '../store/nodes.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule, strictQuery } from './common.ts';
+import { strictQuery } from './common.ts';
 import { asBoolean, hostText, looseBoolean } from './parameters.ts';
+import { ADMIN, rule } from './rules.ts';
 
 const service = Type.Object({
   id: Type.Union([Type.Integer(), Type.String()]),
@@ -150,7 +151,7 @@ export const serviceEndpoints = (deps: ComputeDeps): Endpoint[] => [
 ];
 
 export const servicePolicies: PolicyRule[] = [
-  computeRule('os-services:list', ADMIN, 'List compute services.', 'GET /os-services'),
-  computeRule('os-services:update', ADMIN, 'Enable, disable or force down a service.', 'PUT /os-services/{service_id}'),
-  computeRule('os-services:delete', ADMIN, 'Forget a service.', 'DELETE /os-services/{service_id}'),
+  rule('os-services:list', ADMIN, 'List compute services.', 'GET /os-services'),
+  rule('os-services:update', ADMIN, 'Enable, disable or force down a service.', 'PUT /os-services/{service_id}'),
+  rule('os-services:delete', ADMIN, 'Forget a service.', 'DELETE /os-services/{service_id}'),
 ];

@@ -9,7 +9,8 @@ import type { ComputeDeps } from '../deps.ts';
 import { type Period, type ProjectUsage, projectUsages, serverUsage, type ServerUsage } from '../model/usage.ts';
 import { serversInPeriod } from '../store/usage.ts';
 import { versions } from '../versions.ts';
-import { ADMIN, computeRule, markerNotFound, pageLimit, PROJECT_READER_OR_ADMIN, strictQuery } from './common.ts';
+import { markerNotFound, pageLimit, strictQuery } from './common.ts';
+import { ADMIN, READER, rule } from './rules.ts';
 import { readerOf } from './server-target.ts';
 
 const ISO = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)| (\d\d:\d\d:\d\d\.\d{1,6}))$/;
@@ -99,6 +100,6 @@ export const simpleTenantUsageEndpoints = (deps: ComputeDeps): Endpoint[] => [
 ];
 
 export const simpleTenantUsagePolicies: PolicyRule[] = [
-  computeRule('os-simple-tenant-usage:list', ADMIN, 'Show what the servers of all projects used.', 'GET /os-simple-tenant-usage'),
-  computeRule('os-simple-tenant-usage:show', PROJECT_READER_OR_ADMIN, 'Show what the servers of a project used.', 'GET /os-simple-tenant-usage/{tenant_id}'),
+  rule('os-simple-tenant-usage:list', ADMIN, 'Show what the servers of all projects used.', 'GET /os-simple-tenant-usage'),
+  rule('os-simple-tenant-usage:show', READER, 'Show what the servers of a project used.', 'GET /os-simple-tenant-usage/{tenant_id}'),
 ];

@@ -1,5 +1,5 @@
 /** Keystone's rules are written with the same few pieces. */
-import type { PolicyRule, ScopeType } from '../../../kernel/policy/rule.ts';
+import { policyRule, type PolicyRule, type ScopeType } from '../../../kernel/policy/rule.ts';
 
 export const ADMIN = 'rule:admin_required';
 export const SYSTEM_READER = '(role:reader and system_scope:all)';
@@ -10,21 +10,16 @@ export const ANY_SCOPE: ScopeType[] = ['system', 'domain', 'project'];
 
 /** @param operation `GET /v3/users/{user_id}` */
 export function rule(name: string, text: string, scope: ScopeType[], operation: string | string[], description: string): PolicyRule {
-  const operations = [operation].flat().map((each) => {
-    const [method = '', path = ''] = each.split(' ');
-    return { method, path };
-  });
-  return { name: `identity:${name}`, default: text, description, scope, operations };
+  return policyRule(`identity:${name}`, text, scope, description, ...[operation].flat());
 }
 
 /** Rules that others of this service refer to. */
 export const sharedRules: PolicyRule[] = [
-  { name: 'token_subject', default: 'user_id:%(target.token.user_id)s', description: 'The user of the token in question.', scope: [], operations: [] },
-  {
-    name: 'domain_managed_target_role',
-    default: "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
-    description: 'Roles that a manager of a domain may hand out.',
-    scope: [],
-    operations: [],
-  },
+  policyRule('token_subject', 'user_id:%(target.token.user_id)s', [], 'The user of the token in question.'),
+  policyRule(
+    'domain_managed_target_role',
+    "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
+    [],
+    'Roles that a manager of a domain may hand out.',
+  ),
 ];
