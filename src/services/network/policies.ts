@@ -18,17 +18,27 @@ const or = (...parts: string[]): string => parts.map((part) => (part.includes(' 
 const named = (name: string, text: string, description: string): PolicyRule => policyRule(name, text, [], description);
 
 const METHODS: Readonly<Record<string, string>> = { create: 'POST', get: 'GET', update: 'PUT', delete: 'DELETE' };
+/** Resources that are listed only, by the rule that shows one. */
+const LISTS: Readonly<Record<string, string>> = { availability_zone: '/v2.0/availability_zones', service_provider: '/v2.0/service-providers' };
 
-/** `create_network:shared` → the call, the scope and a sentence. */
+/** `create_network:shared` → the calls, the scope and a sentence. */
 function rule(name: string, text: string): PolicyRule {
   const [action, attribute] = name.split(/:(.*)/s) as [string, string | undefined];
   const [verb, ...words] = action.split('_') as [string, ...string[]];
-  const resource = words.join('_');
-  const plural = resource.endsWith('y') ? `${resource.slice(0, -1)}ies` : `${resource}s`;
-  const path = `/v2.0/${plural.replaceAll('_', '-')}${verb === 'create' ? '' : '/{id}'}`;
-  const object = `a ${words.join(' ')}`;
-  const description = attribute === undefined ? `${verb} ${object}` : `${verb} the attribute ${attribute} of ${object}`;
-  return policyRule(name, text, ['project'], `${description[0]!.toUpperCase()}${description.slice(1)}.`, `${METHODS[verb] ?? 'GET'} ${path}`);
+  const object = words.join(' ').replace(/\b(floating)?ip\b/, (_, floating = '') => `${floating}${floating === '' ? '' : ' '}IP`);
+  const what = `${/^[aeiou]/.test(object) ? 'an' : 'a'} ${object}`;
+  const description = attribute === undefined ? `${verb} ${what}` : `${verb} the attribute ${attribute} of ${what}`;
+  return policyRule(name, text, ['project'], `${description[0]!.toUpperCase()}${description.slice(1)}.`, ...operationsOf(verb, words));
+}
+
+function operationsOf(verb: string, words: readonly string[]): string[] {
+  const listed = LISTS[words.join('_')];
+  if (listed !== undefined) return [`GET ${listed}`];
+  const resource = words.join('-');
+  const list = `/v2.0/${resource.endsWith('y') ? `${resource.slice(0, -1)}ies` : `${resource}s`}`;
+  const one = `${METHODS[verb] ?? 'GET'} ${list}/{id}`;
+  if (verb === 'create') return [`POST ${list}`];
+  return verb === 'get' ? [`GET ${list}`, one] : [one];
 }
 
 const each = (names: readonly string[], text: string): PolicyRule[] => names.map((name) => rule(name, text));
@@ -107,6 +117,8 @@ const routers: PolicyRule[] = [
   ...each(['delete_router', 'delete_router:tags'], or(ADMIN, MEMBER)),
   policyRule('add_router_interface', or(ADMIN, MEMBER), ['project'], 'Connect a router to a subnet.', 'PUT /v2.0/routers/{id}/add_router_interface'),
   policyRule('remove_router_interface', or(ADMIN, MEMBER), ['project'], 'Disconnect a router from a subnet.', 'PUT /v2.0/routers/{id}/remove_router_interface'),
+  policyRule('add_extraroutes', or(ADMIN, MEMBER), ['project'], 'Add routes to a router.', 'PUT /v2.0/routers/{id}/add_extraroutes'),
+  policyRule('remove_extraroutes', or(ADMIN, MEMBER), ['project'], 'Take routes from a router.', 'PUT /v2.0/routers/{id}/remove_extraroutes'),
 ];
 
 const floatingIps: PolicyRule[] = [
@@ -117,7 +129,7 @@ const floatingIps: PolicyRule[] = [
 
 const others: PolicyRule[] = [
   rule('get_quota', or(ADMIN, MANAGER)),
-  ...each(['update_quota', 'delete_quota', 'get_agent', 'update_agent', 'delete_agent'], ADMIN),
+  ...each(['update_quota', 'delete_quota', 'get_agent', 'update_agent'], ADMIN),
   rule('get_network_ip_availability', or(ADMIN, SERVICE)),
   ...each(['get_availability_zone', 'get_service_provider'], or(ADMIN, 'role:reader')),
 ];

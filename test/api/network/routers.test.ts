@@ -126,6 +126,10 @@ describe('routers', () => {
     const routes = [{ destination: '10.99.0.0/16', nexthop: '10.23.0.9' }];
     assert.deepEqual((await set(routes)).json.router.routes, routes);
     assert.equal(fault(await change(router.id, 'remove', { subnet_id: subnet.id })).type, 'RouterInterfaceInUseByRoute');
+    const edit = (verb: string, list: unknown) => net.call('PUT', `/v2.0/routers/${router.id}/${verb}_extraroutes`, { router: { routes: list } });
+    const second = { destination: '10.98.0.0/16', nexthop: '10.23.0.8' };
+    assert.deepEqual((await edit('add', [second, ...routes])).json.router.routes, [second, ...routes]);
+    assert.deepEqual((await edit('remove', [second, { destination: '10.97.0.0/16', nexthop: '10.23.0.8' }])).json.router.routes, routes);
     assert.deepEqual((await set(null)).json.router.routes, []);
     assert.equal((await change(router.id, 'remove', { subnet_id: subnet.id })).status, 200);
   });

@@ -4,7 +4,7 @@ import type { NetworkEnvironment } from '../model/environment.ts';
 import { ZONE } from '../model/networks.ts';
 import { pick, readList } from './list-query.ts';
 
-/** One zone, for networks, there as soon as a node is. */
+/** One zone, for networks and routers, there as soon as a node is. */
 export function availabilityZoneEndpoints(env: NetworkEnvironment): Endpoint[] {
   return [
     endpoint({
@@ -13,9 +13,10 @@ export function availabilityZoneEndpoints(env: NetworkEnvironment): Endpoint[] {
       handler: async (call) => {
         const { special, fields } = readList(call, {}, ['name', 'resource', 'state']);
         const nodes = [...(await env.nodes.nodes())].filter((node) => node.roles.includes('network'));
-        const zone: Record<string, string> = { name: ZONE, resource: 'network', state: nodes.some((node) => node.state === 'up') ? 'available' : 'unavailable' };
-        const matches = Object.entries(special).every(([name, values]) => values.includes(zone[name]!));
-        return { availability_zones: nodes.length > 0 && matches ? [pick(zone, fields)] : [] };
+        const state = nodes.some((node) => node.state === 'up') ? 'available' : 'unavailable';
+        const zones: Record<string, string>[] = nodes.length === 0 ? [] : ['network', 'router'].map((resource) => ({ name: ZONE, resource, state }));
+        const matches = (zone: Record<string, string>): boolean => Object.entries(special).every(([name, values]) => values.includes(zone[name]!));
+        return { availability_zones: zones.filter(matches).map((zone) => pick(zone, fields)) };
       },
     }),
   ];

@@ -7,7 +7,7 @@ import type { NetworkEnvironment } from '../model/environment.ts';
 import { routerView } from '../model/l3-views.ts';
 import { hostFor } from '../model/router-hosts.ts';
 import { addInterfaceByPort, addInterfaceBySubnet, removeInterfaceByPort, removeInterfaceBySubnet, type RouterInterface } from '../model/router-interfaces.ts';
-import { createRouter, deleteRouter, newRouterId, updateRouter, type GatewayInfo, type NewRouter, type RouterChange } from '../model/routers.ts';
+import { changeRoutes, createRouter, deleteRouter, newRouterId, updateRouter, type GatewayInfo, type NewRouter, type RouterChange } from '../model/routers.ts';
 import { boolean, fixedIps, hostRoutes, nameString, noneAsEmptyList, show, uniqueStrings, uuid, type Parse } from '../model/validate.ts';
 import { findNetwork } from '../store/networks.ts';
 import { findPorts, findSeenPort } from '../store/ports.ts';
@@ -15,7 +15,7 @@ import { findRouter, listRouters } from '../store/routers.ts';
 import { findSeenSubnet } from '../store/subnets.ts';
 import type { RouterRow, Tx } from '../store/tables.ts';
 import { tagsOf } from '../store/tags.ts';
-import { standardAttributes, text, type Attributes, type Item } from './attributes.ts';
+import { itemOf, standardAttributes, text, type Attributes, type Item } from './attributes.ts';
 import { networkTarget } from './networks.ts';
 import { isAdmin, resourceEndpoints, reveal, visibleProject, type Resource, type View } from './resource.ts';
 
@@ -97,7 +97,7 @@ export function routerEndpoints(env: NetworkEnvironment): Endpoint[] {
     remove: (_call, tx, id) => deleteRouter(env, tx, id),
     moreRules: (attribute, value) => (attribute === 'external_gateway_info' && value !== null ? Object.keys(value as object) : []),
   };
-  return [...resourceEndpoints(env, resource), ...interfaceEndpoints(env, load)];
+  return [...resourceEndpoints(env, resource), ...interfaceEndpoints(env, load), ...routeEndpoints(env, resource)];
 }
 
 interface Asked {
@@ -127,18 +127,36 @@ async function checkVisible(env: NetworkEnvironment, call: Call, { port_id, subn
   }
 }
 
+async function seenTarget(load: (id: string) => Promise<RouterRow>, call: Call): Promise<Record<string, unknown>> {
+  const id = call.params['id']!;
+  const row = await load(id);
+  if (!call.allows('get_router', routerTarget(row))) throw routerNotFound(id);
+  return routerTarget(row);
+}
+
+/** Routes to add or to take, while others do the same (extraroute-atomic). */
+function routeEndpoints(env: NetworkEnvironment, resource: Resource<RouterRow>): Endpoint[] {
+  return (['add', 'remove'] as const).map((verb) => endpoint({
+    id: `routers:${verb}-extraroutes`, method: 'PUT', path: `/v2.0/routers/{id}/${verb}_extraroutes`, summary: verb === 'add' ? 'Add routes to a router' : 'Take routes from a router',
+    policy: `${verb}_extraroutes`, status: 200, body: Type.Object({ router: Type.Optional(Type.Unknown({ description: 'Attributes: routes.' })) }), reply: Type.Object({ router: Type.Record(Type.String(), Type.Unknown()) }),
+    target: (call) => seenTarget(resource.load, call as Call),
+    handler: async (given) => {
+      const call = given as Call;
+      const id = call.params['id']!;
+      const routes = hostRoutes(itemOf(call.body, 'router')['routes'], 'routes');
+      await env.db.transaction((tx) => changeRoutes(env, tx, id, verb, routes));
+      return { router: reveal(call, resource, await resource.view(call, await resource.load(id)), []) };
+    },
+  }));
+}
+
 function interfaceEndpoints(env: NetworkEnvironment, load: (id: string) => Promise<RouterRow>): Endpoint[] {
   const declare = (name: 'add_router_interface' | 'remove_router_interface', summary: string, change: (call: Call, tx: Tx, id: string, asked: Asked) => Promise<RouterInterface>): Endpoint =>
     endpoint({
       id: `routers:${name.replaceAll('_', '-')}`, method: 'PUT', path: `/v2.0/routers/{id}/${name}`, summary, policy: name, status: 200,
       body: Type.Object({ port_id: Type.Optional(Type.Unknown()), subnet_id: Type.Optional(Type.Unknown()) }),
       reply: Type.Object({ id: Type.String(), port_id: Type.String(), network_id: Type.String(), subnet_id: Type.String(), subnet_ids: Type.Array(Type.String()) }),
-      target: async (call) => {
-        const id = (call.params as { id: string }).id;
-        const row = await load(id);
-        if (!(call as Call).allows('get_router', routerTarget(row))) throw routerNotFound(id);
-        return routerTarget(row);
-      },
+      target: (call) => seenTarget(load, call as Call),
       handler: async (given) => {
         const call = given as Call;
         const asked = readInterface(call.body, name === 'remove_router_interface');

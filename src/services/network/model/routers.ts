@@ -3,7 +3,7 @@ import { badResource, networkNotFound, overQuota, zoneNotFound } from '../faults
 import { gatewayInUseByFloatingIp, invalidRoutes, routerInUse, routerNotFound } from '../l3-faults.ts';
 import { floatingIpsOfRouters } from '../store/floating-ips.ts';
 import { findNetwork } from '../store/networks.ts';
-import { deleteRouterPort, deleteRouterRow, insertRouter, insertRouterPort, legsOf, lockRouter, updateRouterRow, type Leg } from '../store/routers.ts';
+import { deleteRouterPort, deleteRouterRow, holdRouter, insertRouter, insertRouterPort, legsOf, lockRouter, updateRouterRow, type Leg } from '../store/routers.ts';
 import { findSubnets, subnetsOfNetworks } from '../store/subnets.ts';
 import type { NetworkRow, PortRow, RouterRow, SubnetRow, Tx } from '../store/tables.ts';
 import { contains, overlaps, parseAddress, parsePrefix } from './address.ts';
@@ -86,6 +86,15 @@ export async function updateRouter(env: NetworkEnvironment, tx: Tx, id: string, 
   if (Object.keys(next).length > 0) await updateRouterRow(tx, id, next);
   await nodesChanged(env, tx, [before.node_id]);
   return { ...before, ...next };
+}
+
+/** Adds routes or takes them away; what is there already, or is not, is no error. Faults: as `updateRouter`. */
+export async function changeRoutes(env: NetworkEnvironment, tx: Tx, id: string, verb: 'add' | 'remove', routes: readonly HostRoute[]): Promise<void> {
+  const router = await holdRouter(tx, id);
+  if (router === undefined) throw routerNotFound(id);
+  const same = (a: HostRoute, b: HostRoute): boolean => a.destination === b.destination && a.nexthop === b.nexthop;
+  const rest = (JSON.parse(router.routes) as HostRoute[]).filter((old) => !routes.some((one) => same(old, one)));
+  await updateRouter(env, tx, id, { routes: verb === 'add' ? [...rest, ...routes] : rest });
 }
 
 async function checkNewRoutes(tx: Tx, router: RouterRow, routes: readonly HostRoute[]): Promise<void> {
