@@ -126,8 +126,12 @@ test('a policy file is YAML or JSON; what is wrong is told with its line', () =>
 });
 
 test('the reference has one row per rule and keeps the table whole', () => {
-  const text = policyReference('Policies', [{ ...rule('a', 'role:x', ['system', 'project']), description: 'One | two\nthree.' }, rule('b', '', [])]);
-  assert.deepEqual(text.split('\n').slice(4), [
+  const rules = [{ ...rule('a', 'role:x', ['system', 'project']), description: 'One | two\nthree.' }, rule('b', '', [])];
+  const text = policyReference('Policies', 'All of them.', [{ title: 'Letters', text: 'Two.', rules }]);
+  assert.deepEqual(text.split('\n'), [
+    '# Policies', '', 'All of them.', '', '## Letters', '', 'Two.', '',
+    '| rule | default | scope | operations | meaning |',
+    '| --- | --- | --- | --- | --- |',
     '| `a` | `role:x` | system, project | `GET /a` | One \\| two three. |',
     '| `b` | every valid token | any | `GET /b` | About b. |',
     '',

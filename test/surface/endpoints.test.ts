@@ -1,11 +1,13 @@
 /** What holds for every endpoint of every service, read off the declarations and asked of a running controller. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import type { Endpoint } from '../../src/kernel/api/endpoint.ts';
 import { baseRules } from '../../src/kernel/policy/base-rules.ts';
 import type { Surface } from '../../src/kernel/service.ts';
 import { startTestCloud, type TestCloud } from '../support/cloud.ts';
+import { POLICY_REFERENCE, renderPolicies } from '../support/reference.ts';
 import { request } from '../support/surface.ts';
 
 /** Calls that need no token: each is a decision. */
@@ -27,6 +29,20 @@ test('every endpoint names a rule that its service declares', () => {
     const declared = [...surface.policies, ...baseRules].some((rule) => rule.name === endpoint.policy);
     assert.ok(declared, `${surface.name} ${endpoint.id}: ${endpoint.policy}`);
   }
+});
+
+test('every call that a rule speaks of is there', () => {
+  const shape = (path: string): string => path.replaceAll(/\{[^}]+\}/g, '{}');
+  const wrong = cloud.surfaces.flatMap(({ name, endpoints, policies }) => {
+    const calls = new Set(endpoints.map(({ method, path }) => `${method} ${shape(path)}`));
+    const spoken = policies.flatMap((rule) => rule.operations.map(({ method, path }) => ({ rule: rule.name, call: `${method === 'HEAD' ? 'GET' : method} ${path.split(/[ ?]/)[0]}` })));
+    return spoken.filter(({ call }) => !calls.has(shape(call))).map(({ rule, call }) => `${name} ${rule}: ${call}`);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test('the checked-in policy reference is current', () => {
+  assert.equal(readFileSync(POLICY_REFERENCE, 'utf8'), renderPolicies(cloud.surfaces), 'npm run reference writes it anew');
 });
 
 test('public endpoints are the ones we mean to be public', () => {

@@ -1,15 +1,26 @@
 import type { PolicyRule } from './rule.ts';
 
-/** The policy reference: one Markdown table, in the order given. */
-export function policyReference(title: string, rules: readonly PolicyRule[]): string {
+/** Rules under a heading. */
+export interface ReferenceSection {
+  title: string;
+  /** One sentence or more of Markdown. */
+  text: string;
+  rules: readonly PolicyRule[];
+}
+
+/** The policy reference in Markdown: a table per section, in the order given. */
+export function policyReference(title: string, text: string, sections: readonly ReferenceSection[]): string {
+  return [`# ${title}`, '', text, ...sections.flatMap((section) => ['', `## ${section.title}`, '', section.text, '', ...table(section.rules)]), ''].join('\n');
+}
+
+function table(rules: readonly PolicyRule[]): string[] {
   const rows = rules.map((rule) => {
     const operations = rule.operations.map(({ method, path }) => code(`${method} ${path}`)).join('<br>');
     const scope = rule.scope.length === 0 ? 'any' : rule.scope.join(', ');
-    const text = rule.default === '' ? 'every valid token' : code(rule.default);
-    return `| ${code(rule.name)} | ${text} | ${scope} | ${operations} | ${plain(rule.description)} |`;
+    const checked = rule.default === '' ? 'every valid token' : code(rule.default);
+    return `| ${code(rule.name)} | ${checked} | ${scope} | ${operations} | ${plain(rule.description)} |`;
   });
-  const head = ['| rule | default | scope | operations | meaning |', '| --- | --- | --- | --- | --- |'];
-  return [`# ${title}`, '', ...head, ...rows, ''].join('\n');
+  return ['| rule | default | scope | operations | meaning |', '| --- | --- | --- | --- | --- |', ...rows];
 }
 
 function code(text: string): string {

@@ -27,7 +27,8 @@ function rule(name: string, text: string): PolicyRule {
   const [verb, ...words] = action.split('_') as [string, ...string[]];
   const object = words.join(' ').replace(/\b(floating)?ip\b/, (_, floating = '') => `${floating}${floating === '' ? '' : ' '}IP`);
   const what = `${/^[aeiou]/.test(object) ? 'an' : 'a'} ${object}`;
-  const description = attribute === undefined ? `${verb} ${what}` : `${verb} the attribute ${attribute} of ${what}`;
+  const does = verb === 'get' ? 'show' : verb;
+  const description = attribute === undefined ? `${does} ${what}` : `${does} the attribute ${attribute} of ${what}`;
   return policyRule(name, text, ['project'], `${description[0]!.toUpperCase()}${description.slice(1)}.`, ...operationsOf(verb, words));
 }
 
