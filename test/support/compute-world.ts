@@ -17,9 +17,8 @@ import type { NetworkClient, PlannedNic, ServerNic } from '../../src/services/ne
 import type { PlacementClient } from '../../src/services/placement/client.ts';
 import { createPlacementService } from '../../src/services/placement/index.ts';
 import { ComputeSection, type ComputeConfig } from '../../src/services/compute/config.ts';
-import type { ComputeNodes } from '../../src/services/compute/deps.ts';
-import { takeInventory } from '../../src/services/compute/jobs/node-inventory.ts';
-import type { SyncDeps } from '../../src/services/compute/jobs/power-sync.ts';
+import type { ComputeNodes, JobDeps } from '../../src/services/compute/deps.ts';
+import { takeInventory } from '../../src/services/compute/jobs/take-inventory.ts';
 import { type ComputeService, createComputeService } from '../../src/services/compute/index.ts';
 import { Value } from 'typebox/value';
 import { freshDatabase, type TestDatabase } from './database.ts';
@@ -210,7 +209,7 @@ export interface ComputeWorld {
   images: FakeImages;
   placement: PlacementClient;
   compute: ComputeService;
-  deps: SyncDeps;
+  deps: JobDeps;
   config: ComputeConfig;
   close(): Promise<void>;
 }
@@ -233,7 +232,7 @@ export async function computeWorld(options: { nodes?: number; config?: Partial<C
   const { client: placement, service: placementService } = createPlacementService({ db, clock: systemClock, log });
   const tasks = createTasks({ db, log, clock: systemClock, exclusive: true, retryDelay: () => 1, undo_attempts: 4 });
   const identity = { authenticate: async () => undefined, findProject: async (id: string) => Object.values(callers).find(({ project_id }) => project_id === id), onProjectDeleted() {} } as never;
-  const deps: SyncDeps = { db, clock: systemClock, log, config, identity, image: images, network, placement, nodes };
+  const deps: JobDeps = { db, clock: systemClock, log, config, identity, image: images, network, placement, nodes };
   const compute = createComputeService({ ...deps, tasks });
   await migrate(db, [...taskMigrations, ...placementService.migrations, ...compute.service.migrations]);
   for (const node of await nodes.nodes()) await takeInventory(deps, node);

@@ -32,6 +32,9 @@ export interface ComputeTasks {
   power(tx: Transaction<any>, server_id: string, action_id: string, what: PowerTask, ids: RequestIds): Promise<void>;
 }
 
+/** What jobs are built from: long work is asked for by the API only. */
+export type JobDeps = Omit<ComputeDeps, 'tasks'>;
+
 /** What every part of compute is built from: handed in by the composition root, nothing is global. */
 export interface ComputeDeps {
   readonly db: Database<any>;

@@ -6,19 +6,19 @@ import type { Service } from '../../kernel/service.ts';
 import type { Tasks } from '../../kernel/task/tasks.ts';
 import { computeEndpoints } from './api/index.ts';
 import { resourcePolicies } from './api/resources.ts';
-import type { ComputeDeps } from './deps.ts';
+import type { ComputeDeps, JobDeps } from './deps.ts';
 import { formatFault, invalidInput } from './faults.ts';
-import { allocationLeaksJob } from './jobs/allocation-leaks.ts';
-import { createNicRefresh } from './jobs/nic-refresh.ts';
-import { nodeInventoryJob, nodeLeft, takeInventory } from './jobs/node-inventory.ts';
-import { createPowerSync, type PowerSync, type SyncDeps } from './jobs/power-sync.ts';
-import { stuckServersJob } from './jobs/stuck-servers.ts';
+import { createNicRefresh } from './jobs/refresh-nics.ts';
+import { releaseAllocationsJob } from './jobs/release-allocations.ts';
+import { releaseStuckServersJob } from './jobs/release-stuck-servers.ts';
+import { createPowerSync, type PowerSync } from './jobs/sync-power-state.ts';
+import { nodeLeft, takeInventory, takeInventoryJob } from './jobs/take-inventory.ts';
 import { serverPolicies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
 import { computeTasks } from './tasks/index.ts';
 import { computeVersions } from './versions.ts';
 
-export type ComputeServiceDeps = SyncDeps & { readonly tasks: Tasks };
+export type ComputeServiceDeps = JobDeps & { readonly tasks: Tasks };
 
 export interface ComputeService {
   service: Service;
@@ -43,14 +43,14 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     invalid: invalidInput,
     requestIdHeaders: ['x-compute-request-id'],
     tasks: definitions,
-    jobs: [sync.job, nodeInventoryJob(rest), allocationLeaksJob(rest), stuckServersJob(taskDeps, starter)],
+    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter)],
     migrations,
   };
   return { service, ...listeners(rest, sync) };
 }
 
 /** The wires from nodes and networking, joined at start and cut at stop. */
-function listeners(deps: SyncDeps, sync: PowerSync): Pick<ComputeService, 'start' | 'stop'> {
+function listeners(deps: JobDeps, sync: PowerSync): Pick<ComputeService, 'start' | 'stop'> {
   const cuts: (() => void)[] = [];
   const nics = createNicRefresh(deps);
   const running = new Set<Promise<void>>();

@@ -82,7 +82,7 @@ test('a claim of a deleted server is given back', async () => {
   await world.call('DELETE', `/servers/${id}`);
   await world.settled(id);
   await world.placement.claim({ id, project_id: 'p', user_id: 'u', type: 'INSTANCE' }, world.nodes.ids[0]!, { VCPU: 1, MEMORY_MB: 128, DISK_GB: 1 });
-  await job('compute.allocation-leaks');
+  await job('compute.release-allocations');
   assert.ok(!(await world.placement.consumers()).some((consumer) => consumer.id === id));
 });
 
@@ -94,11 +94,11 @@ test('a server that nothing works on any more gets a state that a user can act o
     await tx.updateTable('compute_servers').set({ task_state: 'powering-off', updated_at: old }).where('id', '=', id).execute();
     await tx.updateTable('compute_servers').set({ vm_state: 'building', task_state: 'spawning', updated_at: old }).where('id', '=', half).execute();
   });
-  await job('compute.stuck-servers');
+  await job('compute.release-stuck-servers');
   assert.equal((await world.show(id))['OS-EXT-STS:task_state'], null);
   assert.equal((await world.show(half)).status, 'ERROR');
   await world.db.transaction((tx) => tx.updateTable('compute_servers').set({ task_state: 'deleting', updated_at: old }).where('id', '=', id).execute());
-  await job('compute.stuck-servers');
+  await job('compute.release-stuck-servers');
   await world.settled(id);
   assert.equal((await world.call('GET', `/servers/${id}`)).status, 404);
 });

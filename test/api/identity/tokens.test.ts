@@ -268,7 +268,7 @@ test('after a change of password one can log in again within the same second', a
 test('tokens outlive a rotation of the keys', async () => {
   const token = await cloud.login(password(adminUser, adminProject));
   rotateKeys(cloud.keys, 3);
-  for (const job of cloud.identity.service.jobs.filter(({ name }) => name === 'identity:rotate-keys')) await job.run({ log: undefined as never, clock: undefined as never, signal: new AbortController().signal });
+  for (const job of cloud.identity.service.jobs.filter(({ name }) => name === 'identity.rotate-keys')) await job.run({ log: undefined as never, clock: undefined as never, signal: new AbortController().signal });
   const newer = await cloud.login(password(adminUser, adminProject));
   assert.equal(await isValid(token), true);
   assert.equal(await isValid(newer), true);

@@ -5,7 +5,7 @@ import { deleteRevocations } from '../store/access.ts';
 /** Forgets revocations of tokens that nobody can show any more. */
 export function purgeRevocations(identity: Identity): Job {
   return defineJob({
-    name: 'identity:purge-revocations',
+    name: 'identity.purge-revocations',
     every_seconds: 3600,
     async run() {
       const { token_expiration, allow_expired_window } = identity.config;

@@ -5,7 +5,7 @@ import type { Identity } from '../model/identity.ts';
 /** Rotates the keys when their time has come, and reads those that somebody else rotated. */
 export function rotateKeysOnTime(identity: Identity): Job {
   return defineJob({
-    name: 'identity:rotate-keys',
+    name: 'identity.rotate-keys',
     every_seconds: 60,
     async run() {
       const { fernet_keys, max_active_keys, rotate_keys_every } = identity.config;

@@ -5,9 +5,9 @@ import { asTransaction } from '../../../kernel/db/database.ts';
 import { defineJob, type Job, type JobContext } from '../../../kernel/job/reconciler.ts';
 import type { Inventory } from '../../placement/client.ts';
 import type { ComputeConfig } from '../config.ts';
+import type { JobDeps } from '../deps.ts';
 import { saveNode, setConnected } from '../store/nodes.ts';
 import type { ComputeTables } from '../store/tables.ts';
-import type { SyncDeps } from './power-sync.ts';
 
 /** Placement's view of a host. Pure. */
 export function inventoryOf(resources: HostResources, config: ComputeConfig): Record<string, Inventory> {
@@ -27,18 +27,18 @@ export function inventoryOf(resources: HostResources, config: ComputeConfig): Re
   return inventory;
 }
 
-export async function takeInventory(deps: SyncDeps, node: { id: string; hostname: string }): Promise<void> {
+export async function takeInventory(deps: JobDeps, node: { id: string; hostname: string }): Promise<void> {
   const resources = await deps.nodes.call<HostResources>(node.id, computeMethods.resources);
   await deps.placement.ensureProvider({ id: node.id, name: node.hostname, inventory: inventoryOf(resources, deps.config) });
   const row = { id: node.id, host: node.hostname, resources_json: JSON.stringify(resources) };
   await deps.db.transaction((tx) => saveNode(asTransaction<ComputeTables>(tx), row, isoMicros(deps.clock.now())));
 }
 
-export async function nodeLeft(deps: SyncDeps, node_id: string): Promise<void> {
+export async function nodeLeft(deps: JobDeps, node_id: string): Promise<void> {
   await deps.db.transaction((tx) => setConnected(asTransaction<ComputeTables>(tx), node_id, false, isoMicros(deps.clock.now())));
 }
 
-export function nodeInventoryJob(deps: SyncDeps): Job {
+export function takeInventoryJob(deps: JobDeps): Job {
   async function run({ log, signal }: JobContext): Promise<object> {
     const total = { nodes: 0, failed: 0, away: 0 };
     for (const node of await deps.nodes.nodes()) {
@@ -59,5 +59,5 @@ export function nodeInventoryJob(deps: SyncDeps): Job {
     }
     return total;
   }
-  return defineJob({ name: 'compute.node-inventory', every_seconds: deps.config.sync_interval, run });
+  return defineJob({ name: 'compute.take-inventory', every_seconds: deps.config.sync_interval, run });
 }

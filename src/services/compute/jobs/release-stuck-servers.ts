@@ -13,7 +13,7 @@ import { deletionResource, serverResource, type TaskDeps } from '../tasks/task-d
 const OLD_MS = 30_000;
 const AT_ONCE = 200;
 
-export function stuckServersJob(deps: TaskDeps, tasks: ComputeTasks): Job {
+export function releaseStuckServersJob(deps: TaskDeps, tasks: ComputeTasks): Job {
   async function hasWork(server_id: string): Promise<boolean> {
     for (const resource of [serverResource(server_id), deletionResource(server_id)]) {
       const [last] = await deps.engine.listOf(resource, 1);
@@ -48,5 +48,5 @@ export function stuckServersJob(deps: TaskDeps, tasks: ComputeTasks): Job {
     }
     return { released };
   }
-  return defineJob({ name: 'compute.stuck-servers', every_seconds: 60, run });
+  return defineJob({ name: 'compute.release-stuck-servers', every_seconds: 60, run });
 }

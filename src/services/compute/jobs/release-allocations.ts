@@ -1,13 +1,13 @@
 /** Gives back what placement still holds for servers that are deleted. */
 import type { Kysely } from 'kysely';
 import { defineJob, type Job } from '../../../kernel/job/reconciler.ts';
+import type { JobDeps } from '../deps.ts';
 import { findServers } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
-import type { SyncDeps } from './power-sync.ts';
 
 const AT_ONCE = 500;
 
-export function allocationLeaksJob(deps: SyncDeps): Job {
+export function releaseAllocationsJob(deps: JobDeps): Job {
   async function run(): Promise<object> {
     const consumers = await deps.placement.consumers();
     let released = 0;
@@ -23,5 +23,5 @@ export function allocationLeaksJob(deps: SyncDeps): Job {
     }
     return { consumers: consumers.length, released };
   }
-  return defineJob({ name: 'compute.allocation-leaks', every_seconds: 600, run });
+  return defineJob({ name: 'compute.release-allocations', every_seconds: 600, run });
 }

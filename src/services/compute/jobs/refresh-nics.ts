@@ -1,10 +1,10 @@
 /** Copies what networking says of a server's NICs into its row, where lists read it. */
 import type { Kysely } from 'kysely';
 import { asTransaction } from '../../../kernel/db/database.ts';
+import type { JobDeps } from '../deps.ts';
 import { shownNics } from '../model/server-row.ts';
 import { findServers, updateServer } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
-import type { SyncDeps } from './power-sync.ts';
 
 export interface NicRefresh {
   /** This server's addresses, groups or ports have changed. */
@@ -15,7 +15,7 @@ export interface NicRefresh {
 
 const AT_ONCE = 200;
 
-export function createNicRefresh(deps: SyncDeps): NicRefresh {
+export function createNicRefresh(deps: JobDeps): NicRefresh {
   const waiting = new Set<string>();
   let running: Promise<void> | undefined;
 
