@@ -68,6 +68,11 @@ export interface GuestReport {
   last_output: string;
 }
 
+/** The report of a server that has no container on the node. */
+export function noGuest(server_id: string): GuestReport {
+  return { server_id, container_id: null, power_state: 'nostate', exit_code: null, oom_killed: false, started_at: null, finished_at: null, last_output: '' };
+}
+
 export interface HostResources {
   hostname: string;
   vcpus: number;

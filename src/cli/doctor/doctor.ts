@@ -12,7 +12,7 @@ const checks: readonly Check[] = [
 export async function examine(probes: Probes, subject: Subject): Promise<Finding[]> {
   const system = await checkSystem(probes, subject);
   if (system.some((finding) => finding.level === 'fail')) return system;
-  const findings = await Promise.all(checks.map((check) => check(probes, subject)));
+  const findings = await Promise.all(checks.map(async (check) => await check(probes, subject)));
   return findings.flat();
 }
 

@@ -10,14 +10,7 @@ import { deleteFlavor, findFlavor, hasFlavorAccess, insertFlavor, updateFlavor }
 import type { ComputeTables, FlavorRow } from '../store/tables.ts';
 
 /** A flavor as servers embed it. */
-export interface FlavorSnapshot {
-  id: string;
-  name: string;
-  vcpus: number;
-  ram_mb: number;
-  disk_gb: number;
-  ephemeral_gb: number;
-  swap_mb: number;
+export interface FlavorSnapshot extends Pick<FlavorRow, 'id' | 'name' | 'vcpus' | 'ram_mb' | 'disk_gb' | 'ephemeral_gb' | 'swap_mb'> {
   extra_specs: Record<string, string>;
 }
 

@@ -4,7 +4,6 @@ import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint
 import { badRequest } from '../../../kernel/fault.ts';
 import { nullable, oneOf } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
-import { noSuch } from '../faults.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
 import {
@@ -14,7 +13,7 @@ import {
 import { findEndpoint, findRegion, findService, listEndpoints, listRegions, listServices } from '../store/services.ts';
 import type { EndpointRow, RegionRow, ServiceRow } from '../store/tables.ts';
 import { crudEndpoints, crudRules, type Resource } from './crud.ts';
-import { collection, entryReply, linkTo, readList, type Shown } from './lists.ts';
+import { entryReply, linkTo, type Shown } from './lists.ts';
 import { originOf } from './links.ts';
 import { ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, optionalFlag, optionalText } from './schemas.ts';
@@ -75,20 +74,14 @@ export function catalogEndpoints(identity: Identity): Endpoint[] {
 }
 
 function regionEndpoints(identity: Identity): Endpoint[] {
-  const show = (call: Call, row: RegionRow) => showRegion(identity, call, row);
   return crudEndpoints(identity, regions, {
-    async list(call) {
-      const page = await listRegions(identity.db.read, readList(identity, call, { parent_region_id: 'parent_region_id' }));
-      return collection(identity, call, 'regions', page, (row) => show(call, row));
-    },
-    create: async (call, body) => show(call, await createRegion(identity, body as RegionInput)),
-    async get(call, id) {
-      const row = await findRegion(identity.db.read, id);
-      if (row === undefined) throw noSuch('region', id);
-      return show(call, row);
-    },
-    update: async (call, id, body) => show(call, await updateRegion(identity, id, body as RegionInput)),
-    remove: async (_call, id) => await deleteRegion(identity, id),
+    filters: { parent_region_id: 'parent_region_id' },
+    list: (options) => listRegions(identity.db.read, options),
+    find: (id) => findRegion(identity.db.read, id),
+    show: (call, row) => showRegion(identity, call, row),
+    create: (body) => createRegion(identity, body as RegionInput),
+    update: (id, body) => updateRegion(identity, id, body as RegionInput),
+    remove: (id) => deleteRegion(identity, id),
   });
 }
 
@@ -105,38 +98,25 @@ function putRegion(identity: Identity): Endpoint {
 }
 
 function serviceEndpoints(identity: Identity): Endpoint[] {
-  const show = (call: Call, row: ServiceRow) => showService(identity, call, row);
   return crudEndpoints(identity, services, {
-    async list(call) {
-      const page = await listServices(identity.db.read, readList(identity, call, { type: 'type', name: 'name' }));
-      return collection(identity, call, 'services', page, (row) => show(call, row));
-    },
-    create: async (call, body) => show(call, await createService(identity, body as ServiceInput & { type: string })),
-    async get(call, id) {
-      const row = await findService(identity.db.read, id);
-      if (row === undefined) throw noSuch('service', id);
-      return show(call, row);
-    },
-    update: async (call, id, body) => show(call, await updateService(identity, id, body as ServiceInput)),
-    remove: async (_call, id) => await deleteService(identity, id),
+    filters: { type: 'type', name: 'name' },
+    list: (options) => listServices(identity.db.read, options),
+    find: (id) => findService(identity.db.read, id),
+    show: (call, row) => showService(identity, call, row),
+    create: (body) => createService(identity, body as ServiceInput & { type: string }),
+    update: (id, body) => updateService(identity, id, body as ServiceInput),
+    remove: (id) => deleteService(identity, id),
   });
 }
 
 function endpointEndpoints(identity: Identity): Endpoint[] {
-  const show = (call: Call, row: EndpointRow) => showEndpoint(identity, call, row);
   return crudEndpoints(identity, endpoints, {
-    async list(call) {
-      const filters = { interface: 'interface', service_id: 'service_id', region_id: 'region_id', region: 'region_id', enabled: { flag: 'enabled' } };
-      const page = await listEndpoints(identity.db.read, readList(identity, call, filters));
-      return collection(identity, call, 'endpoints', page, (row) => show(call, row));
-    },
-    create: async (call, body) => show(call, await createEndpoint(identity, body as Parameters<typeof createEndpoint>[1])),
-    async get(call, id) {
-      const row = await findEndpoint(identity.db.read, id);
-      if (row === undefined) throw noSuch('endpoint', id);
-      return show(call, row);
-    },
-    update: async (call, id, body) => show(call, await updateEndpoint(identity, id, body as EndpointInput)),
-    remove: async (_call, id) => await deleteEndpoint(identity, id),
+    filters: { interface: 'interface', service_id: 'service_id', region_id: 'region_id', region: 'region_id', enabled: { flag: 'enabled' } },
+    list: (options) => listEndpoints(identity.db.read, options),
+    find: (id) => findEndpoint(identity.db.read, id),
+    show: (call, row) => showEndpoint(identity, call, row),
+    create: (body) => createEndpoint(identity, body as Parameters<typeof createEndpoint>[1]),
+    update: (id, body) => updateEndpoint(identity, id, body as EndpointInput),
+    remove: (id) => deleteEndpoint(identity, id),
   });
 }

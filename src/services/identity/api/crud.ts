@@ -1,9 +1,12 @@
 /** The five endpoints of a resource that only administrators change. */
 import type { TSchema } from 'typebox';
 import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import type { Page } from '../../../kernel/db/list-query.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
+import { noSuch } from '../faults.ts';
 import type { Identity } from '../model/identity.ts';
-import { entryReply, listReply } from './lists.ts';
+import type { ListOptions } from '../store/list.ts';
+import { collection, entryReply, listReply, readList, type Filters } from './lists.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, rule, SYSTEM_OR_PROJECT } from './rules.ts';
 
 export interface Resource {
@@ -22,12 +25,15 @@ export interface Resource {
   update: TSchema;
 }
 
-interface Handlers {
-  list(call: Call): Promise<Record<string, unknown>>;
-  create(call: Call, body: unknown): Promise<object>;
-  get(call: Call, id: string): Promise<object>;
-  update(call: Call, id: string, body: unknown): Promise<object>;
-  remove(call: Call, id: string): Promise<void>;
+/** What the five calls do with rows; `create` and `update` return the row as it is then. */
+interface Handlers<Row extends { id: string }> {
+  filters: Filters;
+  list(options: ListOptions): Promise<Page<Row>>;
+  find(id: string): Promise<Row | undefined>;
+  show(call: Call, row: Row): object;
+  create(body: unknown): Promise<Row>;
+  update(id: string, body: unknown): Promise<Row>;
+  remove(id: string): Promise<void>;
 }
 
 const names = (resource: Resource) => ({ one: resource.ruleOne ?? resource.one, many: resource.ruleMany ?? resource.many, single: `${resource.path}/{${resource.parameter}}` });
@@ -44,32 +50,40 @@ export function crudRules(resource: Resource): PolicyRule[] {
   ];
 }
 
-export function crudEndpoints(_identity: Identity, resource: Resource, handlers: Handlers): Endpoint[] {
+export function crudEndpoints<Row extends { id: string }>(identity: Identity, resource: Resource, handlers: Handlers<Row>): Endpoint[] {
   const { one, many, single } = names(resource);
   const words = resource.one.replaceAll('_', ' ');
   const id = (call: unknown): string => (call as Call).params[resource.parameter] as string;
+  const shown = (call: unknown, row: Row) => ({ [resource.one]: handlers.show(call as Call, row) });
   const body = (call: unknown): unknown => ((call as Call).body as Record<string, unknown>)[resource.one];
   return [
     endpoint({
       id: `identity:list_${many}`, method: 'GET', path: resource.path as string, summary: `List each ${words}`, policy: `identity:list_${many}`, reply: listReply(resource.many), status: 200,
-      handler: async (call) => await handlers.list(call as Call),
+      async handler(call) {
+        const page = await handlers.list(readList(identity, call as Call, handlers.filters));
+        return collection(identity, call as Call, resource.many, page, (row) => handlers.show(call as Call, row));
+      },
     }),
     endpoint({
       id: `identity:create_${one}`, method: 'POST', path: resource.path as string, summary: `Create one ${words}`, policy: `identity:create_${one}`, body: resource.create, reply: entryReply(resource.one), status: 201,
-      handler: async (call) => ({ [resource.one]: await handlers.create(call as unknown as Call, body(call)) }),
+      handler: async (call) => shown(call, await handlers.create(body(call))),
     }),
     endpoint({
       id: `identity:get_${one}`, method: 'GET', path: single as string, summary: `Show one ${words}`, policy: `identity:get_${one}`, reply: entryReply(resource.one), status: 200,
-      handler: async (call) => ({ [resource.one]: await handlers.get(call as Call, id(call)) }),
+      async handler(call) {
+        const row = await handlers.find(id(call));
+        if (row === undefined) throw noSuch(words, id(call));
+        return shown(call, row);
+      },
     }),
     endpoint({
       id: `identity:update_${one}`, method: 'PATCH', path: single as string, summary: `Change one ${words}`, policy: `identity:update_${one}`, body: resource.update, reply: entryReply(resource.one), status: 200,
-      handler: async (call) => ({ [resource.one]: await handlers.update(call as unknown as Call, id(call), body(call)) }),
+      handler: async (call) => shown(call, await handlers.update(id(call), body(call))),
     }),
     endpoint({
       id: `identity:delete_${one}`, method: 'DELETE', path: single as string, summary: `Delete one ${words}`, policy: `identity:delete_${one}`, status: 204,
       async handler(call) {
-        await handlers.remove(call as Call, id(call));
+        await handlers.remove(id(call));
         return reply();
       },
     }),

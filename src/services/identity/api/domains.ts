@@ -7,7 +7,7 @@ import type { Identity } from '../model/identity.ts';
 import { createDomain, deleteDomain, updateProject, type ProjectInput } from '../model/projects.ts';
 import { findProject, listProjects, tagsOfProjects } from '../store/projects.ts';
 import type { ProjectRow } from '../store/tables.ts';
-import { collection, entryReply, exactly, linkTo, listReply, readList, type Shown } from './lists.ts';
+import { collection, entryReply, exactly, linkTo, listReply, readList, type Shown, withinOwnDomain } from './lists.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule, SYSTEM_OR_PROJECT } from './rules.ts';
 import { bodyOf, immutableOptions, nameString, optionalFlag, optionalText, tagList } from './schemas.ts';
 
@@ -46,9 +46,8 @@ export function domainEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:list_domains', method: 'GET', path: LIST, summary: 'List domains', policy: 'identity:list_domains', reply: listReply('domains'), status: 200,
       target: (call) => ({ domain: { id: call.auth.domain_id } }),
       async handler(call) {
-        const options = readList(identity, call as Call, { name: 'name', enabled: { flag: 'enabled' } });
+        const options = withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name', enabled: { flag: 'enabled' } }), 'id');
         options.hints = [...options.hints, exactly('domain_id', ''), exactly('is_domain', 1)];
-        if (call.auth.domain_id !== undefined) options.hints = [...options.hints, exactly('id', call.auth.domain_id)];
         const page = await listProjects(identity.db.read, options, undefined);
         const tags = await tagsOfProjects(identity.db.read, page.rows.map((row) => row.id));
         return collection(identity, call as Call, 'domains', page, (row) => showDomain(identity, call as Call, row, tags));

@@ -13,7 +13,7 @@ import { findEndpoint } from '../store/services.ts';
 import type { EndpointGroupRow } from '../store/tables.ts';
 import { showEndpoint } from './catalog.ts';
 import { crudEndpoints, crudRules, type Resource } from './crud.ts';
-import { collection, entryReply, linkTo, listReply, readList, whole, type Shown } from './lists.ts';
+import { entryReply, linkTo, listReply, whole, type Shown } from './lists.ts';
 import { showProject } from './projects.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, rule, SYSTEM_OR_PROJECT } from './rules.ts';
 import { bodyOf, optionalText } from './schemas.ts';
@@ -58,14 +58,13 @@ export function endpointFilterEndpoints(identity: Identity): Endpoint[] {
   };
   return [
     ...crudEndpoints(identity, groups, {
-      async list(call) {
-        const page = await listEndpointGroups(identity.db.read, readList(identity, call, { name: 'name' }));
-        return collection(identity, call, 'endpoint_groups', page, (row) => show(call, row));
-      },
-      create: async (call, body) => show(call, await createEndpointGroup(identity, body as Parameters<typeof createEndpointGroup>[1])),
-      get: async (call, id) => show(call, await find(id)),
-      update: async (call, id, body) => show(call, await updateEndpointGroup(identity, id, body as EndpointGroupInput)),
-      remove: async (_call, id) => await deleteEndpointGroup(identity, id),
+      filters: { name: 'name' },
+      list: (options) => listEndpointGroups(identity.db.read, options),
+      find: (id) => findEndpointGroup(identity.db.read, id),
+      show,
+      create: (body) => createEndpointGroup(identity, body as Parameters<typeof createEndpointGroup>[1]),
+      update: (id, body) => updateEndpointGroup(identity, id, body as EndpointGroupInput),
+      remove: (id) => deleteEndpointGroup(identity, id),
     }),
     ...associationEndpoints(identity, 'endpoint', ENDPOINT_IN_PROJECT),
     ...associationEndpoints(identity, 'endpoint_group', GROUP_IN_PROJECT),

@@ -8,8 +8,8 @@ import type { Identity } from '../model/identity.ts';
 import { findGroup, isMember, listGroups, listGroupsOfUser } from '../store/groups.ts';
 import type { GroupRow } from '../store/tables.ts';
 import { findUser, listUsersInGroup } from '../store/users.ts';
-import { collection, entryReply, exactly, linkTo, listReply, readList, type Shown } from './lists.ts';
-import { callersDomain } from './projects.ts';
+import { collection, entryReply, linkTo, listReply, readList, type Shown, withinOwnDomain } from './lists.ts';
+import { domainOfNew } from './projects.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, idString, nameString, optionalText } from './schemas.ts';
 import { showUser, userTarget } from './users.ts';
@@ -56,15 +56,14 @@ export function groupEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:list_groups', method: 'GET', path: LIST, summary: 'List groups', policy: 'identity:list_groups', reply: listReply('groups'), status: 200,
       target: (call) => ({ group: { domain_id: call.auth.domain_id } }),
       async handler(call) {
-        const options = readList(identity, call as Call, { name: 'name', domain_id: 'domain_id' });
-        if (call.auth.domain_id !== undefined) options.hints = [...options.hints, exactly('domain_id', call.auth.domain_id)];
+        const options = withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name', domain_id: 'domain_id' }));
         return collection(identity, call as Call, 'groups', await listGroups(identity.db.read, options), (row) => showGroup(identity, call as Call, row));
       },
     }),
     endpoint({
       id: 'identity:create_group', method: 'POST', path: LIST, summary: 'Create a group', policy: 'identity:create_group', body: createBody, reply: entryReply('group'), status: 201,
-      target: (call) => ({ group: { domain_id: domainOfNew(call as Call) } }),
-      handler: async (call) => one(await createGroup(identity, call.body.group as GroupInput & { name: string }, domainOfNew(call as Call)), call),
+      target: (call) => ({ group: { domain_id: domainOfNew(call as Call, 'group') } }),
+      handler: async (call) => one(await createGroup(identity, call.body.group as GroupInput & { name: string }, domainOfNew(call as Call, 'group')), call),
     }),
     endpoint({
       id: 'identity:get_group', method: 'GET', path: ONE, summary: 'Show a group', policy: 'identity:get_group', target, reply: entryReply('group'), status: 200,
@@ -138,8 +137,4 @@ function memberEndpoints(identity: Identity): Endpoint[] {
       },
     }),
   ];
-}
-
-function domainOfNew(call: Call): string {
-  return (call.body as { group?: GroupInput } | undefined)?.group?.domain_id ?? callersDomain(call.auth);
 }

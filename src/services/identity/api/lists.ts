@@ -41,6 +41,12 @@ function readLimit(identity: Identity, call: Call): number {
   return Math.min(Number(text), identity.config.list_limit);
 }
 
+/** Whoever has a token for a domain sees what is in it, whatever they ask for. */
+export function withinOwnDomain(call: Call, options: ListOptions, column = 'domain_id'): ListOptions {
+  const { domain_id } = call.auth;
+  return domain_id === undefined ? options : { ...options, hints: [...options.hints, exactly(column, domain_id)] };
+}
+
 export function exactly(column: string, value: string | number | null): Hint {
   return { column, comparator: 'equals', value, ignore_case: false };
 }

@@ -1,14 +1,13 @@
 import { Type } from 'typebox';
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
-import { noSuch } from '../faults.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
 import { createPolicy, deletePolicy, updatePolicy, type PolicyInput } from '../model/policies.ts';
 import { findPolicy, listPolicies } from '../store/credentials.ts';
 import type { PolicyRow } from '../store/tables.ts';
 import { crudEndpoints, crudRules, type Resource } from './crud.ts';
-import { collection, linkTo, readList, type Shown } from './lists.ts';
+import { linkTo, type Shown } from './lists.ts';
 import { bodyOf } from './schemas.ts';
 
 const type = Type.String({ maxLength: 255 });
@@ -24,17 +23,12 @@ export const policyRules: PolicyRule[] = crudRules(policies);
 export function policyEndpoints(identity: Identity): Endpoint[] {
   const show = (call: Call, row: PolicyRow): Shown => ({ ...parseFields(row.extra), id: row.id, type: row.type, blob: row.blob, ...linkTo(identity, call, 'policies', row.id) });
   return crudEndpoints(identity, policies, {
-    async list(call) {
-      const page = await listPolicies(identity.db.read, readList(identity, call, { type: 'type' }));
-      return collection(identity, call, 'policies', page, (row) => show(call, row));
-    },
-    create: async (call, body) => show(call, await createPolicy(identity, body as PolicyInput & { type: string; blob: string })),
-    async get(call, id) {
-      const row = await findPolicy(identity.db.read, id);
-      if (row === undefined) throw noSuch('policy', id);
-      return show(call, row);
-    },
-    update: async (call, id, body) => show(call, await updatePolicy(identity, id, body as PolicyInput)),
-    remove: async (_call, id) => await deletePolicy(identity, id),
+    filters: { type: 'type' },
+    list: (options) => listPolicies(identity.db.read, options),
+    find: (id) => findPolicy(identity.db.read, id),
+    show,
+    create: (body) => createPolicy(identity, body as PolicyInput & { type: string; blob: string }),
+    update: (id, body) => updatePolicy(identity, id, body as PolicyInput),
+    remove: (id) => deletePolicy(identity, id),
   });
 }

@@ -9,7 +9,7 @@ import { createProject, deleteProject, updateProject, type ProjectInput } from '
 import { findProject, listProjects, projectParents, projectSubtree, tagsOfProjects, type TagFilter } from '../store/projects.ts';
 import type { ProjectRow } from '../store/tables.ts';
 import { ownProjects } from '../store/user-projects.ts';
-import { collection, entryReply, exactly, linkTo, listReply, readList, type Shown } from './lists.ts';
+import { collection, entryReply, exactly, linkTo, listReply, readList, type Shown, withinOwnDomain } from './lists.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, idString, immutableOptions, nameString, optionalFlag, optionalId, optionalText, tagList } from './schemas.ts';
 
@@ -50,8 +50,13 @@ export async function projectTarget(identity: Identity, project_id: string): Pro
 }
 
 /** Where a new resource belongs when its body does not say: the caller's own domain. */
-export function callersDomain(auth: Auth): string {
+function callersDomain(auth: Auth): string {
   return auth.domain_id ?? auth.project_domain_id ?? 'default';
+}
+
+/** Where the user or group of this body belongs. */
+export function domainOfNew(call: Call, key: 'user' | 'group'): string {
+  return (call.body as Record<string, { domain_id?: string } | undefined> | undefined)?.[key]?.domain_id ?? callersDomain(call.auth);
 }
 
 export function projectEndpoints(identity: Identity): Endpoint[] {
@@ -65,10 +70,10 @@ export function projectEndpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:create_project', method: 'POST', path: LIST, summary: 'Create a project', policy: 'identity:create_project',
       body: createBody, reply: entryReply('project'), status: 201,
-      target: async (call) => ({ project: { domain_id: await domainOfNew(identity, call.auth, (call.body as { project?: ProjectInput } | undefined)?.project) } }),
+      target: async (call) => ({ project: { domain_id: await domainOfNewProject(identity, call.auth, (call.body as { project?: ProjectInput } | undefined)?.project) } }),
       async handler(call) {
         const input = call.body.project as unknown as ProjectInput;
-        const row = await createProject(identity, input, (await domainOfNew(identity, call.auth, input)) ?? '');
+        const row = await createProject(identity, input, (await domainOfNewProject(identity, call.auth, input)) ?? '');
         return { project: showProject(identity, call as Call, row, new Map([[row.id, input.tags ?? []]])) };
       },
     }),
@@ -94,7 +99,7 @@ export function projectEndpoints(identity: Identity): Endpoint[] {
   ];
 }
 
-async function domainOfNew(identity: Identity, auth: Auth, input: ProjectInput | undefined): Promise<string | undefined> {
+async function domainOfNewProject(identity: Identity, auth: Auth, input: ProjectInput | undefined): Promise<string | undefined> {
   if (input?.is_domain === true) return undefined;
   if (typeof input?.domain_id === 'string') return input.domain_id;
   if (typeof input?.parent_id !== 'string') return callersDomain(auth);
@@ -104,9 +109,9 @@ async function domainOfNew(identity: Identity, auth: Auth, input: ProjectInput |
 }
 
 async function list(identity: Identity, call: Call): Promise<Record<string, unknown>> {
-  const options = readList(identity, call, { name: 'name', domain_id: 'domain_id', parent_id: 'parent_id', enabled: { flag: 'enabled' }, is_domain: { flag: 'is_domain' } });
+  const filters = { name: 'name', domain_id: 'domain_id', parent_id: 'parent_id', enabled: { flag: 'enabled' }, is_domain: { flag: 'is_domain' } };
+  const options = withinOwnDomain(call, readList(identity, call, filters));
   if (!call.url.searchParams.has('is_domain')) options.hints = [...options.hints, exactly('is_domain', 0)];
-  if (call.auth.domain_id !== undefined) options.hints = [...options.hints, exactly('domain_id', call.auth.domain_id)];
   const page = await listProjects(identity.db.read, options, tagFilter(call));
   const tags = await tagsOfProjects(identity.db.read, page.rows.map((row) => row.id));
   return collection(identity, call, 'projects', page, (row) => showProject(identity, call, row, tags));

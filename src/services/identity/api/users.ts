@@ -10,8 +10,8 @@ import { tagsOfProjects } from '../store/projects.ts';
 import type { UserRow } from '../store/tables.ts';
 import { projectsOfUser } from '../store/user-projects.ts';
 import { findUser, listUsers } from '../store/users.ts';
-import { collection, entryReply, exactly, linkTo, listReply, readList, whole, type Shown } from './lists.ts';
-import { callersDomain, showProject } from './projects.ts';
+import { collection, entryReply, linkTo, listReply, readList, whole, type Shown, withinOwnDomain } from './lists.ts';
+import { domainOfNew, showProject } from './projects.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, idString, nameString, optionalFlag, optionalText } from './schemas.ts';
 
@@ -66,15 +66,14 @@ export function userEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:list_users', method: 'GET', path: LIST, summary: 'List users', policy: 'identity:list_users', reply: listReply('users'), status: 200,
       target: (call) => ({ domain_id: call.auth.domain_id }),
       async handler(call) {
-        const options = readList(identity, call as Call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } });
-        if (call.auth.domain_id !== undefined) options.hints = [...options.hints, exactly('domain_id', call.auth.domain_id)];
+        const options = withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } }));
         return collection(identity, call as Call, 'users', await listUsers(identity.db.read, options), (row) => showUser(identity, call as Call, row));
       },
     }),
     endpoint({
       id: 'identity:create_user', method: 'POST', path: LIST, summary: 'Create a user', policy: 'identity:create_user', body: createBody, reply: entryReply('user'), status: 201,
-      target: (call) => ({ user: { domain_id: domainOfNew(call as Call) } }),
-      handler: async (call) => one(await createUser(identity, call.body.user as UserInput & { name: string }, domainOfNew(call as Call)), call),
+      target: (call) => ({ user: { domain_id: domainOfNew(call as Call, 'user') } }),
+      handler: async (call) => one(await createUser(identity, call.body.user as UserInput & { name: string }, domainOfNew(call as Call, 'user')), call),
     }),
     endpoint({
       id: 'identity:get_user', method: 'GET', path: ONE, summary: 'Show a user', policy: 'identity:get_user', target, reply: entryReply('user'), status: 200,
@@ -111,10 +110,6 @@ export function userEndpoints(identity: Identity): Endpoint[] {
       },
     }),
   ];
-}
-
-function domainOfNew(call: Call): string {
-  return (call.body as { user?: UserInput } | undefined)?.user?.domain_id ?? callersDomain(call.auth);
 }
 
 /** The projects where a user has any role, filtered by name, domain and being enabled. */

@@ -9,18 +9,7 @@ import { instant, nodesChanged, type NetworkEnvironment } from './environment.ts
 import { takeQuota } from './quotas.ts';
 import { show, type Parse } from './validate.ts';
 
-export interface NewRule {
-  project_id: string;
-  security_group_id: string;
-  direction: 'ingress' | 'egress';
-  ethertype: 'IPv4' | 'IPv6';
-  protocol: string | null;
-  port_range_min: number | null;
-  port_range_max: number | null;
-  remote_ip_prefix: string | null;
-  remote_group_id: string | null;
-  description: string;
-}
+export type NewRule = Omit<SecurityGroupRuleRow, 'id' | 'rule_key' | 'revision_number' | 'created_at' | 'updated_at'>;
 
 /** Names that a rule may give a protocol (neutron_lib.constants.IP_PROTOCOL_MAP). */
 const PROTOCOLS: Readonly<Record<string, number>> = {

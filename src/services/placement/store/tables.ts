@@ -1,3 +1,5 @@
+import type { Inventory } from '../client.ts';
+
 export interface ProviderRow {
   id: string;
   name: string;
@@ -6,15 +8,9 @@ export interface ProviderRow {
   updated_at: string;
 }
 
-export interface InventoryRow {
+export interface InventoryRow extends Inventory {
   provider_id: string;
   resource_class: string;
-  total: number;
-  reserved: number;
-  min_unit: number;
-  max_unit: number;
-  step_size: number;
-  allocation_ratio: number;
 }
 
 export interface AllocationRow {

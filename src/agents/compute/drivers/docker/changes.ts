@@ -1,5 +1,5 @@
 /** From events to reports: looks at the guest after each, tells listeners what is new, notes deaths for want of memory. */
-import type { GuestReport } from '../../protocol.ts';
+import { noGuest, type GuestReport } from '../../protocol.ts';
 import { createKeyedLock } from '../../locks.ts';
 import { SERVER_LABEL } from './container-config.ts';
 import type { DriverContext } from './driver-context.ts';
@@ -34,7 +34,7 @@ export function watchChanges(ctx: DriverContext): Changes {
     }
     // Also when somebody else removed the container.
     if (event.Action === 'destroy') await ctx.links.remove(event.Actor.ID);
-    tell((await reportServer(ctx, serverId)) ?? gone(serverId));
+    tell((await reportServer(ctx, serverId)) ?? noGuest(serverId));
   }
 
   function failed(error: unknown): void {
@@ -58,18 +58,5 @@ export function watchChanges(ctx: DriverContext): Changes {
     ready: events.ready,
     listen: (listener) => void listeners.push(listener),
     close: () => events.close(),
-  };
-}
-
-function gone(serverId: string): GuestReport {
-  return {
-    server_id: serverId,
-    container_id: null,
-    power_state: 'nostate',
-    exit_code: null,
-    oom_killed: false,
-    started_at: null,
-    finished_at: null,
-    last_output: '',
   };
 }

@@ -68,19 +68,6 @@ export function consoleOf({ spec, report }: Guest, lines: number | undefined): s
   return shown.map((line) => `${line}\n`).join('');
 }
 
-export function stopped(serverId: string): GuestReport {
-  return {
-    server_id: serverId,
-    container_id: `fake-${serverId}`,
-    power_state: 'nostate',
-    exit_code: null,
-    oom_killed: false,
-    started_at: null,
-    finished_at: null,
-    last_output: '',
-  };
-}
-
 /** What changes by the action; undefined when the guest is so already. Throws the same faults as the Docker driver. Pure. */
 export function nextReport(serverId: string, action: PowerAction, state: GuestReport['power_state'], at: string): Partial<GuestReport> | undefined {
   const refuse = (): never => {

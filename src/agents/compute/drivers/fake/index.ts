@@ -7,8 +7,8 @@
  */
 import type { Clock } from '../../../../kernel/clock.ts';
 import { createKeyedLock } from '../../locks.ts';
-import type { ComputeDriver, GuestReport, GuestSpec, HostResources, PowerAction } from '../../protocol.ts';
-import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, stopped, type Guest, type Sleep } from './guests.ts';
+import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type PowerAction } from '../../protocol.ts';
+import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
 
 export { parseDuration } from './guests.ts';
 
@@ -37,7 +37,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     const existing = guests.all.get(spec.server_id);
     if (existing !== undefined) return { ...existing.report };
     await obey(spec, 'spawn', sleep, signal);
-    const guest: Guest = { spec, report: { ...stopped(spec.server_id), power_state: 'running', started_at: clock.now().toISOString() } };
+    const guest: Guest = { spec, report: { ...noGuest(spec.server_id), container_id: `fake-${spec.server_id}`, power_state: 'running', started_at: clock.now().toISOString() } };
     guests.all.set(spec.server_id, guest);
     guests.change(guest, {});
     if (spec.metadata['exit:code'] !== undefined) planExit(spec, Number(spec.metadata['exit:code']));
@@ -66,7 +66,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     if (guest === undefined) return;
     await obey(guest.spec, 'destroy', sleep, signal);
     guests.all.delete(serverId);
-    guests.change(guest, { ...stopped(serverId), container_id: null });
+    guests.change(guest, noGuest(serverId));
   }
 
   return {
