@@ -118,6 +118,8 @@ export const servicePortInUse = (id: string, reason: string): Fault =>
   typed409('ServicePortInUse', `Port ${id} cannot be deleted directly via the port API: ${reason}.`);
 export const portBound = (id: string, vif: string, old_mac: string, new_mac: string): Fault =>
   typed409('PortBound', `Unable to complete operation on port ${id}, port is already bound, port type: ${vif}, old_mac ${old_mac}, new_mac ${new_mac}.`);
+export const portInUse = (id: string, network: string, device: string): Fault =>
+  typed409('PortInUse', `Unable to complete operation on port ${id} for network ${network}. Port already has an attached device ${device}.`);
 export const addressPairNeedsSecurity = (): Fault =>
   typed409('AddressPairAndPortSecurityRequired', 'Port Security must be enabled in order to have allowed address pairs on a port.');
 export const portHasSecurityGroup = (): Fault =>

@@ -114,7 +114,10 @@ describe('floating IPs', () => {
   it('show with the NICs of their server, which is told of every change', async () => {
     const told: string[] = [];
     net.network.client.onServerNicsChanged((id) => told.push(id));
-    const one = await port({ device_id: 'server-1', device_owner: 'compute:nova' });
+    const one = await port();
+    const nic = { network_id: one.network_id, port_id: one.id, fixed_ip: undefined, tag: undefined };
+    await net.network.client.claimNics({ server_id: 'server-1', project_id: one.project_id, hostname: 'vm', node_id: 'node-one', host: 'one', zone: 'nova', nics: [nic], security_group_ids: [] });
+    told.splice(0);
     const fip = await net.make('floatingips', { floating_network_id: ext.id, port_id: one.id });
     const nics = (await net.network.client.nicsOf(['server-1'])).get('server-1')!;
     assert.deepEqual(nics[0]!.floating_ips, [{ ip_address: fip.floating_ip_address, fixed_ip_address: fip.fixed_ip_address }]);

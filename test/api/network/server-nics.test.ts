@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { callers, DEMO, startNetwork, type NetworkFixture } from './support.ts';
+import { callers, DEMO, OTHER, startNetwork, type NetworkFixture } from './support.ts';
 
 let net: NetworkFixture;
 before(async () => {
@@ -60,6 +60,38 @@ describe('NICs of servers', () => {
     assert.equal((await client.nicsOf([server])).size, 0);
     const left = (await net.call('GET', `/v2.0/ports/${own.id}`, undefined, 'admin')).json.port;
     assert.deepEqual([left.device_id, left['binding:host_id'], left.status], ['', '', 'DOWN']);
+  });
+
+  it('are what compute has claimed, whatever users write into their ports', async () => {
+    const { client } = net.network;
+    const network = await net.make('networks', { name: 'theirs' }, 'other');
+    await net.make('subnets', { network_id: network.id, cidr: '10.6.0.0/24', ip_version: 4 }, 'other');
+    const [mine, yours] = [randomUUID(), randomUUID()];
+    const nic = (port_id?: string) => ({ network_id: network.id, port_id, fixed_ip: undefined, tag: undefined });
+    await claim(mine, [nic()], { project_id: OTHER });
+    const given = await net.make('ports', { network_id: network.id }, 'other');
+    const [attached] = await claim(yours, [nic(given.id)], { project_id: OTHER });
+    const loose = await net.make('ports', { network_id: network.id, device_id: mine, device_owner: 'compute:nova' }, 'other');
+    const before = (await client.nicsOf([mine])).get(mine)!;
+    assert.equal(before.length, 1, 'a port that names the server is not its NIC');
+    await claim(mine, [nic()], { project_id: OTHER });
+    const slice = await client.sliceFor(mine);
+    assert.deepEqual(slice.ports.map((port) => port.port_id), [before[0]!.port_id]);
+    for (const change of [{ device_id: mine }, { device_id: '' }, { device_owner: 'network:dhcp' }]) {
+      for (const port of [attached!.port_id, before[0]!.port_id]) {
+        const refused = await net.call('PUT', `/v2.0/ports/${port}`, { port: port === before[0]!.port_id && change.device_id === mine ? { device_id: yours } : change }, 'other');
+        assert.equal(refused.status, 409, refused.text);
+        assert.equal(refused.json.NeutronError.type, 'PortInUse');
+      }
+    }
+    const same = await net.call('PUT', `/v2.0/ports/${attached!.port_id}`, { port: { device_id: yours, device_owner: 'compute:nova', name: 'still' } }, 'other');
+    assert.equal(same.status, 200, same.text);
+    assert.equal((await net.call('PUT', `/v2.0/ports/${loose.id}`, { port: { device_id: yours } }, 'other')).status, 200);
+    for (const server of [mine, yours]) {
+      assert.equal((await client.nicsOf([server])).get(server)!.length, 1);
+      await client.releaseNics(server);
+    }
+    assert.equal((await net.call('GET', `/v2.0/ports/${loose.id}`, undefined, 'other')).json.port.device_id, yours, 'not released with a server it never belonged to');
   });
 
   it('are refused in nova’s words', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isForeignKeyViolation } from '../../../kernel/db/errors.ts';
 import { uuid } from '../../../kernel/ids.ts';
-import { addressPairNeedsSecurity, macInUse, networkNotFound, noMacAvailable, portBound, portHasSecurityGroup, portNotFound, portSecurityRequired, securityGroupConflict, securityGroupNotFound } from '../faults.ts';
+import { addressPairNeedsSecurity, macInUse, networkNotFound, noMacAvailable, portBound, portHasSecurityGroup, portInUse, portNotFound, portSecurityRequired, securityGroupConflict, securityGroupNotFound } from '../faults.ts';
 import { addressesOfSubnets, dropAddresses } from '../store/addresses.ts';
 import { findNetwork } from '../store/networks.ts';
 import { addPortGroups, deletePortRows, findPort, insertPort, lockPort, macTaken, nodesOfNetworks, nodesWatchingGroups, portsOfNetwork, setPortGroups, updatePortRow } from '../store/ports.ts';
@@ -42,7 +42,7 @@ export interface NewPort {
   nic?: { made_for_server: boolean; index: number; tag: string | null };
 }
 
-/** Whose groups a port may be in: those of its project; an administrator's may be in any. */
+/** A user puts ports into groups of their project, and leaves those in use where they are; an administrator may do otherwise. */
 export interface PortCaller {
   any_group: boolean;
   /** Networking's own ports count for no quota. */
@@ -170,6 +170,7 @@ export interface PortChange extends Partial<Omit<NewPort, 'project_id' | 'networ
 export async function updatePort(env: NetworkEnvironment, tx: Tx, id: string, change: PortChange, caller: PortCaller): Promise<PortRow> {
   const before = await lockPort(tx, id);
   if (before === undefined) throw portNotFound(id);
+  if (!caller.any_group) refuseMove(before, change);
   const row: PortRow = { ...before, ...plainChanges(change), revision_number: before.revision_number + 1, updated_at: instant(env) };
   if (change.mac_address !== undefined) row.mac_address = await changeMac(env, tx, before, change.mac_address);
   if (change.allowed_address_pairs !== undefined) {
@@ -185,6 +186,13 @@ export async function updatePort(env: NetworkEnvironment, tx: Tx, id: string, ch
   await portChanged(env, tx, written, [...groups, ...groupsBefore], before);
   serversChanged(env, tx, [before.device_id, written.device_id]);
   return written;
+}
+
+/** A cable follows its port's device: whoever owns the port must not put it into another server. Faults: 409 PortInUse. */
+function refuseMove(row: PortRow, change: { device_id?: unknown; device_owner?: unknown }): void {
+  const claimed = row.host_id !== '' || row.made_for_server === 1;
+  const moved = (change.device_id ?? row.device_id) !== row.device_id || (change.device_owner ?? row.device_owner) !== row.device_owner;
+  if (claimed && moved) throw portInUse(row.id, row.network_id, row.device_id);
 }
 
 function plainChanges(change: PortChange): Partial<PortRow> {

@@ -68,10 +68,11 @@ export function portsOfNetwork(db: Db, network_id: string): Promise<PortRow[]> {
   return db.selectFrom('network_ports').selectAll().where('network_id', '=', network_id).orderBy('id').execute();
 }
 
-/** In the order of the server's NICs. */
+/** In the order of the server's NICs. Only what compute has claimed: anybody may write any `device_id` into a port that nothing uses. */
 export async function portsOfDevices(db: Db, device_ids: readonly string[]): Promise<PortRow[]> {
   if (device_ids.length === 0) return [];
-  return db.selectFrom('network_ports').selectAll().where('device_id', 'in', device_ids).orderBy('nic_index').orderBy('created_at').orderBy('id').execute();
+  return db.selectFrom('network_ports').selectAll().where('device_id', 'in', device_ids)
+    .where((eb) => eb.or([eb('host_id', '!=', ''), eb('made_for_server', '=', 1)])).orderBy('nic_index').orderBy('created_at').orderBy('id').execute();
 }
 
 export function portsOfNode(db: Db, node_id: string): Promise<PortRow[]> {
