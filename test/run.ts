@@ -86,14 +86,14 @@ function start(command: string[], env: Record<string, string>): Promise<boolean>
   });
 }
 
-const DATABASE_TESTS = ['test/kernel-db/**/*.test.ts', 'test/tasks/**/*.test.ts', 'test/services/**/*.test.ts', 'test/api/**/*.test.ts'];
+const DATABASE_TESTS = ['test/kernel/db/**/*.test.ts', 'test/tasks/**/*.test.ts', 'test/api/**/*.test.ts'];
 
 const parts: Part[] = [
   check('types', [process.execPath, bin('tsc'), '--noEmit']),
   check('lint', [bin('oxlint'), '--type-aware', '--quiet']),
   check('dead-code', [process.execPath, bin('knip')]),
   tests('surface', ['test/surface/**/*.test.ts']),
-  tests('kernel', ['test/kernel-*/**/*.test.ts', 'test/agents/**/*.test.ts', 'test/cli/**/*.test.ts']),
+  tests('kernel', ['test/kernel/**/*.test.ts', 'test/model/**/*.test.ts', 'test/agents/**/*.test.ts', 'test/cli/**/*.test.ts']),
   { name: 'sqlite', run: () => runExplained(DATABASE_TESTS) },
   { name: 'postgres', run: () => runOnPostgres(DATABASE_TESTS) },
   tests('real', ['test/real/**/*.test.ts'], { real: true, concurrency: 1 }),

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Type } from 'typebox';
-import { ConfigError, describeSettings, coreSections, loadConfig, parseConfig } from '../../src/kernel/config/config.ts';
+import { ConfigError, describeSettings, coreSections, loadConfig, parseConfig } from '../../../src/kernel/config/config.ts';
 
 const none = { env: {} };
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Type } from 'typebox';
-import { endpoint, reply } from '../../src/kernel/api/endpoint.ts';
-import { mv, since } from '../../src/kernel/api/microversion.ts';
-import { notFound } from '../../src/kernel/fault.ts';
-import type { Surface } from '../../src/kernel/service.ts';
-import { serveSurfaces, testAuth, type TestSurface } from '../support/surface.ts';
+import { endpoint, reply } from '../../../src/kernel/api/endpoint.ts';
+import { mv, since } from '../../../src/kernel/api/microversion.ts';
+import { notFound } from '../../../src/kernel/fault.ts';
+import type { Surface } from '../../../src/kernel/service.ts';
+import { serveSurfaces, testAuth, type TestSurface } from '../../support/surface.ts';
 
 const thing = Type.Object({ name: Type.String({ minLength: 1 }), colour: Type.Optional(since(mv('2.5'), Type.String())) }, { additionalProperties: false });
 

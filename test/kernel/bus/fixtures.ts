@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectToController, type AgentLink, type AgentLinkOptions } from '../../src/kernel/bus/agent-link.ts';
-import { createNodeLink, type NodeLink, type NodeLinkOptions } from '../../src/kernel/bus/node-link.ts';
-import { nodeMigrations } from '../../src/kernel/bus/node-migrations.ts';
-import { systemClock } from '../../src/kernel/clock.ts';
-import type { Database } from '../../src/kernel/db/database.ts';
-import { migrate } from '../../src/kernel/db/migrate.ts';
-import { openDatabase } from '../../src/kernel/db/open.ts';
-import { silentLog, type Log } from '../../src/kernel/log/log.ts';
+import { connectToController, type AgentLink, type AgentLinkOptions } from '../../../src/kernel/bus/agent-link.ts';
+import { createNodeLink, type NodeLink, type NodeLinkOptions } from '../../../src/kernel/bus/node-link.ts';
+import { nodeMigrations } from '../../../src/kernel/bus/node-migrations.ts';
+import { systemClock } from '../../../src/kernel/clock.ts';
+import type { Database } from '../../../src/kernel/db/database.ts';
+import { migrate } from '../../../src/kernel/db/migrate.ts';
+import { openDatabase } from '../../../src/kernel/db/open.ts';
+import { silentLog, type Log } from '../../../src/kernel/log/log.ts';
 
 /** Resolves once `holds` does; a test that waits for ever is ended by the runner. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {

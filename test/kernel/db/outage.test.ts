@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { sql } from 'kysely';
-import type { Database } from '../../src/kernel/db/database.ts';
-import { openPostgres } from '../../src/kernel/db/postgres.ts';
-import { openSqlite } from '../../src/kernel/db/sqlite.ts';
-import { isFault } from '../../src/kernel/fault.ts';
-import { silentLog } from '../../src/kernel/log/log.ts';
-import { startPostgres, type PostgresCluster } from '../support/postgres.ts';
-import { scratchDirectory } from '../support/scratch.ts';
+import type { Database } from '../../../src/kernel/db/database.ts';
+import { openPostgres } from '../../../src/kernel/db/postgres.ts';
+import { openSqlite } from '../../../src/kernel/db/sqlite.ts';
+import { isFault } from '../../../src/kernel/fault.ts';
+import { silentLog } from '../../../src/kernel/log/log.ts';
+import { startPostgres, type PostgresCluster } from '../../support/postgres.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
 
 const isUnavailable = (error: unknown): boolean => isFault(error) && error.status === 503 && error.code === 'db.unavailable';
 const ask = (db: Database): Promise<unknown> => sql`select 1 as one`.execute(db.read);

@@ -1,7 +1,7 @@
 /** An agent in a process of its own, to be killed: `agent-process.ts PORT DIR`. */
 import { join } from 'node:path';
-import { connectToController } from '../../src/kernel/bus/agent-link.ts';
-import { silentLog } from '../../src/kernel/log/log.ts';
+import { connectToController } from '../../../src/kernel/bus/agent-link.ts';
+import { silentLog } from '../../../src/kernel/log/log.ts';
 import { TOKEN } from './fixtures.ts';
 
 const [port, dir = ''] = process.argv.slice(2);

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isFault } from '../../src/kernel/fault.ts';
-import { createEnforcer } from '../../src/kernel/policy/enforce.ts';
-import { parsePolicyFile, readPolicyFile } from '../../src/kernel/policy/file.ts';
-import { policyReference } from '../../src/kernel/policy/reference.ts';
-import { PolicyError, type PolicyRule, type ScopeType } from '../../src/kernel/policy/rule.ts';
+import { isFault } from '../../../src/kernel/fault.ts';
+import { createEnforcer } from '../../../src/kernel/policy/enforce.ts';
+import { parsePolicyFile, readPolicyFile } from '../../../src/kernel/policy/file.ts';
+import { policyReference } from '../../../src/kernel/policy/reference.ts';
+import { PolicyError, type PolicyRule, type ScopeType } from '../../../src/kernel/policy/rule.ts';
 import { admin, auth, systemReader, unscoped } from './auth.ts';
 
 const rule = (name: string, text: string, scope: ScopeType[] = ['project']): PolicyRule => ({

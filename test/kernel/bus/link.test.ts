@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { badRequest, Fault, isFault } from '../../src/kernel/fault.ts';
-import type { ConnectedNode } from '../../src/kernel/bus/node-link.ts';
+import { badRequest, Fault, isFault } from '../../../src/kernel/fault.ts';
+import type { ConnectedNode } from '../../../src/kernel/bus/node-link.ts';
 import { house, memoryLog, until, wire, type House } from './fixtures.ts';
-import type { AgentLinkOptions } from '../../src/kernel/bus/agent-link.ts';
+import type { AgentLinkOptions } from '../../../src/kernel/bus/agent-link.ts';
 
 const fault = (status: number, code: string, retryable = false) => (error: unknown): boolean => {
   assert.ok(isFault(error), String(error));

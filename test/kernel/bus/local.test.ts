@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLocalBus } from '../../src/kernel/bus/local-bus.ts';
-import { createEvents, type BusinessEvent } from '../../src/kernel/event/events.ts';
+import { createLocalBus } from '../../../src/kernel/bus/local-bus.ts';
+import { createEvents, type BusinessEvent } from '../../../src/kernel/event/events.ts';
 import { memoryLog } from './fixtures.ts';
 
 test('the bus delivers by topic, later and in order, until one stops', async () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Auth } from '../../src/kernel/context.ts';
-import { compile } from '../../src/kernel/policy/check.ts';
-import { parseRule, RuleSyntaxError } from '../../src/kernel/policy/parse.ts';
-import type { RuleSource } from '../../src/kernel/policy/rule.ts';
+import type { Auth } from '../../../src/kernel/context.ts';
+import { compile } from '../../../src/kernel/policy/check.ts';
+import { parseRule, RuleSyntaxError } from '../../../src/kernel/policy/parse.ts';
+import type { RuleSource } from '../../../src/kernel/policy/rule.ts';
 import { admin, auth, systemReader, unscoped } from './auth.ts';
 
 const holds = (rule: RuleSource, who: Auth, target: Record<string, unknown> = {}): boolean =>

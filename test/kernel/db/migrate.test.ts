@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sql, type RawBuilder } from 'kysely';
-import type { Database, Dialect } from '../../src/kernel/db/database.ts';
-import { migrate, type Migration } from '../../src/kernel/db/migrate.ts';
-import { openDatabase } from '../../src/kernel/db/open.ts';
-import { silentLog } from '../../src/kernel/log/log.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import type { Database, Dialect } from '../../../src/kernel/db/database.ts';
+import { migrate, type Migration } from '../../../src/kernel/db/migrate.ts';
+import { openDatabase } from '../../../src/kernel/db/open.ts';
+import { silentLog } from '../../../src/kernel/log/log.ts';
+import { freshDatabase, type TestDatabase } from '../../support/database.ts';
 
 const table = (service: string, number: number, name = `m${number}`): Migration => ({
   service,

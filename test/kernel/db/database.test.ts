@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { sql } from 'kysely';
-import { onCommit, savepoint, type Dialect } from '../../src/kernel/db/database.ts';
-import { isForeignKeyViolation, isUniqueViolation, violatedColumns } from '../../src/kernel/db/errors.ts';
-import type { Migration } from '../../src/kernel/db/migrate.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { onCommit, savepoint, type Dialect } from '../../../src/kernel/db/database.ts';
+import { isForeignKeyViolation, isUniqueViolation, violatedColumns } from '../../../src/kernel/db/errors.ts';
+import type { Migration } from '../../../src/kernel/db/migrate.ts';
+import { freshDatabase, type TestDatabase } from '../../support/database.ts';
 
 const tables: Migration = {
   service: 'shop',

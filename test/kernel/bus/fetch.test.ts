@@ -5,7 +5,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { isFault } from '../../src/kernel/fault.ts';
+import { isFault } from '../../../src/kernel/fault.ts';
 import { house, memoryLog, until } from './fixtures.ts';
 
 const fault = (status: number, code: string, retryable: boolean) => (error: unknown): boolean => {

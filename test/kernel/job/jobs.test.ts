@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { systemClock } from '../../src/kernel/clock.ts';
-import { defineJob, type Job } from '../../src/kernel/job/reconciler.ts';
-import { createJobs, type Jobs } from '../../src/kernel/job/schedule.ts';
-import { silentLog } from '../../src/kernel/log/log.ts';
+import { systemClock } from '../../../src/kernel/clock.ts';
+import { defineJob, type Job } from '../../../src/kernel/job/reconciler.ts';
+import { createJobs, type Jobs } from '../../../src/kernel/job/schedule.ts';
+import { silentLog } from '../../../src/kernel/log/log.ts';
 
 function jobsOf(t: TestContext, ...jobs: Job[]): Jobs {
   // Half way: no jitter.

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { sql } from 'kysely';
-import type { Database, Dialect } from '../../src/kernel/db/database.ts';
-import { capLimit, findMarker, page, pageQuery, where, type Filter, type PageOptions, type SortKey } from '../../src/kernel/db/list-query.ts';
-import { createSortIndex } from '../../src/kernel/db/portable-types.ts';
-import type { Migration } from '../../src/kernel/db/migrate.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import type { Database, Dialect } from '../../../src/kernel/db/database.ts';
+import { capLimit, findMarker, page, pageQuery, where, type Filter, type PageOptions, type SortKey } from '../../../src/kernel/db/list-query.ts';
+import { createSortIndex } from '../../../src/kernel/db/portable-types.ts';
+import type { Migration } from '../../../src/kernel/db/migrate.ts';
+import { freshDatabase, type TestDatabase } from '../../support/database.ts';
 
 interface Row {
   id: string;

@@ -1,4 +1,4 @@
-import type { Auth } from '../../src/kernel/context.ts';
+import type { Auth } from '../../../src/kernel/context.ts';
 
 /** A member of project `p1`, changed as a test needs it. */
 export function auth(change: Partial<Auth> = {}): Auth {

@@ -5,7 +5,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
-import { isFault } from '../../src/kernel/fault.ts';
+import { isFault } from '../../../src/kernel/fault.ts';
 import { house, memoryLog, TOKEN, until, type House } from './fixtures.ts';
 
 const identityOf = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as { node_id: string; key: string; joined: boolean };

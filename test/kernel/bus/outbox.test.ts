@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { WebSocket } from 'ws';
-import { createOutbox } from '../../src/kernel/bus/outbox.ts';
+import { createOutbox } from '../../../src/kernel/bus/outbox.ts';
 
 /** A socket that takes frames but lets them go only when told. */
 function slowSocket() {
