@@ -14,7 +14,7 @@ import { serverMetadataEndpoints } from './server-metadata.ts';
 import { serverPasswordEndpoints } from './server-password.ts';
 import { serverTagEndpoints } from './server-tags.ts';
 import { serverEndpoints } from './servers.ts';
-import { versionsDocumentEndpoints } from './versions-document.ts';
+import { versionsDocumentEndpoints } from './versions.ts';
 
 /** Every call of the Compute API. */
 export const computeEndpoints = (deps: ComputeDeps): Endpoint[] => [

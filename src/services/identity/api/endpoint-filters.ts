@@ -11,7 +11,7 @@ import { endpointsMatching, findEndpointGroup, groupsOfProject, listEndpointGrou
 import { findProject, tagsOfProjects } from '../store/projects.ts';
 import { findEndpoint } from '../store/services.ts';
 import type { EndpointGroupRow } from '../store/tables.ts';
-import { showEndpoint } from './catalog.ts';
+import { showEndpoint } from './services.ts';
 import { crudEndpoints, crudRules, type Resource } from './crud.ts';
 import { entryReply, linkTo, listReply, whole, type Shown } from './lists.ts';
 import { showProject } from './projects.ts';

@@ -3,7 +3,7 @@ import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/e
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { assertGrant, createGrant, grantedRoles, revokeGrant } from '../model/grants.ts';
 import type { Identity } from '../model/identity.ts';
-import type { Grant } from '../store/assignments.ts';
+import type { Grant } from '../store/grants.ts';
 import { findGroup } from '../store/groups.ts';
 import { findProject } from '../store/projects.ts';
 import { findUser } from '../store/users.ts';

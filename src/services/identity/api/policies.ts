@@ -4,7 +4,7 @@ import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
 import { createPolicy, deletePolicy, updatePolicy, type PolicyInput } from '../model/policies.ts';
-import { findPolicy, listPolicies } from '../store/credentials.ts';
+import { findPolicy, listPolicies } from '../store/policies.ts';
 import type { PolicyRow } from '../store/tables.ts';
 import { crudEndpoints, crudRules, type Resource } from './crud.ts';
 import { linkTo, type Shown } from './lists.ts';

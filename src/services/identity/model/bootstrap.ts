@@ -1,7 +1,7 @@
 /** The first rows of a cloud: what every OpenStack client and service counts on. */
 import { isUniqueViolation } from '../../../kernel/db/errors.ts';
 import { hexId } from '../../../kernel/ids.ts';
-import { insertAssignment } from '../store/assignments.ts';
+import { insertAssignment } from '../store/grants.ts';
 import { findProject, findProjectByName, insertProject } from '../store/projects.ts';
 import { findRoleByName, insertInference, insertRole } from '../store/roles.ts';
 import { endpointsOfService, findRegion, findServiceByType, insertEndpoint, insertRegion, insertService, updateEndpoint } from '../store/services.ts';

@@ -2,7 +2,7 @@
 import { notFound } from '../../../kernel/fault.ts';
 import { noSuch, notAllowed } from '../faults.ts';
 import { deleteApplicationCredentialsOf } from '../store/application-credentials.ts';
-import { deleteAssignment, hasAssignment, insertAssignment, rolesOfGrant, type Grant } from '../store/assignments.ts';
+import { deleteAssignment, hasAssignment, insertAssignment, rolesOfGrant, type Grant } from '../store/grants.ts';
 import { findGroup } from '../store/groups.ts';
 import { findProject } from '../store/projects.ts';
 import { findRole } from '../store/roles.ts';

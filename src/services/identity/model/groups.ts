@@ -2,7 +2,7 @@ import { badRequest } from '../../../kernel/fault.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import { isUniqueViolation } from '../../../kernel/db/errors.ts';
 import { noSuch, taken } from '../faults.ts';
-import { deleteAssignmentsOfActor } from '../store/assignments.ts';
+import { deleteAssignmentsOfActor } from '../store/grants.ts';
 import { deleteGroup as removeGroup, deleteMember, findGroup, insertGroup, insertMember, updateGroup as writeGroup } from '../store/groups.ts';
 import { findProject } from '../store/projects.ts';
 import type { GroupRow } from '../store/tables.ts';

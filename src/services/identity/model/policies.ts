@@ -1,7 +1,7 @@
 /** Policy documents that administrators keep here for services of their own. */
 import { hexId } from '../../../kernel/ids.ts';
 import { noSuch } from '../faults.ts';
-import { deletePolicy as removePolicy, findPolicy, insertPolicy, updatePolicy as writePolicy } from '../store/credentials.ts';
+import { deletePolicy as removePolicy, findPolicy, insertPolicy, updatePolicy as writePolicy } from '../store/policies.ts';
 import type { PolicyRow } from '../store/tables.ts';
 import { extraOf, type Fields } from './fields.ts';
 import { change, type Identity } from './identity.ts';

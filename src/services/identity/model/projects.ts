@@ -5,7 +5,7 @@ import { isUniqueViolation } from '../../../kernel/db/errors.ts';
 import { onCommit } from '../../../kernel/db/database.ts';
 import { noSuch, notAllowed, taken } from '../faults.ts';
 import { insertRevocation } from '../store/access.ts';
-import { deleteAssignmentsOnTarget } from '../store/assignments.ts';
+import { deleteAssignmentsOnTarget } from '../store/grants.ts';
 import { deleteCredentialsOfProjects } from '../store/credentials.ts';
 import { domainContents, deleteDomainContents } from '../store/domains.ts';
 import { deleteProject as removeProject, findProject, hasChildren, insertProject, projectParents, projectSubtree, replaceTags, updateProject as writeProject } from '../store/projects.ts';

@@ -3,7 +3,7 @@ import { hexId } from '../../../kernel/ids.ts';
 import { isUniqueViolation } from '../../../kernel/db/errors.ts';
 import { invalidField, noSuch, notAllowed, taken } from '../faults.ts';
 import { insertRevocation } from '../store/access.ts';
-import { deleteAssignmentsOfActor } from '../store/assignments.ts';
+import { deleteAssignmentsOfActor } from '../store/grants.ts';
 import { findProject } from '../store/projects.ts';
 import type { UserRow } from '../store/tables.ts';
 import { deleteUser as removeUser, findUser, insertUser, updateUser as writeUser } from '../store/users.ts';

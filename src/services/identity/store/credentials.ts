@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Page } from '../../../kernel/db/list-query.ts';
 import { listRows, type ListOptions } from './list.ts';
-import type { CredentialRow, PolicyRow, Tables } from './tables.ts';
+import type { CredentialRow, Tables } from './tables.ts';
 
 type Db = Kysely<Tables>;
 
@@ -27,24 +27,4 @@ export async function deleteCredential(db: Db, id: string): Promise<void> {
 
 export async function deleteCredentialsOfProjects(db: Db, project_ids: readonly string[]): Promise<void> {
   if (project_ids.length > 0) await db.deleteFrom('identity_credentials').where('project_id', 'in', project_ids).execute();
-}
-
-export async function insertPolicy(db: Db, row: PolicyRow): Promise<void> {
-  await db.insertInto('identity_policies').values(row).execute();
-}
-
-export async function findPolicy(db: Db, id: string): Promise<PolicyRow | undefined> {
-  return await db.selectFrom('identity_policies').selectAll().where('id', '=', id).executeTakeFirst();
-}
-
-export async function listPolicies(db: Db, options: ListOptions): Promise<Page<PolicyRow>> {
-  return await listRows(db.selectFrom('identity_policies').selectAll(), options, 'id');
-}
-
-export async function updatePolicy(db: Db, id: string, values: Partial<PolicyRow>): Promise<void> {
-  await db.updateTable('identity_policies').set(values).where('id', '=', id).execute();
-}
-
-export async function deletePolicy(db: Db, id: string): Promise<void> {
-  await db.deleteFrom('identity_policies').where('id', '=', id).execute();
 }

@@ -3,9 +3,9 @@ import { endpoint, type Endpoint, reply } from '../../../kernel/api/endpoint.ts'
 import { badRequest, conflict } from '../../../kernel/fault.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { toInventory } from '../model/placement.ts';
-import { changeInventories, findInventory, getProvider, inventoryRow } from '../model/providers.ts';
+import { changeInventories, findInventory, getProvider, inventoryRow } from '../model/resource-providers.ts';
 import { STANDARD_CLASSES } from '../model/resource-classes.ts';
-import { inventoriesOf } from '../store/providers.ts';
+import { inventoriesOf } from '../store/resource-providers.ts';
 import type { InventoryRow } from '../store/tables.ts';
 import { listNames } from '../store/names.ts';
 import { DELETE_INVENTORIES } from '../versions.ts';

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { uuidString } from '../../../kernel/api/schema.ts';
 import type { PlacementDeps } from '../deps.ts';
-import { getProvider, setAggregates } from '../model/providers.ts';
+import { getProvider, setAggregates } from '../model/resource-providers.ts';
 import { aggregatesOf } from '../store/provider-lists.ts';
 import { AGGREGATES } from '../versions.ts';
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PlacementDeps } from '../deps.ts';
-import { getProvider, setTraits } from '../model/providers.ts';
+import { getProvider, setTraits } from '../model/resource-providers.ts';
 import { traitsOf } from '../store/provider-lists.ts';
 import { TRAITS } from '../versions.ts';
 import { knownTraits } from './traits.ts';

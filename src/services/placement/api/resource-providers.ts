@@ -3,7 +3,7 @@ import { endpoint, type Endpoint, reply } from '../../../kernel/api/endpoint.ts'
 import { uuidString } from '../../../kernel/api/schema.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { createPlacementClient } from '../model/placement.ts';
-import { createProvider, deleteProvider, getProvider, renameProvider } from '../model/providers.ts';
+import { createProvider, deleteProvider, getProvider, renameProvider } from '../model/resource-providers.ts';
 import { parseResources } from '../model/resource-classes.ts';
 import { listProviders } from '../store/provider-lists.ts';
 import type { ProviderRow } from '../store/tables.ts';

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { createPlacementClient } from '../model/placement.ts';
-import { getProvider } from '../model/providers.ts';
+import { getProvider } from '../model/resource-providers.ts';
 import { allocationsOfProvider, projectUsage } from '../store/provider-lists.ts';
 import { PROJECT_USAGES } from '../versions.ts';
 

@@ -4,7 +4,7 @@ import type { Resources } from '../client.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { badCapacity } from '../faults.ts';
 import { deleteConsumer, lockProvider, usedOf, writeAllocations } from '../store/allocations.ts';
-import { inventoriesOf } from '../store/providers.ts';
+import { inventoriesOf } from '../store/resource-providers.ts';
 import type { AllocationRow, PlacementTables } from '../store/tables.ts';
 import type { Transaction } from 'kysely';
 import { fits } from './capacity.ts';

@@ -2,7 +2,7 @@ import { isoMicros } from '../../../kernel/clock.ts';
 import type { Candidate, Inventory, PlacementClient, Resources } from '../client.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { capacities, deleteConsumer, lockProvider, pageConsumers, usedOf, writeAllocations } from '../store/allocations.ts';
-import { deleteProvider, findProvider, insertProvider, inventoriesOf, updateProvider, writeInventories, writeTraits } from '../store/providers.ts';
+import { deleteProvider, findProvider, insertProvider, inventoriesOf, updateProvider, writeInventories, writeTraits } from '../store/resource-providers.ts';
 import type { InventoryRow } from '../store/tables.ts';
 import { capacityOf, fits, nonZero } from './capacity.ts';
 

@@ -6,7 +6,7 @@ import type { Inventory } from '../client.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { concurrentUpdate, noProvider } from '../faults.ts';
 import { lockProvider, usedOf } from '../store/allocations.ts';
-import { bumpGeneration, deleteProvider as deleteRow, findProvider, insertProvider, inventoriesOf, updateProvider as updateRow, writeInventories, writeTraits } from '../store/providers.ts';
+import { bumpGeneration, deleteProvider as deleteRow, findProvider, insertProvider, inventoriesOf, updateProvider as updateRow, writeInventories, writeTraits } from '../store/resource-providers.ts';
 import { writeAggregates } from '../store/provider-lists.ts';
 import type { InventoryRow, ProviderRow } from '../store/tables.ts';
 import { capacityOf } from './capacity.ts';

@@ -1,5 +1,5 @@
 /** How long servers ran in a period, and what they had: pure. */
-import type { UsageRow } from '../store/usage.ts';
+import type { UsageRow } from '../store/simple-tenant-usage.ts';
 import type { FlavorSnapshot } from './flavors.ts';
 
 export interface Period {
