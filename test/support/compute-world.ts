@@ -27,8 +27,8 @@ import { serveSurfaces, testAuth, type TestSurface } from './surface.ts';
 export interface FakeNodes extends ComputeNodes {
   drivers: FakeDriver[];
   ids: string[];
-  /** Takes a node away, or brings it back with what it had. */
-  setConnected(index: number, connected: boolean): void;
+  /** Takes a node away, long ago or at this `moment`, or brings it back with what it had. */
+  setConnected(index: number, connected: boolean, moment?: string): void;
   /** Every call so far: `compute.spawn` … */
   calls: { node_id: string; method: string }[];
 }
@@ -38,6 +38,7 @@ export function fakeNodes(count: number): FakeNodes {
   const nodes = createFakeNodes(count, { clock: systemClock });
   const ids = nodes.map((_, index) => `00000000-0000-4000-8000-${String(index + 1).padStart(12, '0')}`);
   const connected = new Set(ids);
+  const seen = new Map<string, string>();
   const listeners = { connect: new Set<(node: ConnectedNode) => void>(), disconnect: new Set<(node: ConnectedNode) => void>(), event: new Set<(node: ConnectedNode, event: string, params: unknown) => void>() };
   const facts = nodes.map(({ hostname }, index): ConnectedNode => ({ id: ids[index]!, hostname, roles: ['compute'], tunnel_ip: null, host_ip: null }));
   const handlers = nodes.map(({ driver }) => computeHandlers(driver));
@@ -55,7 +56,8 @@ export function fakeNodes(count: number): FakeNodes {
     drivers: nodes.map(({ driver }) => driver),
     ids,
     calls,
-    setConnected(index, on) {
+    setConnected(index, on, moment = '') {
+      seen.set(ids[index]!, moment);
       if (on) connected.add(ids[index]!);
       else connected.delete(ids[index]!);
       for (const listener of on ? listeners.connect : listeners.disconnect) listener(facts[index]!);
@@ -75,7 +77,7 @@ export function fakeNodes(count: number): FakeNodes {
     handle() {},
     isConnected: (id) => connected.has(id),
     nodes: async () =>
-      facts.map((node) => ({ ...node, state: connected.has(node.id) ? 'up' : 'down', disabled: false, created_at: '', last_seen_at: '', resources: null })),
+      facts.map((node) => ({ ...node, state: connected.has(node.id) ? 'up' : 'down', disabled: false, created_at: '', last_seen_at: seen.get(node.id) ?? '', resources: null })),
     onConnect: add(listeners.connect),
     onDisconnect: add(listeners.disconnect),
     onEvent: add(listeners.event),

@@ -40,3 +40,16 @@ test('a server is made, becomes ACTIVE on a node, and goes without a trace', asy
   assert.deepEqual(await world.placement.consumers(), []);
   for (const driver of world.nodes.drivers) assert.deepEqual(await driver.list(), []);
 });
+
+test('a boot waits for a node that is away for a moment only', async () => {
+  const indexes = world.nodes.ids.map((_, index) => index);
+  for (const index of indexes) world.nodes.setConnected(index, false, new Date().toISOString());
+  const made = await world.call('POST', '/servers', { body: { server: { name: 'patient', imageRef: world.image.id, flavorRef: '1', networks: 'none' } } });
+  const { id } = made.json.server;
+  assert.equal((await world.show(id)).status, 'BUILD');
+  for (const index of indexes) world.nodes.setConnected(index, true);
+  await world.settled(id);
+  assert.equal((await world.show(id)).status, 'ACTIVE');
+  await world.call('DELETE', `/servers/${id}`);
+  await world.settled(id);
+});

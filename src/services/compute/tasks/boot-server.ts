@@ -27,6 +27,8 @@ export const BOOT_EVENT = 'compute__do_build_and_run_instance';
 export function bootServerTask(deps: TaskDeps): TaskDefinition<BootInput> {
   return defineTask<BootInput>('compute.boot-server')
     .step('place', {
+      // a node that restarts its agent is back within seconds
+      retries: 7,
       do: (_ctx, { server_id, action_id }) => place(deps, server_id, action_id),
       undo: (_ctx, { server_id }) => unplace(deps, server_id),
     })

@@ -1,5 +1,6 @@
 /** Finding and claiming a node for a server. */
 import type { Kysely } from 'kysely';
+import { isoMicros } from '../../../kernel/clock.ts';
 import { Fault } from '../../../kernel/fault.ts';
 import type { Candidate, Resources } from '../../placement/client.ts';
 import { chooseHosts, type HostView, type ScheduleRequest } from '../model/scheduler.ts';
@@ -38,7 +39,19 @@ export async function claimPlace(deps: TaskDeps, row: ServerRow, boot: ServerBoo
     const { host, zone } = hosts.find((view) => view.node_id === node_id)!;
     return { node_id, host, zone };
   }
-  throw new Fault(500, 'compute.no-valid-host', 'No valid host was found. There are not enough hosts available.', { type: 'NoValidHost' });
+  const retryable = await someoneReturns(deps, hosts);
+  throw new Fault(500, 'compute.no-valid-host', 'No valid host was found. There are not enough hosts available.', { type: 'NoValidHost', retryable });
+}
+
+/** How long a node that is gone counts as one that only restarts its agent. */
+const RETURNS_WITHIN_MS = 20_000;
+
+/** Whether an enabled node left only a moment ago: worth trying again for. */
+async function someoneReturns(deps: TaskDeps, hosts: readonly KnownHost[]): Promise<boolean> {
+  const away = new Set(hosts.filter((host) => host.enabled && !host.usable).map((host) => host.node_id));
+  if (away.size === 0) return false;
+  const since = isoMicros(new Date(deps.clock.now().getTime() - RETURNS_WITHIN_MS));
+  return (await deps.nodes.nodes()).some((node) => away.has(node.id) && node.last_seen_at > since);
 }
 
 const freeRoom = (candidate: Candidate): { node_id: string; free_ram_mb: number } => ({
@@ -46,13 +59,19 @@ const freeRoom = (candidate: Candidate): { node_id: string; free_ram_mb: number 
   free_ram_mb: candidate.free['MEMORY_MB'] ?? 0,
 });
 
-async function viewHosts(deps: TaskDeps): Promise<HostView[]> {
+interface KnownHost extends HostView {
+  /** Neither disabled nor forced down by an operator. */
+  enabled: boolean;
+}
+
+async function viewHosts(deps: TaskDeps): Promise<KnownHost[]> {
   const db = deps.db.read as Kysely<ComputeTables>;
   const [nodes, zones, counts] = await Promise.all([listNodes(db), zonesOfHosts(deps), buildingOnNodes(db)]);
   return nodes.map((node) => ({
     node_id: node.id,
     host: node.host,
     zone: zones.get(node.host) ?? deps.config.default_availability_zone,
+    enabled: node.disabled === 0 && node.forced_down === 0,
     usable: node.disabled === 0 && node.forced_down === 0 && deps.nodes.isConnected(node.id),
     building: counts.get(node.id) ?? 0,
   }));
