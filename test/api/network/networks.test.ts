@@ -162,7 +162,7 @@ describe('quotas', () => {
 describe('agents', () => {
   it('are the nodes, for administrators', async () => {
     const { agents } = (await net.call('GET', '/v2.0/agents', undefined, 'admin')).json;
-    assert.deepEqual(agents.map((agent: any) => [agent.host, agent.binary, agent.alive]), [['one', 'neutron-linuxbridge-agent', true], ['two', 'neutron-linuxbridge-agent', true]]);
+    assert.deepEqual(agents.map((agent: any) => [agent.host, agent.binary, agent.alive]), ['neutron-linuxbridge-agent', 'neutron-l3-agent'].flatMap((binary) => [['one', binary, true], ['two', binary, true]]));
     assert.deepEqual((await net.call('GET', '/v2.0/agents')).json.agents, []);
     const changed = await net.call('PUT', `/v2.0/agents/${agents[0].id}`, { agent: { admin_state_up: false, description: 'broken fan' } }, 'admin');
     assert.deepEqual([changed.json.agent.admin_state_up, changed.json.agent.description], [false, 'broken fan']);

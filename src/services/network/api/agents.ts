@@ -9,10 +9,23 @@ import type { AgentRow } from '../store/tables.ts';
 import { itemOf, parseUpdate, type Attributes } from './attributes.ts';
 import { pick, readList } from './list-query.ts';
 
-const BINARY = 'neutron-linuxbridge-agent';
+/** What a node's network part is called in neutron, by the roles that have it. */
+interface AgentKind {
+  agent_type: string;
+  binary: string;
+  topic: string;
+  availability_zone: string | null;
+  roles: readonly string[];
+}
+
+const KINDS: readonly AgentKind[] = [
+  { agent_type: 'Linux bridge agent', binary: 'neutron-linuxbridge-agent', topic: 'N/A', availability_zone: null, roles: ['network', 'compute'] },
+  { agent_type: 'L3 agent', binary: 'neutron-l3-agent', topic: 'l3_agent', availability_zone: 'nova', roles: ['network'] },
+];
+
 const agent = Type.Record(Type.String(), Type.Unknown());
 
-/** Filtered in memory: there are as many agents as nodes. */
+/** Filtered in memory: there are about as many agents as nodes. */
 const attributes: Attributes = {
   admin_state_up: { put: true, parse: boolean },
   description: { put: true, parse: (value, name) => (value === null ? null : string(255)(value, name)) },
@@ -28,19 +41,19 @@ export function agentId(binary: string, node_id: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-function show(node: NodeView, settings: AgentRow | undefined): Record<string, unknown> {
+function show(node: NodeView, kind: AgentKind, settings: AgentRow | undefined): Record<string, unknown> {
   return {
-    id: agentId(BINARY, node.id),
-    agent_type: 'Linux bridge agent',
-    binary: BINARY,
-    topic: 'N/A',
+    id: agentId(kind.binary, node.id),
+    agent_type: kind.agent_type,
+    binary: kind.binary,
+    topic: kind.topic,
     host: node.hostname,
     admin_state_up: settings?.admin_state_up !== 0,
     created_at: spaced(node.created_at ?? node.last_seen_at),
     started_at: spaced(node.created_at ?? node.last_seen_at),
     heartbeat_timestamp: spaced(node.last_seen_at),
     description: settings?.description ?? null,
-    availability_zone: null,
+    availability_zone: kind.availability_zone,
     alive: node.state === 'up',
     configurations: { tunneling_ip: node.tunnel_ip ?? null, tunnel_types: ['vxlan'] },
     resource_versions: {},
@@ -50,8 +63,12 @@ function show(node: NodeView, settings: AgentRow | undefined): Record<string, un
 
 async function agents(env: NetworkEnvironment): Promise<Record<string, unknown>[]> {
   const settings = new Map((await agentSettings(env.db.read)).map((row) => [row.id, row]));
-  const nodes = [...(await env.nodes.nodes())].filter((node) => node.roles.includes('network') || node.roles.includes('compute'));
-  return nodes.map((node) => show(node, settings.get(agentId(BINARY, node.id))));
+  const nodes = await env.nodes.nodes();
+  return KINDS.flatMap((kind) =>
+    nodes
+      .filter((node) => kind.roles.some((role) => node.roles.includes(role)))
+      .map((node) => show(node, kind, settings.get(agentId(kind.binary, node.id)))),
+  );
 }
 
 async function find(env: NetworkEnvironment, id: string): Promise<Record<string, unknown>> {
