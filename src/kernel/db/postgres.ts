@@ -123,7 +123,8 @@ class PostgresTurn implements DatabaseConnection {
   readonly #pool: pg.Pool;
   readonly #waitMs: number;
   readonly #retries: boolean;
-  #client: pg.PoolClient;
+  /** Undefined when it was lost and no other was to be had. */
+  #client: pg.PoolClient | undefined;
   state: 'open' | 'failed' | 'ended' = 'open';
 
   /** `retries`: each query may run again on another client, as reads may. */
@@ -148,7 +149,8 @@ class PostgresTurn implements DatabaseConnection {
         return await this.run<R>(text, values);
       } catch (error) {
         if (!isFault(error) || performance.now() >= deadline) throw error;
-        this.#client.release(true);
+        this.#client?.release(true);
+        this.#client = undefined;
         this.#client = await connectWithin(this.#pool, deadline - performance.now());
         this.state = 'open';
       }
@@ -156,6 +158,7 @@ class PostgresTurn implements DatabaseConnection {
   }
 
   async run<R>(text: string, values: unknown[] = []): Promise<QueryResult<R>> {
+    if (this.#client === undefined) throw databaseUnavailable(undefined);
     try {
       const { rowCount, rows } = await this.#client.query(text, values);
       if (text.startsWith('rollback to savepoint')) this.state = 'open';
@@ -173,7 +176,8 @@ class PostgresTurn implements DatabaseConnection {
   /** `broken`: the client is in an unknown state and must not be used again. */
   release(broken: boolean): void {
     this.state = 'ended';
-    this.#client.release(broken);
+    this.#client?.release(broken);
+    this.#client = undefined;
   }
 }
 

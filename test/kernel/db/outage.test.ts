@@ -35,6 +35,16 @@ describe('a PostgreSQL server that goes away', () => {
     await Promise.all([ask(db), ask(db), write(db), write(db)]);
   });
 
+  test('is a fault 503 for the read that is under way', async () => {
+    const reading = assert.rejects(sql`select pg_sleep(20)`.execute(db.read), isUnavailable);
+    const running = sql<{ n: number }>`select count(*) as n from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'`;
+    while (Number((await running.execute(db.read)).rows[0]?.n) === 0);
+    await server.kill();
+    await reading;
+    await server.restart();
+    await Promise.all([ask(db), write(db)]);
+  });
+
   test('fails the transaction that is under way, not the process', async () => {
     const work = db.transaction(async (tx) => {
       await sql`insert into t values (2)`.execute(tx);
