@@ -1,6 +1,5 @@
 /** The controller process: every API on one port, without privileges. */
 import { readFileSync } from 'node:fs';
-import { flushCompileCache } from 'node:module';
 import { startCloud } from './cloud.ts';
 import type { CloudConfig } from './cloud-config.ts';
 import { createLog, type Log } from './kernel/log/log.ts';
@@ -25,8 +24,6 @@ export async function runController(config: CloudConfig): Promise<void> {
 
 /** Root never faces the network: all modules are loaded by now, so a checkout that only root can read is no hindrance. */
 function dropPrivileges({ uid, gid }: { uid: number; gid: number }, log: Log): void {
-  // the cache belongs to root: what a faceless user could write there, root would run
-  flushCompileCache();
   if (process.getuid?.() !== 0 || uid === 0) return;
   process.setgroups?.([gid]);
   process.setgid?.(gid);

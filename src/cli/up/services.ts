@@ -1,4 +1,6 @@
-import { closeSync, openSync, readSync, fstatSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readSync, fstatSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { login } from '../api.ts';
 import type { ApiError, Session } from '../api.ts';
 import { CliError } from '../errors.ts';
@@ -19,8 +21,23 @@ export async function ensurePart(context: UpContext, part: Part): Promise<string
   const { data_dir } = context.settings;
   if ((await healPart(data_dir, part.name)) === 'running') return `running, process ${partState(data_dir, part.name).process?.pid ?? '?'}`;
   context.undo.push({ what: part.name, run: () => stopPart(data_dir, part.name) });
+  await warm(part);
   await startPart(data_dir, part);
   return `started, process ${partState(data_dir, part.name).process?.pid ?? '?'}`;
+}
+
+/** A process that has to strip types and compile keeps the memory that this took: the first start is left to one that ends. */
+async function warm(part: Part): Promise<void> {
+  const cache = part.env['NODE_COMPILE_CACHE'];
+  const mark = cache === undefined ? undefined : join(cache, `.${part.name}`);
+  if (cache === undefined || mark === undefined || existsSync(mark)) return;
+  const [program, ...args] = part.command as [string, ...string[]];
+  const done = await new Promise<boolean>((resolve) => {
+    const child = spawn(program, [...args, '--warm'], { env: part.env, stdio: 'ignore' });
+    child.once('error', () => resolve(false));
+    child.once('close', (code) => resolve(code === 0));
+  });
+  if (done) writeFileSync(mark, '');
 }
 
 export const ensureController = (context: UpContext): Promise<string> => ensurePart(context, controllerPart(context.settings));
