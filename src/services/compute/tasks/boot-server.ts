@@ -14,7 +14,7 @@ import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts
 import { guestSpec } from './guest-spec.ts';
 import { leaveNode } from './leave-node.ts';
 import { claimPlace, type Place } from './place-server.ts';
-import type { TaskDeps } from './task-deps.ts';
+import { taskFault, type TaskDeps } from './task-deps.ts';
 
 export interface BootInput {
   server_id: string;
@@ -172,16 +172,15 @@ async function finish(deps: TaskDeps, { server_id, action_id }: BootInput, repor
 
 async function giveUp(deps: TaskDeps, { server_id, action_id }: BootInput, error: TaskError): Promise<void> {
   const now = isoMicros(deps.clock.now());
-  const message = error.public ? error.message : 'The server could not be made: an unexpected error.';
-  const details = error.public ? null : `${error.step}: ${error.message}`;
+  const failure = taskFault(error, 'The server could not be made', now);
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     const row = await findServer(tx, server_id);
     if (row === undefined) return;
-    const fault = faultOf(row) ?? { code: error.status < 400 ? 500 : error.status, message, created: now, details };
+    const fault = faultOf(row) ?? failure;
     const change = { vm_state: 'error', task_state: null, power_state: 0, fault_json: JSON.stringify(fault), updated_at: now };
     await updateServer(tx, server_id, change, { not_task_state: 'deleting', vm_states: ['building'] });
     await startEvent(tx, deps.clock, action_id, BOOT_EVENT, row.host);
-    await endEvent(tx, deps.clock, action_id, BOOT_EVENT, message);
+    await endEvent(tx, deps.clock, action_id, BOOT_EVENT, failure.message);
   });
 }

@@ -8,7 +8,7 @@ import { powerStates } from '../model/server-state.ts';
 import { deleteServerParts, findServer, updateServer } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
 import { leaveNode } from './leave-node.ts';
-import { serverResource, type TaskDeps } from './task-deps.ts';
+import { serverResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 export interface DeleteInput {
   server_id: string;
@@ -63,11 +63,10 @@ async function finish(deps: TaskDeps, { server_id, action_id }: DeleteInput): Pr
 
 async function giveUp(deps: TaskDeps, { server_id, action_id }: DeleteInput, error: TaskError): Promise<void> {
   const now = isoMicros(deps.clock.now());
-  const message = error.public ? error.message : 'The server could not be deleted: an unexpected error.';
-  const fault = { code: error.status, message, created: now, details: error.public ? null : `${error.step}: ${error.message}` };
+  const fault = taskFault(error, 'The server could not be deleted', now);
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     await updateServer(tx, server_id, { vm_state: 'error', task_state: null, fault_json: JSON.stringify(fault), updated_at: now });
-    await endEvent(tx, deps.clock, action_id, DELETE_EVENT, message);
+    await endEvent(tx, deps.clock, action_id, DELETE_EVENT, fault.message);
   });
 }

@@ -10,7 +10,7 @@ import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/g
 import { endEvent, startEvent } from '../model/server-actions.ts';
 import { findServer, type ServerChange, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
-import type { TaskDeps } from './task-deps.ts';
+import { taskFault, type TaskDeps } from './task-deps.ts';
 
 export interface PowerInput {
   server_id: string;
@@ -90,13 +90,12 @@ async function finish(deps: TaskDeps, { server_id, action_id, what }: PowerInput
 
 async function giveUp(deps: TaskDeps, { server_id, action_id, what }: PowerInput, error: TaskError): Promise<void> {
   const now = isoMicros(deps.clock.now());
-  const message = error.public ? error.message : `The server could not be changed (${what}): an unexpected error.`;
-  const fault = { code: error.status, message, created: now, details: error.public ? null : `${error.step}: ${error.message}` };
+  const fault = taskFault(error, `The server could not be changed (${what})`, now);
   const failed = FATAL.has(what) ? { vm_state: 'error', fault_json: JSON.stringify(fault) } : {};
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     await updateServer(tx, server_id, { ...failed, task_state: null, updated_at: now }, { not_task_state: 'deleting' });
-    await endEvent(tx, deps.clock, action_id, EVENTS[what], message);
+    await endEvent(tx, deps.clock, action_id, EVENTS[what], fault.message);
   });
   deps.settled(server_id);
 }

@@ -1,5 +1,7 @@
+import type { TaskError } from '../../../kernel/task/define.ts';
 import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { ComputeDeps } from '../deps.ts';
+import type { ServerFault } from '../model/server-row.ts';
 
 /** What the tasks are built from. */
 export interface TaskDeps extends Omit<ComputeDeps, 'tasks'> {
@@ -12,3 +14,9 @@ export interface TaskDeps extends Omit<ComputeDeps, 'tasks'> {
 export const serverResource = (server_id: string): string => `server:${server_id}`;
 /** Deleting has a lock of its own: it begins by stopping what holds the other one. */
 export const deletionResource = (server_id: string): string => `server:${server_id}:delete`;
+
+/** What a server shows after work on it has failed: what users may know is the message, the rest is for administrators. */
+export function taskFault(error: TaskError, undone: string, created: string): ServerFault {
+  const message = error.public ? error.message : `${undone}: an unexpected error.`;
+  return { code: error.status < 400 ? 500 : error.status, message, created, details: error.public ? null : `${error.step}: ${error.message}` };
+}

@@ -1,7 +1,6 @@
 import { badRequest } from '../../../kernel/fault.ts';
 import { hexId } from '../../../kernel/ids.ts';
-import { isUniqueViolation } from '../../../kernel/db/errors.ts';
-import { noSuch, taken } from '../faults.ts';
+import { noSuch } from '../faults.ts';
 import { deleteAssignmentsOfActor } from '../store/grants.ts';
 import { deleteGroup as removeGroup, deleteMember, findGroup, insertGroup, insertMember, updateGroup as writeGroup } from '../store/groups.ts';
 import { findProject } from '../store/projects.ts';
@@ -9,6 +8,7 @@ import type { GroupRow } from '../store/tables.ts';
 import { findUser } from '../store/users.ts';
 import { extraOf, type Fields } from './fields.ts';
 import { change, type Identity, type Tx } from './identity.ts';
+import { unique } from './unique.ts';
 
 const KNOWN = ['id', 'name', 'domain_id', 'description', 'links'];
 
@@ -22,7 +22,7 @@ export async function createGroup(identity: Identity, input: GroupInput & { name
   const row: GroupRow = { id: hexId(), name: input.name, domain_id, description: input.description ?? '', extra: extraOf(input, KNOWN) };
   return await change(identity, async (tx) => {
     await assertDomain(tx, domain_id);
-    return await unique(row, () => insertGroup(tx, row));
+    return await unique('group', row, () => insertGroup(tx, row));
   });
 }
 
@@ -34,18 +34,8 @@ export async function updateGroup(identity: Identity, id: string, input: GroupIn
     const values: Partial<GroupRow> = { extra: extraOf(input, KNOWN, row.extra) };
     if (input.name !== undefined) values.name = input.name;
     if (input.description !== undefined) values.description = input.description ?? '';
-    return await unique({ ...row, ...values }, () => writeGroup(tx, id, values));
+    return await unique('group', { ...row, ...values }, () => writeGroup(tx, id, values));
   });
-}
-
-async function unique(row: GroupRow, write: () => Promise<void>): Promise<GroupRow> {
-  try {
-    await write();
-    return row;
-  } catch (error) {
-    if (isUniqueViolation(error)) throw taken('group', `Duplicate entry found with name ${row.name} at domain ID ${row.domain_id}`);
-    throw error;
-  }
 }
 
 export async function deleteGroup(identity: Identity, id: string): Promise<void> {

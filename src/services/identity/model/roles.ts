@@ -1,11 +1,11 @@
 import { hexId } from '../../../kernel/ids.ts';
-import { isUniqueViolation } from '../../../kernel/db/errors.ts';
-import { noSuch, notAllowed, taken } from '../faults.ts';
+import { noSuch, notAllowed } from '../faults.ts';
 import { deleteInference, deleteRole as removeRole, findRole, insertInference, insertRole, isImplied, updateRole as writeRole, type Inference } from '../store/roles.ts';
 import type { RoleRow } from '../store/tables.ts';
 import { assertMutable, extraOf, mergeOptions, type Fields } from './fields.ts';
 import { assertDomain } from './groups.ts';
 import { change, type Identity } from './identity.ts';
+import { unique } from './unique.ts';
 
 const KNOWN = ['id', 'name', 'domain_id', 'description', 'options', 'links'];
 
@@ -23,7 +23,7 @@ export async function createRole(identity: Identity, input: RoleInput & { name: 
   };
   return await change(identity, async (tx) => {
     if (row.domain_id !== '') await assertDomain(tx, row.domain_id);
-    return await unique(row, () => insertRole(tx, row));
+    return await unique('role', row, () => insertRole(tx, row));
   });
 }
 
@@ -37,18 +37,8 @@ export async function updateRole(identity: Identity, id: string, input: RoleInpu
     if (input.name !== undefined) values.name = input.name;
     if (input.description !== undefined) values.description = input.description;
     if (values.name !== undefined) touch('everybody');
-    return await unique({ ...row, ...values }, () => writeRole(tx, id, values));
+    return await unique('role', { ...row, ...values }, () => writeRole(tx, id, values));
   });
-}
-
-async function unique(row: RoleRow, write: () => Promise<void>): Promise<RoleRow> {
-  try {
-    await write();
-    return row;
-  } catch (error) {
-    if (isUniqueViolation(error)) throw taken('role', `Duplicate entry found with name ${row.name}`);
-    throw error;
-  }
 }
 
 export async function deleteRole(identity: Identity, id: string): Promise<void> {

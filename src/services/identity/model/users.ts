@@ -1,7 +1,6 @@
 import { badRequest, unauthorized } from '../../../kernel/fault.ts';
 import { hexId } from '../../../kernel/ids.ts';
-import { isUniqueViolation } from '../../../kernel/db/errors.ts';
-import { invalidField, noSuch, notAllowed, taken } from '../faults.ts';
+import { invalidField, noSuch, notAllowed } from '../faults.ts';
 import { insertRevocation } from '../store/access.ts';
 import { deleteAssignmentsOfActor } from '../store/grants.ts';
 import { findProject } from '../store/projects.ts';
@@ -11,6 +10,7 @@ import { extraOf, mergeOptions, parseFields, type Fields } from './fields.ts';
 import { assertDomain } from './groups.ts';
 import { change, type Identity, type Tx } from './identity.ts';
 import { hashSecret, verifySecret } from './passwords.ts';
+import { unique } from './unique.ts';
 
 export interface UserInput extends Fields {
   name?: string;
@@ -37,7 +37,7 @@ export async function createUser(identity: Identity, input: UserInput & { name: 
   return await change(identity, async (tx) => {
     await assertDomain(tx, domain_id);
     await assertDefaultProject(tx, row.default_project_id);
-    return await unique(row, () => insertUser(tx, row));
+    return await unique('user', row, () => insertUser(tx, row));
   });
 }
 
@@ -49,16 +49,6 @@ async function hashed(identity: Identity, password: string | null | undefined): 
 async function assertDefaultProject(tx: Tx, id: string | null): Promise<void> {
   const project = id === null ? undefined : await findProject(tx, id);
   if (project?.is_domain === 1) throw badRequest('identity.default-project-is-domain', "User's default project ID cannot be a domain ID: " + id);
-}
-
-async function unique(row: UserRow, write: () => Promise<void>): Promise<UserRow> {
-  try {
-    await write();
-    return row;
-  } catch (error) {
-    if (isUniqueViolation(error)) throw taken('user', `Duplicate entry found with name ${row.name} at domain ID ${row.domain_id}`);
-    throw error;
-  }
 }
 
 /** A new password, and being disabled, end the user's tokens. */
@@ -76,7 +66,7 @@ export async function updateUser(identity: Identity, id: string, input: UserInpu
     await assertDefaultProject(tx, values.default_project_id ?? null);
     if (password_hash !== undefined || (values.enabled === 0 && row.enabled === 1)) await endTokens(identity, tx, id);
     touch({ user_id: id });
-    return await unique({ ...row, ...values }, () => writeUser(tx, id, values));
+    return await unique('user', { ...row, ...values }, () => writeUser(tx, id, values));
   });
 }
 
