@@ -185,7 +185,7 @@ test('a container never gets more rights than the design allows', () => {
     command: null, environment: { A: 'b=c' }, files: [], ssh_keys: [], dns: { servers: [], search: [] }, metadata: { privileged: 'true' },
     network: { generation: 1, networks: [], ports: [], security_groups: [], group_members: [], peers: [] },
   };
-  const config = containerConfig(spec, 'cloud') as { HostConfig: Record<string, unknown>; Hostname: string; Env: string[] };
+  const config = containerConfig(spec, 'cloud') as { HostConfig: Record<string, unknown>; Hostname: string; Env: string[]; Healthcheck: object };
   const host = config.HostConfig;
   assert.equal(config.Hostname, 'My-Web-Server');
   assert.deepEqual(config.Env, ['A=b=c']);
@@ -193,6 +193,9 @@ test('a container never gets more rights than the design allows', () => {
   assert.deepEqual(host['CapDrop'], ['ALL']);
   for (const cap of ['NET_ADMIN', 'SYS_ADMIN', 'MKNOD', 'SYS_PTRACE', 'SYS_MODULE', 'ALL']) assert.equal((host['CapAdd'] as string[]).includes(cap), false, cap);
   assert.deepEqual(host['SecurityOpt'], ['no-new-privileges']);
+  assert.deepEqual(config.Healthcheck, { Test: ['NONE'] });
+  assert.equal(host['CgroupnsMode'], 'private');
+  for (const path of ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/sys/firmware', '/sys/devices/virtual/powercap']) assert.ok((host['MaskedPaths'] as string[]).includes(path), path);
   assert.equal('Binds' in host || 'Mounts' in host || 'Devices' in host, false);
   assert.deepEqual([host['CpuQuota'], host['Memory'], host['MemorySwap'], host['PidsLimit']], [6_400_000, 6 * 2 ** 20, 8 * 2 ** 20, 5]);
   assert.throws(() => containerConfig({ ...spec, environment: { 'A=B': 'c' } }, 'cloud'), { code: 'compute.environment-invalid' });

@@ -170,3 +170,37 @@ test('links between layers stay', async () => {
   const out = await entriesOf(await rewrite(save({ name: 'l2/layer.tar', type: '2', link: '../l1/layer.tar' })));
   assert.equal(out.find((one) => one.name === 'l2/layer.tar')?.type, '2');
 });
+
+test('what an image asks of the engine beyond its program is taken out, however it is written', async () => {
+  const asked = [
+    '{"os":"linux","config":{"Env":["A=1"],"Volumes":{"/data":{}},"Healthcheck":{"Test":["CMD","x"],"Interval":1000000},"OnBuild":["RUN x"]},"container_config":{"Volumes":{"/x":{}}}}',
+    '{"os":"linux","CONFIG":{"Env":["A=1"],"volumes":{"/data":{}},"healthCheck":{"Test":["CMD","x"]}}}',
+    // A parser that merges what another replaces.
+    '{"config":{"Volumes":{"/data":{}},"Healthcheck":{"Test":["CMD","x"]}},"os":"linux","config":{"Env":["A=1"]}}',
+  ];
+  for (const text of asked) {
+    const bytes = tar({ name: 'cfg', content: Buffer.from(text) }, layer, json('manifest.json', [{ Config: 'cfg', Layers: ['l1/layer.tar'] }]));
+    const entries = await entriesOf(await rewrite(bytes));
+    const [manifest] = JSON.parse(entries.at(-1)!.content.toString());
+    const seen = entries.findLast((one) => one.name === manifest.Config)!.content.toString();
+    assert.equal(/volumes|healthcheck|onbuild|container_config/i.test(seen), false, seen);
+    const parsed = JSON.parse(seen);
+    assert.deepEqual((parsed.config ?? parsed.CONFIG).Env, ['A=1']);
+    assert.equal(parsed.os, 'linux');
+  }
+});
+
+test('a configuration that is not JSON, or too large to look into, is refused', async () => {
+  const twice = tar(config, layer, { name: 'cfg.json', content: Buffer.from(`${' '.repeat(40)}{"config":{"Volumes":{"/x":{}}}}`) }, json('manifest.json', [{ Config: 'cfg.json', Layers: ['l1/layer.tar'] }]));
+  await assert.rejects(rewrite(twice), /its configuration is not JSON, or too large/);
+  for (const content of [Buffer.from('no'), Buffer.from('null'), Buffer.from(`{"x":"${'x'.repeat(2 << 20)}"}`)]) {
+    const bytes = tar({ name: 'cfg.json', content }, layer, json('manifest.json', [{ Config: 'cfg.json', Layers: ['l1/layer.tar'] }]));
+    await assert.rejects(rewrite(bytes), /its configuration is not JSON, or too large/);
+  }
+});
+
+test('many small layers leave room for the configuration behind them', async () => {
+  const layers = Array.from({ length: 20 }, (_, at) => ({ name: `blobs/sha256/${String(at).padStart(64, '0')}`, content: Buffer.alloc(1 << 20, 1) }));
+  const bytes = tar(...layers, config, json('manifest.json', [{ Config: 'cfg.json', Layers: layers.map((one) => one.name) }]));
+  assert.equal((await entriesOf(await rewrite(bytes))).at(-2)!.name, 'cfg.json');
+});

@@ -19,6 +19,12 @@ const CAPABILITIES = [
   'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT',
 ];
 
+/** runc's usual ones, and what later engines added: power meters and interrupt counts tell of the neighbours. */
+const MASKED_PATHS = [
+  '/proc/acpi', '/proc/asound', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/sched_debug', '/proc/scsi',
+  '/proc/timer_list', '/proc/timer_stats', '/sys/devices/virtual/powercap', '/sys/firmware',
+];
+
 export function containerName(cloud: string, serverId: string): string {
   return `${cloud}-${serverId}`;
 }
@@ -39,6 +45,8 @@ export function containerConfig(spec: GuestSpec, cloud: string): object {
     Tty: false,
     AttachStdout: false,
     AttachStderr: false,
+    // Probes run as often as an image likes, and at the engine's expense.
+    Healthcheck: { Test: ['NONE'] },
     Labels: labels(spec, cloud),
     HostConfig: hostConfig(spec),
   };
@@ -78,6 +86,8 @@ function hostConfig(spec: GuestSpec): object {
     Privileged: false,
     Init: true,
     IpcMode: 'private',
+    CgroupnsMode: 'private',
+    MaskedPaths: MASKED_PATHS,
     RestartPolicy: { Name: 'no' },
     LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } },
     ...extraHosts(spec),

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { Readable, pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { canonicalName, shown, singleImageManifest, type ArchiveContents, type Platform } from './image-manifest.ts';
+import { canonicalName, shown, singleImage, type ArchiveContents, type Platform } from './image-manifest.ts';
 import { createByteReader, endOfArchive, paddingOf, readContent, readEntry, TarError, writeEntry, writeHeader, type ByteReader, type TarEntry } from './tar.ts';
 
 const DESCRIPTORS = new Set(['manifest.json', 'index.json', 'repositories', 'oci-layout']);
@@ -47,10 +47,14 @@ export async function* rewriteImageArchive(source: AsyncIterable<Buffer>, option
     if (entry.type !== '5') contents.names.add(name);
     // Written anew: what we understood is what the engine reads, whatever its parser makes of odd headers.
     yield writeHeader({ name, type: entry.type as '0' | '2' | '5', link: entry.link, mode: entry.type === '5' ? 0o755 : 0o644 }, entry.size);
-    if (isSmallBlob(name, entry) && held + entry.size <= MAX_BLOBS_BYTES) {
+    // Of two entries of one name the engine keeps the later.
+    contents.blobs.delete(name);
+    if (entry.type === '0' && entry.size <= MAX_BLOB_BYTES) {
       const content = await readContent(reader, entry.size);
-      held += content.length;
-      contents.blobs.set(name, content);
+      if (looksLikeJson(content) && held + content.length <= MAX_BLOBS_BYTES) {
+        held += content.length;
+        contents.blobs.set(name, content);
+      }
       yield Buffer.concat([content, Buffer.alloc(paddingOf(entry.size))]);
     } else {
       yield* copyContent(reader, entry);
@@ -58,7 +62,9 @@ export async function* rewriteImageArchive(source: AsyncIterable<Buffer>, option
   }
   await reader.drain();
   if ((await meter.digest()) !== options.digest) throw new TarError('its content is not what its digest says');
-  const manifest = singleImageManifest(contents, options.tag, options.platform);
+  const { manifest, config } = singleImage(contents, options.tag, options.platform);
+  // After the one it replaces: the engine unpacks in order.
+  if (contents.blobs.get(config.name)?.equals(config.content) === false) yield writeEntry(config);
   yield writeEntry({ name: 'manifest.json', content: Buffer.from(manifest) });
   yield endOfArchive();
 }
@@ -67,8 +73,8 @@ async function* copyContent(reader: ByteReader, entry: TarEntry): AsyncGenerator
   yield* reader.pass(entry.size + paddingOf(entry.size));
 }
 
-function isSmallBlob(name: string, entry: TarEntry): boolean {
-  return entry.type === '0' && entry.size <= MAX_BLOB_BYTES && name.startsWith('blobs/');
+function looksLikeJson(content: Buffer): boolean {
+  return content.toString('latin1', 0, 16).trimStart().startsWith('{');
 }
 
 function checkEntry(entry: TarEntry, name: string): void {

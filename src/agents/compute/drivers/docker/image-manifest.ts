@@ -1,4 +1,4 @@
-/** From what an image archive says of itself to the one `manifest.json` that the engine shall read. Pure. */
+/** From what an image archive says of itself to the one `manifest.json` and the configuration that the engine shall read. Pure. */
 import { TarError } from './tar.ts';
 
 export interface ArchiveContents {
@@ -6,7 +6,7 @@ export interface ArchiveContents {
   descriptors: Map<string, Buffer>;
   /** Names of all other files and links. */
   names: Set<string>;
-  /** Contents of the small JSON blobs. */
+  /** Contents of the small files that look like JSON. */
   blobs: Map<string, Buffer>;
 }
 
@@ -22,13 +22,38 @@ interface Descriptor {
   annotations?: Record<string, string>;
 }
 
-/** @returns the text of a manifest.json that names one image with one tag and nothing else. */
-export function singleImageManifest(contents: ArchiveContents, tag: string, platform: Platform): string {
+/** A text of a manifest.json that names one image with one tag and nothing else, and the configuration that belongs to it. */
+export interface SingleImage {
+  manifest: string;
+  config: { name: string; content: Buffer };
+}
+
+export function singleImage(contents: ArchiveContents, tag: string, platform: Platform): SingleImage {
   const found = contents.descriptors.has('manifest.json') ? fromDockerSave(contents) : fromOciLayout(contents, platform);
   for (const name of [found.Config, ...found.Layers]) {
     if (!contents.names.has(name)) throw new TarError(`it names ${shown(name)}, which it does not hold`);
   }
-  return JSON.stringify([{ Config: found.Config, RepoTags: [tag], Layers: found.Layers }]);
+  return {
+    manifest: JSON.stringify([{ Config: found.Config, RepoTags: [tag], Layers: found.Layers }]),
+    config: { name: found.Config, content: tamedConfig(contents.blobs.get(found.Config)) },
+  };
+}
+
+/**
+ * What the engine would do for an image on its own account stays out: probes that it starts as often as the image says, outside
+ * of the server's limits, and volumes beside the server's disk, which no snapshot has. Names in any case, as Go reads them.
+ */
+const UNTAMED = new Set(['healthcheck', 'volumes', 'onbuild']);
+
+function tamedConfig(bytes: Buffer | undefined): Buffer {
+  const config = bytes === undefined ? undefined : tryParse(bytes);
+  if (config === undefined || Array.isArray(config)) throw new TarError('its configuration is not JSON, or too large');
+  const tamed = Object.entries(config).flatMap(([key, value]: [string, unknown]) => {
+    if (key.toLowerCase() === 'container_config') return [];
+    const inner = key.toLowerCase() === 'config' && typeof value === 'object' && value !== null;
+    return [[key, inner ? Object.fromEntries(Object.entries(value).filter(([name]) => !UNTAMED.has(name.toLowerCase()))) : value]];
+  });
+  return Buffer.from(JSON.stringify(Object.fromEntries(tamed)));
 }
 
 interface Found {
@@ -81,13 +106,18 @@ function blobName(descriptor: Descriptor): string {
 }
 
 function parse(bytes: Buffer, name: string): unknown {
+  const value = tryParse(bytes);
+  if (value === undefined) throw new TarError(`its ${shown(name)} is not JSON`);
+  return value;
+}
+
+function tryParse(bytes: Buffer): object | undefined {
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'));
-    if (typeof value === 'object' && value !== null) return value;
+    return typeof value === 'object' && value !== null ? value : undefined;
   } catch {
-    // Falls through to the one error.
+    return undefined;
   }
-  throw new TarError(`its ${shown(name)} is not JSON`);
 }
 
 /** `./a//b/` → `a/b`; a name that leaves the archive is refused. */
