@@ -1,6 +1,7 @@
 /** The composition root of the controller: builds the services, hands each what it may use of the others, starts and stops. */
 import { endpoint } from './kernel/api/endpoint.ts';
 import { openApi } from './kernel/api/openapi.ts';
+import { LINK_PATH } from './kernel/bus/frames.ts';
 import { createNodeLink, type NodeLink } from './kernel/bus/node-link.ts';
 import { nodeMigrations } from './kernel/bus/node-migrations.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
@@ -60,6 +61,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     surfaces,
     log,
     clock,
+    upgradePaths: [LINK_PATH],
     gate: {
       authenticate: (token) => parts.identity.client.authenticate(token),
       authenticateNode: (header) => nodes.authenticateNode(header),
@@ -69,7 +71,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   });
   nodes.attach(server.node);
   server.node.on('upgrade', (request, socket) => {
-    if (!request.url?.startsWith('/agent/v1')) socket.destroy();
+    if (request.url?.split('?', 1)[0] !== LINK_PATH) socket.destroy();
   });
   tasks.register(...services.flatMap((service) => service.tasks));
   const jobs = createJobs({ jobs: [...services.flatMap((service) => service.jobs), pruneTasks(tasks, clock)], log, clock });

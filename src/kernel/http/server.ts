@@ -5,7 +5,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { versionHeaders } from '../api/microversion.ts';
 import type { Clock } from '../clock.ts';
 import type { Context } from '../context.ts';
-import { notFound } from '../fault.ts';
+import { badRequest, notFound, type Fault } from '../fault.ts';
 import type { Log } from '../log/log.ts';
 import type { Surface } from '../service.ts';
 import { logAccess } from './access-log.ts';
@@ -19,6 +19,8 @@ export interface HttpServerOptions {
   gate: Gate;
   log: Log;
   clock: Clock;
+  /** Exact paths whose `upgrade` somebody handles; elsewhere the wish is overheard, as HTTP allows. */
+  upgradePaths?: readonly string[];
 }
 
 export interface HttpServer {
@@ -33,19 +35,20 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   let node!: Server;
   const app = fastify({
     serverFactory: (handler) => {
-      node = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 32_768 }, handler);
+      const shouldUpgradeCallback = (request: IncomingMessage): boolean => options.upgradePaths?.includes(request.url?.split('?', 1)[0] ?? '') ?? false;
+      node = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 32_768, shouldUpgradeCallback }, handler);
+      node.setTimeout(SILENCE_MS);
       return node;
     },
     routerOptions: { maxParamLength: 2048 },
     logger: false,
-    frameworkErrors: (_error, _request, reply: FastifyReply) => {
-      void reply.code(400).type('application/json').send('{"message":"Malformed URL."}');
-    },
+    frameworkErrors: (_error, request, reply) => void refuse(options, request, reply, badRequest('api.url-malformed', 'Malformed URL.')),
   });
   // bodies are read by the dispatcher, after authentication
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   for (const surface of options.surfaces) addSurface(app, surface, options);
+  app.setNotFoundHandler((request, reply) => refuse(options, request, reply, notFound('api.no-such-path', 'The resource could not be found.')));
   await app.ready();
   return {
     node,
@@ -59,6 +62,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     },
   };
 }
+
+/** A socket on which nothing moves for this long goes. */
+const SILENCE_MS = 300_000;
+/** For the rest of a small body that nobody reads. */
+const REST_MS = 10_000;
 
 function addSurface(app: FastifyInstance, surface: Surface, options: HttpServerOptions): void {
   const routes = routesOf(surface);
@@ -77,12 +85,25 @@ function slashVariants(surface: Surface, path: string): string[] {
   return surface.trailingSlash !== true || path.endsWith('/') || path.endsWith('*') || declared ? [path] : [path, `${path}/`];
 }
 
-async function serve(surface: Surface, route: Route | undefined, options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+/** What the router does not take, in the words of the service whose prefix it bears, or of the root. */
+function refuse(options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply, fault: Fault): Promise<FastifyReply> {
+  const path = request.raw.url ?? '';
+  const near = options.surfaces.find(({ prefix }) => prefix !== '' && path.startsWith(`${prefix}/`)) ?? options.surfaces.find(({ prefix }) => prefix === '') ?? options.surfaces[0]!;
+  return serve(near, undefined, options, request, reply, fault);
+}
+
+/** Path and query as sent; the host of an absolute form does not matter. */
+function urlOf(raw: string): URL {
+  const text = raw.startsWith('/') ? `http://localhost${raw}` : raw;
+  return URL.canParse(text) ? new URL(text) : new URL('http://localhost/');
+}
+
+async function serve(surface: Surface, route: Route | undefined, options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply, refusal?: Fault): Promise<FastifyReply> {
   const started = performance.now();
   const ids = requestIds(request.headers['x-openstack-request-id']);
   const log = options.log.child(ids.global === undefined ? { request_id: ids.own } : { request_id: ids.own, global_request_id: ids.global });
   let ctx: Context = { request_id: ids.own, global_request_id: ids.global, log, clock: options.clock, auth: undefined };
-  const url = new URL(request.raw.url ?? '/', 'http://localhost');
+  const url = urlOf(request.raw.url ?? '/');
   const origin = originOf(request);
   const base = origin + surface.prefix;
   reply.header('x-openstack-request-id', ids.own);
@@ -94,6 +115,7 @@ async function serve(surface: Surface, route: Route | undefined, options: HttpSe
       ctx = { ...ctx, auth };
       return auth;
     } };
+    if (refusal) throw refusal;
     version = versionOf(surface, request.raw);
     if (surface.microversions) reply.headers(versionHeaders(surface.microversions, version));
     const params = request.params as Record<string, string>;
@@ -133,7 +155,11 @@ function send(reply: FastifyReply, { reply: result, status }: Answer): void {
 function discardBody(raw: IncomingMessage, reply: FastifyReply): void {
   if (raw.readableEnded || raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined) return;
   if (Number(raw.headers['content-length'] ?? Infinity) > 1_048_576) reply.header('connection', 'close');
-  else raw.resume();
+  else {
+    raw.resume();
+    const timer = setTimeout(() => raw.socket.destroy(), REST_MS).unref();
+    raw.once('close', () => clearTimeout(timer));
+  }
 }
 
 const HOST = /^[a-zA-Z0-9.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
