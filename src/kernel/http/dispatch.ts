@@ -4,7 +4,7 @@ import { type Microversion, negotiate } from '../api/microversion.ts';
 import { convertQuery } from '../api/schema.ts';
 import type { Auth, Context } from '../context.ts';
 import { isAllowedByRules } from './access-rules.ts';
-import { badRequest, methodNotAllowed, notFound, unauthorized } from '../fault.ts';
+import { badRequest, type Fault, methodNotAllowed, notFound, unauthorized } from '../fault.ts';
 import type { Enforcer } from '../policy/enforce.ts';
 import type { Surface } from '../service.ts';
 import { readJson } from './body.ts';
@@ -49,8 +49,8 @@ export async function dispatch(route: Route, gate: Gate, incoming: Incoming, ver
   const auth = await authenticate(all, gate, incoming);
   assertAccessRules(route.surface, incoming, auth.ctx.auth);
   const variants = all.filter((one) => (one.since ?? 0) <= version && version <= (one.until ?? Infinity));
-  if (variants.length === 0) throw notFound('api.not-in-version', 'The resource could not be found.');
-  const { endpoint, body } = await chooseVariant(variants, raw);
+  if (variants.length === 0) throw notInVersion();
+  const { endpoint, body } = await chooseVariant(variants, all, raw);
   const call = makeCall(endpoint, gate, { ...incoming, ctx: auth.ctx }, version, body, auth.node_id);
   await authorise(endpoint, call);
   checkInput(route.surface, endpoint, call);
@@ -97,7 +97,10 @@ function assertAccessRules(surface: Surface, { raw, url }: Incoming, auth: Auth 
   if (!isAllowedByRules(auth.access_rules, call)) throw unauthorized('auth.required', 'The request you have made requires authentication.');
 }
 
-async function chooseVariant(variants: Endpoint[], raw: IncomingMessage): Promise<{ endpoint: Endpoint; body: unknown }> {
+const notInVersion = (): Fault => notFound('api.not-in-version', 'The resource could not be found.');
+
+/** @param all those of other versions too: an action that another one has is not there, rather than unknown. */
+async function chooseVariant(variants: Endpoint[], all: readonly Endpoint[], raw: IncomingMessage): Promise<{ endpoint: Endpoint; body: unknown }> {
   const first = variants[0]!;
   if (first.body === 'stream') return { endpoint: first, body: undefined };
   const hasBody = first.action !== undefined || variants.some((one) => one.body !== undefined);
@@ -108,8 +111,8 @@ async function chooseVariant(variants: Endpoint[], raw: IncomingMessage): Promis
   const keys = Object.keys(body);
   if (keys.length !== 1) throw badRequest('api.action-malformed', keys.length === 0 ? 'There is no such action: ' : 'Multiple actions specified');
   const endpoint = variants.find((one) => one.action === keys[0]);
-  if (!endpoint) throw badRequest('api.action-unknown', `There is no such action: ${keys[0]}`);
-  return { endpoint, body };
+  if (endpoint) return { endpoint, body };
+  throw all.some((one) => one.action === keys[0]) ? notInVersion() : badRequest('api.action-unknown', `There is no such action: ${keys[0]}`);
 }
 
 const NO_AUTH = undefined as unknown as Auth;
