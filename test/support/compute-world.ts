@@ -1,4 +1,5 @@
 /** A compute service over real tasks, placement and the fake driver; networking and images are doubles in memory. */
+import assert from 'node:assert/strict';
 import { createLog, silentLog } from '../../src/kernel/log/log.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { Auth } from '../../src/kernel/context.ts';
@@ -13,7 +14,7 @@ import { computeHandlers } from '../../src/agents/compute/serve.ts';
 import { createFakeNodes, type FakeDriver } from '../../src/agents/compute/drivers/fake/index.ts';
 import { computeMethods } from '../../src/agents/compute/protocol.ts';
 import type { ImageClient, ImageInfo } from '../../src/services/image/client.ts';
-import type { NetworkClient, PlannedNic, ServerNic } from '../../src/services/network/client.ts';
+import type { NetworkApi, NetworkClient, PlannedNic, ServerNic } from '../../src/services/network/client.ts';
 import type { PlacementClient } from '../../src/services/placement/client.ts';
 import { createPlacementService } from '../../src/services/placement/index.ts';
 import { ComputeSection, type ComputeConfig } from '../../src/services/compute/config.ts';
@@ -117,6 +118,7 @@ export function fakeNetwork(): FakeNetwork {
     tag: nic.tag ?? null,
   });
   const network: FakeNetwork = {
+    api: new Proxy({} as NetworkApi, { get: (_target, name) => assert.fail(`the fake network has no API of its own: ${String(name)}`) }),
     ports,
     network_id,
     failClaims: undefined,

@@ -1,3 +1,4 @@
+import type { Call } from '../../kernel/api/endpoint.ts';
 import type { Auth } from '../../kernel/context.ts';
 import type { NodeNetworkState } from '../../agents/network/protocol.ts';
 
@@ -50,8 +51,75 @@ export interface ShownSecurityGroup {
   }[];
 }
 
-/** What networking offers compute. Every call is idempotent. */
+/** On whose behalf another service calls: neutron's own rules are checked for them. */
+export type NetworkCaller = Pick<Call, 'auth' | 'allows'>;
+
+export interface GroupText {
+  name: string;
+  description: string;
+}
+
+/** What an ingress rule lets in; a value of null does not narrow it. */
+export interface NewIngressRule {
+  security_group_id: string;
+  ethertype: 'IPv4' | 'IPv6';
+  protocol: string | null;
+  /** Of ICMP the type. */
+  port_range_min: number | null;
+  /** Of ICMP the code. */
+  port_range_max: number | null;
+  remote_ip_prefix: string | null;
+  remote_group_id: string | null;
+}
+
+export interface ShownNetwork {
+  id: string;
+  name: string;
+}
+
+/** A floating IP with what it is tied to. */
+export interface ShownFloatingIp {
+  id: string;
+  floating_ip_address: string;
+  fixed_ip_address: string | null;
+  port_id: string | null;
+  /** Of the port: a server, or what its owner wrote there. */
+  device_id: string | null;
+  network: ShownNetwork;
+}
+
+/** Networking's own calls, for a caller of another service. Faults are neutron's: 403 rules, 404 what the caller may not see, and those named. */
+export interface NetworkApi {
+  /** By id, from `offset` on; of all projects for administrators who ask for them. */
+  listSecurityGroups(caller: NetworkCaller, query: { all_projects: boolean; offset: number; limit: number }): Promise<ShownSecurityGroup[]>;
+  /** Those of these that the caller may see. */
+  findSecurityGroups(caller: NetworkCaller, ids: readonly string[]): Promise<ShownSecurityGroup[]>;
+  showSecurityGroup(caller: NetworkCaller, id: string): Promise<ShownSecurityGroup>;
+  /** Faults: 409 SecurityGroupDefaultAlreadyExists, OverQuota. */
+  createSecurityGroup(caller: NetworkCaller, wanted: GroupText): Promise<ShownSecurityGroup>;
+  /** Faults: 409 SecurityGroupCannotUpdateDefault, SecurityGroupDefaultAlreadyExists. */
+  updateSecurityGroup(caller: NetworkCaller, id: string, change: GroupText): Promise<ShownSecurityGroup>;
+  /** Faults: 409 SecurityGroupInUse, SecurityGroupCannotRemoveDefault. */
+  deleteSecurityGroup(caller: NetworkCaller, id: string): Promise<void>;
+  /** Faults: 400; 409 SecurityGroupRuleExists, OverQuota. */
+  createIngressRule(caller: NetworkCaller, wanted: NewIngressRule): Promise<ShownSecurityGroup['rules'][number]>;
+  deleteSecurityGroupRule(caller: NetworkCaller, id: string): Promise<void>;
+  /** What the caller sees, at most 10000. */
+  listNetworks(caller: NetworkCaller, query?: { external: true }): Promise<ShownNetwork[]>;
+  showNetwork(caller: NetworkCaller, id: string): Promise<ShownNetwork>;
+  /** Of the caller's project, at most 10000; or whoever's that have this address and that the caller may see. */
+  listFloatingIps(caller: NetworkCaller, query?: { address: string }): Promise<ShownFloatingIp[]>;
+  showFloatingIp(caller: NetworkCaller, id: string): Promise<ShownFloatingIp>;
+  /** Faults: 400 ExternalIpAddressExhausted, BadRequest; 409 IpAddressGenerationFailure, OverQuota. */
+  createFloatingIp(caller: NetworkCaller, floating_network_id: string): Promise<ShownFloatingIp>;
+  /** Ties it to an address of a port; null unties it. Faults: 400; 409 FloatingIPPortAlreadyAssociated. */
+  linkFloatingIp(caller: NetworkCaller, id: string, link: { port_id: string; fixed_ip_address: string } | null): Promise<void>;
+  deleteFloatingIp(caller: NetworkCaller, id: string): Promise<void>;
+}
+
+/** What networking offers compute. Every call is idempotent, but for those of `api`. */
 export interface NetworkClient {
+  readonly api: NetworkApi;
   /**
    * Checks nova's `networks` for the caller's project before anything is made. `auto`: the project's one network (400/409 as nova when
    * there are none or several). Faults carry nova's status and words: 400 unknown or foreign network/port/address, 409 port in use …

@@ -31,6 +31,7 @@ import { acceptFloatingIps, withRouters } from './jobs/router-state.ts';
 import type { NetworkEnvironment, Nodes } from './model/environment.ts';
 import { policies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
+import { createNetworkApi } from './tasks/network-api.ts';
 import { changeServerGroup, shownSecurityGroups } from './tasks/server-groups.ts';
 import { claimNics, nicsOf, planNics, releaseNics, resolveSecurityGroups, setPlugged } from './tasks/server-nics.ts';
 
@@ -93,6 +94,7 @@ function declare(env: NetworkEnvironment, identity: NetworkDependencies['identit
 
 function createClient(env: NetworkEnvironment, listeners: ((server_id: string) => void)[]): NetworkClient {
   return {
+    api: createNetworkApi(env),
     planNics: (auth, requested, count) => planNics(env, auth, requested, count),
     resolveSecurityGroups: (auth, names) => resolveSecurityGroups(env, auth, names),
     claimNics: (request) => claimNics(env, request),

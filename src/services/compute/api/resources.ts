@@ -8,6 +8,8 @@ import { extensionEndpoints, extensionPolicies } from './extensions.ts';
 import { flavorAccessEndpoints, flavorAccessPolicies } from './flavor-access.ts';
 import { flavorExtraSpecEndpoints, flavorExtraSpecPolicies } from './flavor-extra-specs.ts';
 import { flavorEndpoints, flavorPolicies } from './flavors.ts';
+import { floatingIpPoolEndpoints, floatingIpPoolPolicies } from './floating-ip-pools.ts';
+import { floatingIpEndpoints, floatingIpPolicies } from './floating-ips.ts';
 import { hostEndpoints, hostPolicies } from './hosts.ts';
 import { hypervisorEndpoints, hypervisorPolicies } from './hypervisors.ts';
 import { imageMetadataEndpoints } from './image-metadata.ts';
@@ -15,11 +17,15 @@ import { imageEndpoints } from './images.ts';
 import { keypairEndpoints, keypairPolicies } from './keypairs.ts';
 import { limitEndpoints, limitPolicies } from './limits.ts';
 import { migrationEndpoints, migrationPolicies } from './migrations.ts';
+import { networkEndpoints, networkPolicies } from './networks.ts';
 import { quotaClassSetEndpoints, quotaClassSetPolicies } from './quota-class-sets.ts';
 import { quotaSetEndpoints, quotaSetPolicies } from './quota-sets.ts';
 import { removedEndpoints } from './removed.ts';
+import { securityGroupRuleEndpoints, securityGroupRulePolicies } from './security-group-rules.ts';
+import { securityGroupEndpoints, securityGroupPolicies } from './security-groups.ts';
 import { serviceEndpoints, servicePolicies } from './services.ts';
 import { simpleTenantUsageEndpoints, simpleTenantUsagePolicies } from './simple-tenant-usage.ts';
+import { tenantNetworkEndpoints, tenantNetworkPolicies } from './tenant-networks.ts';
 
 export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...extensionEndpoints(),
@@ -39,6 +45,12 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...aggregateEndpoints(deps),
   ...simpleTenantUsageEndpoints(deps),
   ...migrationEndpoints(),
+  ...securityGroupEndpoints(deps),
+  ...securityGroupRuleEndpoints(deps),
+  ...floatingIpEndpoints(deps),
+  ...floatingIpPoolEndpoints(deps),
+  ...networkEndpoints(deps),
+  ...tenantNetworkEndpoints(deps),
   ...removedEndpoints(),
 ];
 
@@ -58,4 +70,10 @@ export const resourcePolicies: PolicyRule[] = [
   ...aggregatePolicies,
   ...simpleTenantUsagePolicies,
   ...migrationPolicies,
+  ...securityGroupPolicies,
+  ...securityGroupRulePolicies,
+  ...floatingIpPolicies,
+  ...floatingIpPoolPolicies,
+  ...networkPolicies,
+  ...tenantNetworkPolicies,
 ];

@@ -1,10 +1,11 @@
 import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { notFound } from '../../../kernel/fault.ts';
-import type { ServerNic, ShownSecurityGroup } from '../../network/client.ts';
+import type { ServerNic } from '../../network/client.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { groupsOf } from '../model/server-row.ts';
 import { versions } from '../versions.ts';
+import { groupReply, groupViews } from './security-groups.ts';
 import { serverOf, serverTarget } from './server-target.ts';
 
 const shown = Type.Object({
@@ -65,28 +66,10 @@ export const serverInterfaceEndpoints = (deps: ComputeDeps): Endpoint[] => [
     summary: 'List the security groups of a server',
     policy: 'os_compute_api:os-security-groups:list',
     target: serverTarget(deps),
-    reply: Type.Object({ security_groups: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), rules: Type.Array(Type.Unknown()) })) }),
+    reply: Type.Object({ security_groups: Type.Array(groupReply) }),
     status: 200,
     handler: async (call) => {
-      const groups = await deps.network.securityGroups(groupsOf(serverOf(call)).map(({ id }) => id));
-      const names = new Map(groups.map(({ id, name, project_id }) => [id, { name, tenant_id: project_id }]));
-      return { security_groups: groups.map((group) => showGroup(group, names)).sort((a, b) => (a.name < b.name ? -1 : 1)) };
+      return { security_groups: await groupViews(deps, call, await deps.network.securityGroups(groupsOf(serverOf(call)).map(({ id }) => id))) };
     },
   }),
 ];
-
-/** As nova's network calls of old showed a group: ingress only, ICMP and ports side by side. */
-function showGroup(group: ShownSecurityGroup, names: ReadonlyMap<string, { name: string; tenant_id: string }>) {
-  const rules = group.rules
-    .filter(({ direction }) => direction === 'ingress')
-    .map((rule) => ({
-      id: rule.id,
-      parent_group_id: group.id,
-      ip_protocol: rule.protocol,
-      from_port: rule.port_range_min ?? (rule.protocol === null ? null : -1),
-      to_port: rule.port_range_max ?? (rule.protocol === null ? null : -1),
-      group: rule.remote_group_id === null ? {} : (names.get(rule.remote_group_id) ?? {}),
-      ip_range: rule.remote_group_id === null ? { cidr: rule.remote_ip_prefix ?? (rule.ethertype === 'IPv6' ? '::/0' : '0.0.0.0/0') } : {},
-    }));
-  return { id: group.id, name: group.name, description: group.description, tenant_id: group.project_id, rules };
-}

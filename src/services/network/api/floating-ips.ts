@@ -11,7 +11,7 @@ import { findPorts, findSeenPort } from '../store/ports.ts';
 import type { FloatingIpRow } from '../store/tables.ts';
 import { tagsOf } from '../store/tags.ts';
 import { standardAttributes, text, type Attributes, type Item } from './attributes.ts';
-import { networkTarget } from './networks.ts';
+import { networkTarget } from '../model/networks.ts';
 import { isAdmin, resourceEndpoints, reveal, visibleProject, type Resource, type View } from './resource.ts';
 
 export const floatingIpAttributes: Attributes = {

@@ -2,7 +2,7 @@ import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { networkNotFound } from '../faults.ts';
 import type { NetworkEnvironment } from '../model/environment.ts';
 import { dropUnusedFloatingIps, refuseInternal } from '../model/l3-guards.ts';
-import { createNetwork, deleteNetwork, updateNetwork, type NetworkChange, type NewNetwork } from '../model/networks.ts';
+import { createNetwork, deleteNetwork, networkTarget, updateNetwork, type NetworkChange, type NewNetwork } from '../model/networks.ts';
 import { boolean, integer, nameString, range, string, uniqueStrings } from '../model/validate.ts';
 import { networkView } from '../model/views.ts';
 import { findNetwork, listNetworks } from '../store/networks.ts';
@@ -34,10 +34,6 @@ export const networkAttributes: Attributes = {
   'provider:physical_network': { post: true, put: true, parse: string(64), ruled: true, guarded: true, column: { name: 'physical_network', filter: true } },
   'provider:segmentation_id': { post: true, put: true, parse: integer, ruled: true, guarded: true, column: { name: 'segmentation_id', type: 'integer', filter: true } },
 };
-
-export function networkTarget(row: NetworkRow): Record<string, unknown> {
-  return { project_id: row.project_id, tenant_id: row.project_id, shared: row.shared === 1, 'router:external': row.external === 1 };
-}
 
 async function views(env: NetworkEnvironment, rows: readonly NetworkRow[]): Promise<View[]> {
   const ids = rows.map((row) => row.id);

@@ -9,7 +9,7 @@ import { findNetwork } from '../store/networks.ts';
 import { findSeenPort, listPorts, type PortFilters, type SeenPort, type ShownPort } from '../store/ports.ts';
 import { standardAttributes, text, type Attributes, type Item } from './attributes.ts';
 import type { ListCall } from './list-query.ts';
-import { networkTarget } from './networks.ts';
+import { networkTarget } from '../model/networks.ts';
 import { hiddenAttributes, isAdmin, resourceEndpoints, reveal, visibleProject, type Resource, type View } from './resource.ts';
 
 const BINDING = ['binding:host_id', 'binding:profile', 'binding:vif_type', 'binding:vif_details'];

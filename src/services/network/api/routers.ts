@@ -16,7 +16,7 @@ import { findSeenSubnet } from '../store/subnets.ts';
 import type { RouterRow, Tx } from '../store/tables.ts';
 import { tagsOf } from '../store/tags.ts';
 import { itemOf, standardAttributes, text, type Attributes, type Item } from './attributes.ts';
-import { networkTarget } from './networks.ts';
+import { networkTarget } from '../model/networks.ts';
 import { isAdmin, resourceEndpoints, reveal, visibleProject, type Resource, type View } from './resource.ts';
 
 const gatewayInfo: Parse<GatewayInfo | null> = (value, attribute) => {

@@ -1,8 +1,8 @@
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
-import { defaultGroupExists, securityGroupNotFound } from '../faults.ts';
+import { securityGroupNotFound } from '../faults.ts';
 import type { NetworkEnvironment } from '../model/environment.ts';
-import { createSecurityGroup, deleteSecurityGroup, ensureDefaultGroup, updateSecurityGroup, type NewSecurityGroup, type SecurityGroupChange } from '../model/security-groups.ts';
-import { boolean, string } from '../model/validate.ts';
+import { createSecurityGroup, deleteSecurityGroup, ensureDefaultGroup, parseGroupName, updateSecurityGroup, type NewSecurityGroup, type SecurityGroupChange } from '../model/security-groups.ts';
+import { boolean } from '../model/validate.ts';
 import { securityGroupView } from '../model/views.ts';
 import { defaultGroupId, findSecurityGroup, listSecurityGroups, rulesOfGroups } from '../store/security-groups.ts';
 import type { SecurityGroupRow } from '../store/tables.ts';
@@ -11,15 +11,9 @@ import { standardAttributes, text, type Attributes } from './attributes.ts';
 import type { ListCall } from './list-query.ts';
 import { isAdmin, resourceEndpoints, reveal, visibleProject, type Resource, type View } from './resource.ts';
 
-const name = (value: unknown, attribute: string): string => {
-  const given = string(255)(value, attribute);
-  if (given.toLowerCase() === 'default') throw defaultGroupExists();
-  return given;
-};
-
 export const securityGroupAttributes: Attributes = {
   ...standardAttributes,
-  name: { post: true, put: true, default: '', parse: name, column: text('name') },
+  name: { post: true, put: true, default: '', parse: parseGroupName, column: text('name') },
   stateful: { post: true, put: true, default: true, parse: boolean, column: { name: 'stateful', type: 'boolean', sort: true, filter: true } },
   security_group_rules: {},
   shared: {},

@@ -10,7 +10,7 @@ import { findSeenSubnet, listSubnets, type SeenSubnet } from '../store/subnets.t
 import type { SubnetRow } from '../store/tables.ts';
 import { tagsOf } from '../store/tags.ts';
 import { standardAttributes, text, type Attributes } from './attributes.ts';
-import { networkTarget } from './networks.ts';
+import { networkTarget } from '../model/networks.ts';
 import { resourceEndpoints, reveal, visibleProject, type Resource, type View } from './resource.ts';
 
 const mode = values('dhcpv6-stateful', 'dhcpv6-stateless', 'slaac');

@@ -11,7 +11,7 @@ import { findRouter } from '../store/routers.ts';
 import { findSecurityGroup } from '../store/security-groups.ts';
 import { findSeenSubnet } from '../store/subnets.ts';
 import { tagsOf } from '../store/tags.ts';
-import { networkTarget } from './networks.ts';
+import { networkTarget } from '../model/networks.ts';
 
 interface Tagged {
   name: string;

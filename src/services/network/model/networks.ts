@@ -218,3 +218,8 @@ export async function deleteNetwork(env: NetworkEnvironment, tx: Tx, id: string)
 export function bit(value: boolean): Bit {
   return value ? 1 : 0;
 }
+
+/** What the rules of networks look at. */
+export function networkTarget(row: NetworkRow): Record<string, unknown> {
+  return { project_id: row.project_id, tenant_id: row.project_id, shared: row.shared === 1, 'router:external': row.external === 1 };
+}

@@ -1,6 +1,6 @@
 import { isForeignKeyViolation } from '../../../kernel/db/errors.ts';
 import { uuid } from '../../../kernel/ids.ts';
-import { defaultGroupRemoval, defaultGroupUpdate, securityGroupInUse, securityGroupNotFound } from '../faults.ts';
+import { defaultGroupExists, defaultGroupRemoval, defaultGroupUpdate, securityGroupInUse, securityGroupNotFound } from '../faults.ts';
 import { nodesOfGroups, serversOfGroup } from '../store/ports.ts';
 import { claimDefaultGroup, defaultGroupId, deleteSecurityGroupRow, findSecurityGroup, groupHasPorts, groupsWatching, insertRules, insertSecurityGroup, lockSecurityGroup, updateSecurityGroupRow } from '../store/security-groups.ts';
 import type { SecurityGroupRow, SecurityGroupRuleRow, Tx } from '../store/tables.ts';
@@ -8,6 +8,14 @@ import { instant, nodesChanged, serversChanged, type NetworkEnvironment } from '
 import { bit } from './networks.ts';
 import { takeQuota } from './quotas.ts';
 import { ruleKey } from './security-group-rules.ts';
+import { string, type Parse } from './validate.ts';
+
+/** Nobody but networking itself makes a group of the name `default`. */
+export const parseGroupName: Parse<string> = (value, attribute) => {
+  const name = string(255)(value, attribute);
+  if (name.toLowerCase() === 'default') throw defaultGroupExists();
+  return name;
+};
 
 export interface NewSecurityGroup {
   project_id: string;

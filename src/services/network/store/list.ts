@@ -22,6 +22,11 @@ export interface ListRequest {
 /** The most that one page has, when the caller names no limit or a greater one. */
 export const MAX_PAGE = 10_000;
 
+/** Of a list without pages: the first of those that pass the filters, by id. */
+export function wholeList(filters: readonly Filter[] = [], limit = MAX_PAGE): ListRequest {
+  return { filters: [...filters], tags: { all: [], any: [], not_all: [], not_any: [] }, sort: [], marker: undefined, limit: Math.min(limit, MAX_PAGE), reverse: false };
+}
+
 /** @param notFound the fault for a marker that is not among the rows. */
 export async function listPage<O>(query: SelectQueryBuilder<any, any, O>, table: string, request: ListRequest, notFound: (id: string) => Error): Promise<Page<O>> {
   const filtered = withTags(where(query, request.filters), table, request.tags);
