@@ -19,7 +19,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 test('tar: GNU tar reads modes, links and long paths', () => {
-  const long = `${'a'.repeat(90)}/${'b'.repeat(90)}`;
+  const long = `${'a'.repeat(90)}/${'b'.repeat(120)}`;
   const file = join(folder, 't.tar');
   writeFileSync(file, tar([
     { path: 'd', type: 'directory', mode: 0o700 },
@@ -35,10 +35,6 @@ test('tar: GNU tar reads modes, links and long paths', () => {
     `-rw-r--r-- 0/0 513 1970-01-01 00:00 ${long}`,
   ]);
   assert.equal(execFileSync('tar', ['-xOf', file, 'd/f'], { encoding: 'utf8' }), 'hello');
-});
-
-test('tar: a path that does not fit is refused', () => {
-  assert.throws(() => tar([{ path: 'x'.repeat(101), type: 'file', mode: 0o644 }]), RangeError);
 });
 
 test('the guest image is a valid docker-save archive, the same bytes each time', { skip: lacking }, () => {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { rewriteImageArchive } from '../../../src/agents/compute/drivers/docker/image-archive.ts';
-import { createByteReader, endOfArchive, readContent, readEntry, writeEntry, type NewEntry } from '../../../src/agents/compute/drivers/docker/tar.ts';
+import { createByteReader, endOfArchive, readContent, readEntry, writeEntry, type NewEntry } from '../../../src/kernel/tar.ts';
 
 const TAG = 'gantry/00000000-0000-4000-8000-000000000000:aaaa';
 const platform = { os: 'linux', architecture: 'amd64' };

@@ -263,7 +263,7 @@ test('an archive of OCI layout boots', async () => {
 });
 
 async function toOciLayout(archive: Buffer): Promise<Buffer> {
-  const { createByteReader, readEntry, readContent, writeEntry, endOfArchive } = await import('../../../src/agents/compute/drivers/docker/tar.ts');
+  const { createByteReader, readEntry, readContent, writeEntry, endOfArchive } = await import('../../../src/kernel/tar.ts');
   const { gzipSync } = await import('node:zlib');
   const reader = createByteReader(Readable.from([archive], { objectMode: false }));
   const blobs: Buffer[] = [];

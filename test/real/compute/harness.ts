@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { createDockerDriver, type DockerDriver } from '../../../src/agents/compute/drivers/docker/index.ts';
 import { CLOUD_LABEL } from '../../../src/agents/compute/drivers/docker/container-config.ts';
 import { createEngine, type Engine } from '../../../src/agents/compute/drivers/docker/engine.ts';
-import { endOfArchive, writeEntry } from '../../../src/agents/compute/drivers/docker/tar.ts';
+import { endOfArchive, writeEntry } from '../../../src/kernel/tar.ts';
 import type { GuestSpec, ImageRef } from '../../../src/agents/compute/protocol.ts';
 import type { NodeNetworkState } from '../../../src/agents/network/protocol.ts';
 import { systemClock } from '../../../src/kernel/clock.ts';

@@ -1,7 +1,7 @@
 /** From what the engine says to what a user may read. */
 import { badRequest, conflict, Fault, isFault, notFound, unavailable } from '../../../../kernel/fault.ts';
 import { EngineError } from './engine-error.ts';
-import { TarError } from './tar.ts';
+import { TarError } from '../../../../kernel/tar.ts';
 
 export function unknownServer(serverId: string): Fault {
   return notFound('compute.server-unknown', `This node has no server ${serverId}.`);

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { Readable, pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { canonicalName, shown, singleImage, type ArchiveContents, type Platform } from './image-manifest.ts';
-import { createByteReader, endOfArchive, paddingOf, readContent, readEntry, TarError, writeEntry, writeHeader, type ByteReader, type TarEntry } from './tar.ts';
+import { createByteReader, endOfArchive, paddingOf, readContent, readEntry, TarError, writeEntry, writeHeader, type ByteReader, type TarEntry } from '../../../../kernel/tar.ts';
 
 const DESCRIPTORS = new Set(['manifest.json', 'index.json', 'repositories', 'oci-layout']);
 const MAX_DESCRIPTOR_BYTES = 4 * 1024 * 1024;

@@ -1,5 +1,5 @@
 /** From what an image archive says of itself to the one `manifest.json` and the configuration that the engine shall read. Pure. */
-import { TarError } from './tar.ts';
+import { TarError } from '../../../../kernel/tar.ts';
 
 export interface ArchiveContents {
   /** The files at the root that name images: `manifest.json`, `index.json`, `repositories`, `oci-layout`. */

@@ -8,7 +8,7 @@ import { EngineError, isEngineStatus } from './engine-error.ts';
 import type { Engine } from './engine.ts';
 import { reasonOf, toFault } from './faults.ts';
 import { rewriteImageArchive } from './image-archive.ts';
-import { TarError } from './tar.ts';
+import { TarError } from '../../../../kernel/tar.ts';
 
 export interface Images {
   /** After it, `imageTag(cloud, ref)` is on the node. Throws faults: `compute.image-invalid`, `compute.disk-full` … */

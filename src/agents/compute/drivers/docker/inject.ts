@@ -1,7 +1,7 @@
 /** Files that are in the container before its first process: a tar for `PUT /containers/{id}/archive?path=/`. Pure. */
 import { badRequest } from '../../../../kernel/fault.ts';
 import type { GuestSpec } from '../../protocol.ts';
-import { endOfArchive, writeEntry } from './tar.ts';
+import { endOfArchive, writeEntry } from '../../../../kernel/tar.ts';
 
 /** @returns undefined when there is nothing to inject. */
 export function injectionArchive(spec: Pick<GuestSpec, 'files' | 'ssh_keys'>, now: Date): Buffer | undefined {
