@@ -99,7 +99,7 @@ async function readText(file: FileHandle, member: Member): Promise<string> {
 
 async function readJson(file: FileHandle, members: Map<string, Member>, name: string): Promise<unknown> {
   const member = members.get(name);
-  if (!member) throw bad(`it lacks ${name}`);
+  if (!member) throw bad(`it lacks ${name.slice(0, 100)}`);
   try {
     return JSON.parse(await readText(file, member)) as unknown;
   } catch (error) {
@@ -108,26 +108,31 @@ async function readJson(file: FileHandle, members: Map<string, Member>, name: st
   }
 }
 
+/** A field of whatever JSON stands there. */
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+}
+
 async function checkDockerLayout(file: FileHandle, members: Map<string, Member>): Promise<void> {
   const manifest = await readJson(file, members, 'manifest.json');
   if (!Array.isArray(manifest) || manifest.length !== 1) throw bad('manifest.json must describe exactly one image');
-  const { Config, Layers } = manifest[0] as { Config?: unknown; Layers?: unknown };
+  const [Config, Layers] = [field(manifest[0], 'Config'), field(manifest[0], 'Layers')];
   if (typeof Config !== 'string') throw bad('manifest.json names no Config');
   if (!Array.isArray(Layers) || !Layers.every((layer) => typeof layer === 'string')) throw bad('manifest.json names no Layers');
-  const config = (await readJson(file, members, Config)) as { rootfs?: { diff_ids?: unknown[] } } | null;
-  const layers = config?.rootfs?.diff_ids;
-  if (!Array.isArray(layers)) throw bad(`${Config} describes no root file system`);
+  const layers = field(field(await readJson(file, members, Config), 'rootfs'), 'diff_ids');
+  if (!Array.isArray(layers)) throw bad(`${Config.slice(0, 100)} describes no root file system`);
   if (layers.length !== Layers.length) throw bad('its configuration and its manifest count different layers');
-  for (const layer of Layers as string[]) if (!members.has(layer)) throw bad(`the layer ${layer} is missing`);
+  for (const layer of Layers as string[]) if (!members.has(layer)) throw bad(`the layer ${layer.slice(0, 100)} is missing`);
 }
 
 async function checkOciLayout(file: FileHandle, members: Map<string, Member>): Promise<void> {
-  const index = (await readJson(file, members, 'index.json')) as { manifests?: { digest?: unknown }[] } | null;
-  if (!Array.isArray(index?.manifests) || index.manifests.length !== 1) throw bad('index.json must describe exactly one image');
-  const manifest = (await readJson(file, members, blobPath(index.manifests[0]?.digest))) as { config?: { digest?: unknown }; layers?: { digest?: unknown }[] } | null;
-  await readJson(file, members, blobPath(manifest?.config?.digest));
-  if (!Array.isArray(manifest?.layers)) throw bad('its manifest names no layers');
-  for (const layer of manifest.layers) if (!members.has(blobPath(layer.digest))) throw bad(`the layer ${String(layer.digest)} is missing`);
+  const manifests = field(await readJson(file, members, 'index.json'), 'manifests');
+  if (!Array.isArray(manifests) || manifests.length !== 1) throw bad('index.json must describe exactly one image');
+  const manifest = await readJson(file, members, blobPath(field(manifests[0], 'digest')));
+  await readJson(file, members, blobPath(field(field(manifest, 'config'), 'digest')));
+  const layers = field(manifest, 'layers');
+  if (!Array.isArray(layers)) throw bad('its manifest names no layers');
+  for (const digest of layers.map((layer) => field(layer, 'digest'))) if (!members.has(blobPath(digest))) throw bad(`the layer ${String(digest)} is missing`);
 }
 
 function blobPath(digest: unknown): string {

@@ -1,0 +1,58 @@
+/** Archives that somebody made to be in the way. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { isFault } from '../../../src/kernel/fault.ts';
+import { checkImageArchive } from '../../../src/services/image/model/image-archive.ts';
+import { tar } from '../../support/docker-archive.ts';
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-archive-'));
+});
+after(() => rm(folder, { recursive: true }));
+
+async function check(files: Record<string, unknown>): Promise<unknown> {
+  const path = join(folder, 'archive');
+  const entries = Object.entries(files).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const);
+  await writeFile(path, tar(Object.fromEntries(entries)));
+  return checkImageArchive(path).then(() => undefined, (error: unknown) => error);
+}
+
+const isRefusal = (error: unknown): boolean => isFault(error) && error.status === 400 && error.code === 'image.archive-invalid';
+
+function oci(manifest: unknown): Record<string, unknown> {
+  const put = (value: unknown): [string, string] => {
+    const text = JSON.stringify(value);
+    return [createHash('sha256').update(text).digest('hex'), text];
+  };
+  const [config, configText] = put({});
+  const [digest, text] = put(typeof manifest === 'object' && manifest !== null ? { config: { digest: `sha256:${config}` }, ...manifest } : manifest);
+  return { 'index.json': { manifests: [{ digest: `sha256:${digest}` }] }, [`blobs/sha256/${config}`]: configText, [`blobs/sha256/${digest}`]: text };
+}
+
+test('JSON of another shape is refused with a reason, wherever it stands', async () => {
+  for (const manifest of [[null], [5], [[]], null, 'x', [{ Config: null }], [{ Config: 'c', Layers: null }], [{ Config: 'c', Layers: [null] }]]) {
+    assert.ok(isRefusal(await check({ 'manifest.json': manifest, c: { rootfs: { diff_ids: [] } } })), JSON.stringify(manifest));
+  }
+  for (const config of [null, 5, [], { rootfs: null }, { rootfs: 5 }, { rootfs: { diff_ids: 'x' } }]) {
+    assert.ok(isRefusal(await check({ 'manifest.json': [{ Config: 'c', Layers: [] }], c: config })), JSON.stringify(config));
+  }
+  for (const manifest of [null, 5, { layers: [null] }, { layers: [5] }, { layers: [{ digest: null }] }, { layers: {} }, { config: null, layers: [] }, { config: 5, layers: [] }]) {
+    assert.ok(isRefusal(await check(oci(manifest))), JSON.stringify(manifest));
+  }
+  for (const index of [null, 5, { manifests: [null] }, { manifests: [5] }]) assert.ok(isRefusal(await check({ 'index.json': index })), JSON.stringify(index));
+});
+
+test('whatever stands in the manifest, the answer is a refusal or a yes', async () => {
+  await fc.assert(fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), fc.jsonValue({ maxDepth: 3 }), async (manifest, config) => {
+    const error = await check({ 'manifest.json': [manifest], c: config });
+    assert.ok(error === undefined || isRefusal(error), String(error));
+    const other = await check({ 'manifest.json': [{ Config: 'c', Layers: [manifest] }], c: config });
+    assert.ok(other === undefined || isRefusal(other), String(other));
+  }), { numRuns: 60 });
+});
