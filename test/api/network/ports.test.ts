@@ -36,6 +36,15 @@ describe('ports', () => {
     assert.deepEqual(listed.json.ports, [port]);
   });
 
+  it('have a MAC of one station', async () => {
+    const { network } = await networkWith('10.11.0.0/24');
+    for (const mac_address of ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01', '33:33:00:00:00:01', '00:00:00:00:00:00', 'fa:16:3e:00:00:01\n']) {
+      const { status, message } = fault(await net.call('POST', '/v2.0/ports', { port: { network_id: network.id, mac_address } }));
+      assert.equal(status, 400, mac_address);
+      assert.match(message, /is not a valid MAC address/);
+    }
+  });
+
   it('calculate their address on a slaac subnet, also one that comes later', async () => {
     const { network } = await networkWith('2001:db8:1::/64', { ipv6_address_mode: 'slaac', ipv6_ra_mode: 'slaac' });
     const port = await net.make('ports', { network_id: network.id, mac_address: 'fa:16:3e:00:00:01' });

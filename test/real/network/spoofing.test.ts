@@ -100,6 +100,20 @@ test('neighbour advertisements are for own addresses only', async () => {
   assert.equal(await passes(na('2001:db8::99')), false);
 });
 
+test('nobody is driven off an address by who claims it while looking for duplicates', async () => {
+  const ns = (target: string): string =>
+    `ether('${MAC_A}', '${MAC_B}', 0x86dd, ip6('::', 'ff02::1:ff00:2', 58, icmp6('::', 'ff02::1:ff00:2', 135, struct.pack('!I', 0) + socket.inet_pton(socket.AF_INET6, '${target}') + b'spoof-me')))`;
+  assert.equal(await passes(ns('2001:db8::1')), true);
+  assert.equal(await passes(ns('2001:db8::2')), false);
+});
+
+test('headers hidden behind a fragment header are dropped, plain fragments pass', async () => {
+  const fragment = (next: number, body: string): string => `ether('${MAC_A}', '${MAC_B}', 0x86dd, ip6('2001:db8::1', '2001:db8::2', 44, struct.pack('!BBHI', ${next}, 0, 0, 7) + ${body}))`;
+  const inner = `udp('2001:db8::1', '2001:db8::2', 9, 9, b'spoof-me')`;
+  assert.equal(await passes(fragment(17, inner)), true);
+  assert.equal(await passes(fragment(60, `bytes([17, 0, 1, 4, 0, 0, 0, 0]) + ${inner}`)), false);
+});
+
 test('tagged frames and foreign protocols cannot carry anything past the filter', async () => {
   const inner = `ip4('10.10.0.1', '10.10.0.2', 17, udp('10.10.0.1', '10.10.0.2', 9, 9, b'spoof-me'))`;
   for (const tag of ['0x8100', '0x88a8']) {

@@ -60,6 +60,10 @@ function antiSpoofing(port: PortWiring, mark: number): string[] {
     `ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept`,
     `icmpv6 type { nd-router-advert, nd-redirect } ${drop}`,
     `icmpv6 type nd-neighbor-advert @th,64,128 != ${list(new Set(targets))} ${drop}`,
+    // Asking for an address as one's own makes its owner give it up.
+    `ip6 saddr :: icmpv6 type nd-neighbor-solicit @th,64,128 != ${list(new Set(targets))} ${drop}`,
+    // A header that hides behind a fragment's is seen by the receiver alone.
+    `frag nexthdr { 0, 43, 44, 51, 60, 135 } ${drop}`,
     `ether saddr . ip6 saddr ${list(v6)} accept`,
     `ip6 saddr :: icmpv6 type { mld-listener-report, nd-router-solicit, nd-neighbor-solicit, mld2-listener-report } accept`,
     drop,

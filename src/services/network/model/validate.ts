@@ -113,7 +113,8 @@ export const cidr: Parse<string> = (value, attribute) => {
 
 export const macAddress: Parse<string> = (value, attribute) => {
   const mac = typeof value === 'string' ? canonicalMac(value) : undefined;
-  if (mac === undefined || mac === '00:00:00:00:00:00') return fail(attribute, `'${show(value)}' is not a valid MAC address`);
+  const group = mac !== undefined && (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+  if (mac === undefined || group || mac === '00:00:00:00:00:00') return fail(attribute, `'${show(value)}' is not a valid MAC address`);
   return mac;
 };
 
