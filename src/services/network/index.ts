@@ -4,7 +4,7 @@ import type { ConnectedNode } from '../../kernel/bus/node-link.ts';
 import { as, type Database } from '../../kernel/db/database.ts';
 import type { Log } from '../../kernel/log/log.ts';
 import type { Service } from '../../kernel/service.ts';
-import { networkMethods, type PortReport } from '../../agents/network/protocol.ts';
+import { networkMethods } from '../../agents/network/protocol.ts';
 import type { IdentityClient } from '../identity/client.ts';
 import { agentEndpoints } from './api/agents.ts';
 import { availabilityZoneEndpoints } from './api/availability-zones.ts';
@@ -25,6 +25,7 @@ import type { NetworkClient } from './client.ts';
 import type { NetworkConfig } from './config.ts';
 import { formatFault, invalid } from './faults.ts';
 import { acceptReport, desiredState, serverSlice } from './jobs/desired-state.ts';
+import { readReports } from './jobs/node-reports.ts';
 import { forgetProject, forgetProjects } from './jobs/forget-projects.ts';
 import { placeRoutersJob } from './jobs/place-routers.ts';
 import { acceptFloatingIps, withRouters } from './jobs/router-state.ts';
@@ -111,9 +112,10 @@ function createClient(env: NetworkEnvironment, listeners: ((server_id: string) =
 function createNodeHandlers(env: NetworkEnvironment): NetworkService['nodeHandlers'] {
   return {
     [networkMethods.desired]: async (node) => withRouters(env, node.id, await desiredState(env, node.id)),
-    [networkMethods.report]: async (node, parameters: { ports: PortReport[] }) => {
-      await acceptReport(env, node.id, parameters.ports);
-      await acceptFloatingIps(env, node.id, parameters.ports);
+    [networkMethods.report]: async (node, parameters) => {
+      const reports = readReports(parameters);
+      await acceptReport(env, node.id, reports);
+      await acceptFloatingIps(env, node.id, reports);
     },
   };
 }
