@@ -7,6 +7,7 @@ import type { Log } from './kernel/log/log.ts';
 import type { Service } from './kernel/service.ts';
 import type { Tasks } from './kernel/task/tasks.ts';
 import type { CloudConfig } from './cloud-config.ts';
+import { localUrl } from './kernel/config/config.ts';
 import { createComputeService } from './services/compute/index.ts';
 import { createIdentityService, type IdentityService } from './services/identity/index.ts';
 import { createImageService } from './services/image/index.ts';
@@ -45,7 +46,8 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
   const identity = createIdentityService({
     ...base,
     config: { ...config.identity, fernet_keys: config.identity.fernet_keys || join(secrets, 'fernet-keys') },
-    public_url: config.api.public_url,
+    // not set by anybody: callers are shown the host that they asked
+    public_url: config.api.public_url === localUrl(config.api) ? '' : config.api.public_url,
   });
   const image = await createImageService({ ...base, config: config.image, directory: join(config.cloud.data_dir, 'controller') });
   const placement = createPlacementService(base);

@@ -13,7 +13,7 @@ import { defineJob } from './kernel/job/reconciler.ts';
 import { createJobs } from './kernel/job/schedule.ts';
 import type { Log } from './kernel/log/log.ts';
 import { createEnforcer } from './kernel/policy/enforce.ts';
-import type { RuleSource } from './kernel/policy/rule.ts';
+import type { PolicyFile } from './kernel/policy/file.ts';
 import type { Service, Surface } from './kernel/service.ts';
 import { taskMigrations } from './kernel/task/migrations.ts';
 import { createTasks, type Tasks } from './kernel/task/tasks.ts';
@@ -29,7 +29,8 @@ export interface CloudOptions {
   /** First password of user admin; asked for only when the cloud is made. */
   adminPassword: () => string;
   joinToken: () => string;
-  policyOverrides?: Record<string, RuleSource>;
+  /** What an operator's file says in place of the built-in rules. */
+  policy?: PolicyFile;
   /** Tests: every reply is checked against its schema. */
   checkReplies?: boolean;
 }
@@ -65,7 +66,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     gate: {
       authenticate: (token) => parts.identity.client.authenticate(token),
       authenticateNode: (header) => nodes.authenticateNode(header),
-      enforcer: createEnforcer(services.flatMap((service) => service.policies), options.policyOverrides),
+      enforcer: createEnforcer(services.flatMap((service) => service.policies), options.policy?.overrides, options.policy),
       checkReplies: options.checkReplies ?? false,
     },
   });

@@ -1,17 +1,20 @@
 /** The controller process: every API on one port, without privileges. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { startCloud } from './cloud.ts';
 import type { CloudConfig } from './cloud-config.ts';
 import { createLog, type Log } from './kernel/log/log.ts';
+import { readPolicyFile } from './kernel/policy/file.ts';
 
 /** Runs until TERM or INT. */
 export async function runController(config: CloudConfig): Promise<void> {
   const log = createLog({ name: 'controller', level: config.log.level });
+  const policy = existsSync(config.api.policy_file) ? readPolicyFile(config.api.policy_file) : undefined;
   dropPrivileges(config.controller, log);
   const cloud = await startCloud({
     config,
     log,
     adminPassword: () => readFileSync(config.controller.admin_password_file, 'utf8').trim(),
+    ...(policy ? { policy } : {}),
     joinToken: () => readFileSync(config.agent.join_token_file, 'utf8').trim(),
   });
   log.info({ url: cloud.url, pid: process.pid }, 'the controller is up');

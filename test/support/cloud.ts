@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { type Cloud, startCloud } from '../../src/cloud.ts';
 import { serviceSections, type CloudConfig } from '../../src/cloud-config.ts';
-import { parseConfig } from '../../src/kernel/config/config.ts';
+import { localUrl, parseConfig } from '../../src/kernel/config/config.ts';
+import { parsePolicyFile, type PolicyFile } from '../../src/kernel/policy/file.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
 import { freshDatabase } from './database.ts';
 import { scratchDirectory } from './scratch.ts';
@@ -26,6 +27,8 @@ export interface TestCloud extends Cloud {
 export interface TestCloudOptions {
   /** TOML to add to the configuration. */
   toml?: string;
+  /** Policy rules in place of the built-in ones, as the text of a policy file. */
+  policy?: string;
 }
 
 export async function startTestCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
@@ -36,17 +39,17 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
   const config = parseConfig(text, { file: join(directory, 'gantry.toml'), env: {}, sections: serviceSections }) as CloudConfig;
   config.database.url = database.url;
   config.api.port = 0;
-  config.api.public_url = '';
+  config.api.public_url = localUrl(config.api);
   config.identity.password_cost = 4;
-  return start(config, directory);
+  return start(config, directory, options.policy === undefined ? undefined : parsePolicyFile(options.policy, 'policy.yaml'));
 }
 
-async function start(config: CloudConfig, directory: string): Promise<TestCloud> {
-  const cloud = await startCloud({ config, log: silentLog, adminPassword: () => ADMIN_PASSWORD, joinToken: () => JOIN_TOKEN, checkReplies: true });
+async function start(config: CloudConfig, directory: string, policy?: PolicyFile): Promise<TestCloud> {
+  const cloud = await startCloud({ config, log: silentLog, adminPassword: () => ADMIN_PASSWORD, joinToken: () => JOIN_TOKEN, checkReplies: true, ...(policy ? { policy } : {}) });
   const token = (user = { name: 'admin', password: ADMIN_PASSWORD, project: 'admin' } as Parameters<TestCloud['token']>[0]) => issueToken(cloud.url, user!);
   const admin = await token();
   const call: TestCloud['call'] = (method, path, with_ = {}) => request(cloud.url, admin, method, path, with_);
-  return { ...cloud, directory, call, token, tenant: (name, roles) => makeTenant(call, token, name, roles), restart: () => start(config, directory) };
+  return { ...cloud, directory, call, token, tenant: (name, roles) => makeTenant(call, token, name, roles), restart: () => start(config, directory, policy) };
 }
 
 async function issueToken(url: string, user: { name: string; password: string; project?: string; system?: boolean }): Promise<string> {

@@ -76,16 +76,20 @@ function derive<S extends Sections>(config: Config<S>, file: string | undefined)
   const { cloud, controller, api, agent, database } = core;
   cloud.data_dir = resolve(folder, cloud.data_dir);
   const inData = (path: string, fallback: string): string => (path === '' ? join(cloud.data_dir, fallback) : resolve(folder, path));
-  const secure = api.tls_cert !== '';
-  const authority = `${reachable(api.host)}:${api.port}`;
-  if (api.public_url === '') api.public_url = `${secure ? 'https' : 'http'}://${authority}`;
+  if (api.public_url === '') api.public_url = localUrl(api);
   api.public_url = api.public_url.replace(/\/+$/, '');
-  if (agent.controller_url === '') agent.controller_url = `${secure ? 'wss' : 'ws'}://${authority}`;
+  if (agent.controller_url === '') agent.controller_url = localUrl(api).replace('http', 'ws');
   controller.admin_password_file = inData(controller.admin_password_file, 'secrets/admin-password');
   agent.join_token_file = inData(agent.join_token_file, 'secrets/join-token');
+  api.policy_file = inData(api.policy_file, 'policy.yaml');
   agent.state_dir = inData(agent.state_dir, 'agent');
   if (database.url === '') database.url = `sqlite:${join(cloud.data_dir, 'controller', 'gantry.db')}`;
   return config;
+}
+
+/** By what this host reaches the port. */
+export function localUrl(api: { host: string; port: number }): string {
+  return `http://${reachable(api.host)}:${api.port}`;
 }
 
 /** An address to connect to, for one to listen on. */

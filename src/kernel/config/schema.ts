@@ -27,9 +27,8 @@ export const ControllerSection = Type.Object({
 export const ApiSection = Type.Object({
   host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address that the one API port listens on.' }),
   port: Type.Integer({ default: 5000, minimum: 0, maximum: 65535, description: 'The one API port; 0 takes a free one.' }),
-  public_url: Type.String({ default: '', pattern: '^(https?://[^/]+.*)?$', description: 'What clients reach the port by, as in the catalogue. Default: http://host:port.' }),
-  tls_cert: Type.String({ default: '', description: 'PEM file with the certificate chain; with tls_key the port speaks TLS.' }),
-  tls_key: Type.String({ default: '', description: 'PEM file with the private key.' }),
+  public_url: Type.String({ default: '', pattern: '^(https?://[^/]+.*)?$', description: 'What clients reach the port by, as in the catalogue. Default: the host that each caller used.' }),
+  policy_file: Type.String({ default: '', description: 'YAML or JSON file with policy rules that replace the built-in ones. Default: <data_dir>/policy.yaml, if it is there.' }),
 }, closed);
 
 export const DatabaseSection = Type.Object({

@@ -32,10 +32,10 @@ test('an empty file is a whole configuration', () => {
 });
 
 test('what the file says counts, relative paths are meant from its folder', () => {
-  const config = parseConfig('[cloud]\ndata_dir = "data"\n[api]\nhost = "::"\nport = 5001\ntls_cert = "c.pem"\n', { ...none, file: '/etc/gantry/gantry.toml' });
+  const config = parseConfig('[cloud]\ndata_dir = "data"\n[api]\nhost = "::"\nport = 5001\n', { ...none, file: '/etc/gantry/gantry.toml' });
   assert.equal(config.cloud.data_dir, '/etc/gantry/data');
-  assert.equal(config.api.public_url, 'https://[::1]:5001');
-  assert.equal(config.agent.controller_url, 'wss://[::1]:5001');
+  assert.equal(config.api.public_url, 'http://[::1]:5001');
+  assert.equal(config.agent.controller_url, 'ws://[::1]:5001');
 });
 
 test('two configurations share no default', () => {
