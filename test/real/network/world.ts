@@ -112,5 +112,6 @@ export function inNamespace(name: string, script: string): Promise<Ran> {
   return sh(`nsenter --net=/run/netns/${name} sh -c '${script.replaceAll("'", `'\\''`)}'`);
 }
 
+/** One answer in three tries: a neighbour that was asked for in vain a moment ago is asked again only after a second. */
 export const pings = async (from: Guest, address: string): Promise<boolean> =>
-  (await from.in(`busybox ping -c1 -W1 ${address}`)).code === 0;
+  (await from.in(`for try in 1 2 3; do busybox ping -c1 -W1 ${address} && exit 0; done; exit 1`)).code === 0;
