@@ -12,13 +12,14 @@ import type { Output } from './output.ts';
 import type { Settings } from './settings.ts';
 import { engineDir, ownsEngine, stopOwnPair, unregisterRuntime } from './up/engine.ts';
 import { takeLock } from './up/lock.ts';
-import { otherClouds, removeRuntime } from './up/runtime.ts';
+import { otherClouds, refuseNamesake, removeRuntime } from './up/runtime.ts';
 import { forgetFirewall } from './up/firewall.ts';
 
 /** `gantry down --purge`: removes all that Gantry made for this cloud, and only that. Names each thing. */
 export async function purge(settings: Settings, output: Output): Promise<number> {
   const { data_dir, config } = settings;
   if (process.getuid?.() !== 0) throw new CliError('GY-ROOT-001', 'namespaces and containers can be removed by root only', { next: 'sudo ./gantry down --purge' });
+  refuseNamesake(config.cloud.name, data_dir, 'down --purge');
   const release = existsSync(data_dir) ? takeLock(data_dir, 'down') : () => {};
   const parts: (() => Promise<string[]> | string[])[] = [
     () => (existsSync(data_dir) ? stopCloud(settings) : []),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseConfig } from '../../src/kernel/config/config.ts';
@@ -18,7 +18,7 @@ import { withoutRuntime, withRuntime } from '../../src/cli/up/daemon-json.ts';
 import { withoutDocker } from '../../src/cli/up/firewall.ts';
 import { registryReference } from '../../src/cli/up/image-source.ts';
 import { takeLock } from '../../src/cli/up/lock.ts';
-import { installRuntime, otherClouds, removeRuntime } from '../../src/cli/up/runtime.ts';
+import { installRuntime, otherClouds, refuseNamesake, removeRuntime } from '../../src/cli/up/runtime.ts';
 import { createProgress, runSteps } from '../../src/cli/up/steps.ts';
 import type { UpContext } from '../../src/cli/up/context.ts';
 import { scratchDirectory } from '../support/scratch.ts';
@@ -116,6 +116,24 @@ test('the runtime goes with the last cloud, and only if up had brought it', () =
   installRuntime(east, lib);
   assert.deepEqual(removeRuntime('east', lib), []);
   assert.ok(existsSync(join(lib, 'gantry-runc')));
+});
+
+test('a cloud of the same name in another folder is left alone, as long as it is there', () => {
+  const lib = join(scratchDirectory('lib'), 'gantry');
+  const home = settingsIn(scratchDirectory('home'));
+  const stray = join(scratchDirectory('stray'), 'data');
+  const link = join(scratchDirectory('link'), 'data');
+  symlinkSync(home.data_dir, link);
+  const refuse = (data_dir: string) => (): void => refuseNamesake('tcli', data_dir, 'down --purge', lib);
+  assert.doesNotThrow(refuse(stray), 'nobody has the name');
+  prepareDataDir(home);
+  writeFileSync(home.config_file, '');
+  installRuntime(home, lib);
+  assert.throws(refuse(stray), (error) => error instanceof CliError && error.reason === 'GY-CLOUD-003' && error.next!.includes(home.data_dir));
+  for (const own of [home.data_dir, link]) assert.doesNotThrow(refuse(own));
+  assert.doesNotThrow(() => refuseNamesake('other', stray, 'up', lib));
+  rmSync(home.data_dir, { recursive: true });
+  assert.doesNotThrow(refuse(stray), 'what a lost folder left can be removed');
 });
 
 test('one command at a time; a dead holder is no hindrance', () => {

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CliError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
@@ -31,6 +31,15 @@ export function installRuntime(settings: Settings, lib = LIB_DIR): string {
 export function otherClouds(name: string, lib = LIB_DIR): string[] {
   if (!existsSync(usersDir(lib))) return [];
   return readdirSync(usersDir(lib)).filter((cloud) => cloud !== name).map((cloud) => readFileSync(join(usersDir(lib), cloud), 'utf8').trim()).filter((folder) => existsSync(folder));
+}
+
+/** Namespaces, links and containers bear the cloud's name: two folders with the same one would remove each other's. */
+export function refuseNamesake(name: string, data_dir: string, command: string, lib = LIB_DIR): void {
+  const note = join(usersDir(lib), name);
+  if (!existsSync(note)) return;
+  const owner = readFileSync(note, 'utf8').trim();
+  if (!existsSync(join(owner, 'gantry.toml')) || (existsSync(data_dir) && realpathSync(owner) === realpathSync(data_dir))) return;
+  throw new CliError('GY-CLOUD-003', `the cloud named ${name} on this host is kept in ${owner}, not in ${data_dir}`, { next: `./gantry ${command} --data-dir ${owner}   (or name another --name)` });
 }
 
 /** Takes this cloud's note away, and the runtime with the last one if `up` had installed it. @returns what was removed. */

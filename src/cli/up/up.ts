@@ -23,7 +23,7 @@ import { helloImage, registryReference } from './image-source.ts';
 import { takeLock } from './lock.ts';
 import { installPackages } from './packages.ts';
 import { resumeServers } from './resume.ts';
-import { installRuntime } from './runtime.ts';
+import { installRuntime, refuseNamesake } from './runtime.ts';
 import { ensureAgent, ensureController, waitForApis, waitForNode } from './services.ts';
 import { createProgress, runSteps } from './steps.ts';
 import { readWorld, writeWorld } from './world-state.ts';
@@ -48,6 +48,7 @@ export async function up(options: CommonOptions, kept: Kept, wishes: UpOptions, 
   if (wishes.image !== undefined) registryReference(wishes.image);
   if (process.getuid?.() !== 0) throw new CliError('GY-ROOT-001', 'the agent makes network namespaces and talks to Docker, for which it needs root', { next: 'sudo ./gantry up' });
   checkIdentity(settings, kept);
+  refuseNamesake(settings.config.cloud.name, settings.data_dir, 'up');
   const progress = createProgress(output, wishes.json);
   const interrupt = new AbortController();
   const onSignal = (): void => interrupt.abort();
