@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { LinuxNetworkDriver } from '../../../src/agents/network/drivers/linux/index.ts';
 import { hostLegName, tapName } from '../../../src/agents/network/drivers/linux/names.ts';
@@ -219,6 +221,16 @@ test('the host reaches guests of an external network through their groups, and t
   assert.equal(await fromHost('2001:db8:250::5', 80), true);
   assert.equal(await fromHost('10.10.250.5', 81), false);
   assert.equal(await pings(me, '10.10.250.1'), true);
+  let visitors = 0;
+  const service = createServer((socket) => {
+    visitors += 1;
+    socket.destroy();
+  }).listen(0);
+  await once(service, 'listening');
+  await me.in(`ncat -w1 10.10.250.1 ${(service.address() as AddressInfo).port} < /dev/null`);
+  assert.equal(visitors, 0, 'what the host offers to others is not for guests');
+  await sh(`ncat -w1 10.10.250.1 ${(service.address() as AddressInfo).port} < /dev/null`);
+  service.close();
   const other = (await sh(`ip -4 -o addr show dev lo; ip -4 -o addr show dev docker0`)).out;
   const foreign = /docker0\s+inet (\d+\.\d+\.\d+\.\d+)/.exec(other)?.[1];
   if (foreign !== undefined) assert.equal(await pings(me, foreign), false, "the host's other addresses are not for guests");

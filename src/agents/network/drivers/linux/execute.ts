@@ -134,7 +134,7 @@ async function executeOutside(tools: Tools, action: Action): Promise<void> {
   if (action.do === 'tunnel.forward') await forward(tools, action);
 }
 
-/** What comes in by a leg ends at the host: not forwarded, and not for the host's other addresses. */
+/** What comes in by a leg ends at the host: not forwarded, not for the host's other addresses, and answers only: guests find no service of the host there. */
 function legFilter(cloud: string): string {
   return [
     `add table inet ${cloud}`,
@@ -144,6 +144,8 @@ function legFilter(cloud: string): string {
     `add rule inet ${cloud} forward iifname "${cloud}-*" counter drop`,
     `add rule inet ${cloud} forward oifname "${cloud}-*" counter drop`,
     `add rule inet ${cloud} input iifname "${cloud}-*" fib daddr . iif type != { local, broadcast, multicast } counter drop`,
+    `add rule inet ${cloud} input iifname "${cloud}-*" ct state established,related accept`,
+    `add rule inet ${cloud} input iifname "${cloud}-*" meta l4proto != { icmp, icmpv6 } counter drop`,
   ].join('\n');
 }
 
