@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { coreSections, describeSettings, parseConfig } from '../kernel/config/config.ts';
+import { allSections, serviceSections } from '../cloud-config.ts';
+import { describeSettings, parseConfig } from '../kernel/config/config.ts';
 import { lineOf } from '../kernel/config/locate.ts';
 import type { Settings } from './settings.ts';
 
@@ -12,8 +13,8 @@ export interface Kept {
 /** A first file: every setting is there to be read, as a comment with its default. */
 export function template(): string {
   const head = ['# Settings of this cloud. Whatever is a comment here has the default that it shows.', '# A variable GANTRY_<SECTION>_<KEY> in the environment of `gantry up` wins over this file.'];
-  const sections = Object.keys(coreSections).map((section) => {
-    const settings = describeSettings(coreSections).filter((setting) => setting.section === section);
+  const sections = Object.keys(allSections).map((section) => {
+    const settings = describeSettings(allSections).filter((setting) => setting.section === section);
     return ['', `[${section}]`, ...settings.flatMap(({ key, default: fallback, description }) => [`# ${description}`, `# ${key} = ${JSON.stringify(fallback)}`])].join('\n');
   });
   return `${[...head, ...sections].join('\n')}\n`;
@@ -27,7 +28,7 @@ export function keepOptions(settings: Settings, kept: Kept): void {
   for (const [section, values] of Object.entries(kept)) {
     for (const [key, value] of Object.entries(values as object)) if (value !== undefined) text = setKey(text, section, key, value as string | number);
   }
-  parseConfig(text, { file: config_file, env: {}, other_sections: 'ignore' });
+  parseConfig(text, { file: config_file, env: {}, sections: serviceSections });
   if (text === before) return;
   writeFileSync(`${config_file}.new`, text, { mode: 0o644 });
   renameSync(`${config_file}.new`, config_file);

@@ -40,12 +40,25 @@ export async function ensureHello(plan: HelloPlan): Promise<string | undefined> 
   else if (server.status === 'ERROR') await admin.call('compute', 'POST', `/servers/${server.id}/action`, { reboot: { type: 'HARD' } });
   else if (server.status !== 'ACTIVE' && server.status !== 'BUILD') return undefined;
 
-  const active = await waitActive(admin, server.id);
+  return await reach(plan, server.id, true);
+}
+
+/** @param heal whether one that does not answer is rebooted, and made anew when nothing of it is left. */
+async function reach(plan: HelloPlan, id: string, heal: boolean): Promise<string> {
+  const { admin } = plan;
+  const active = await waitActive(admin, id).catch(async (error: unknown) => {
+    if (!(await lostItsContainer(admin, id))) throw error;
+    await removeServer(admin, id);
+    return await waitActive(admin, (await createHello(plan)).id);
+  });
   const address = Object.values(active.addresses).flat().find((one) => one.version === 4)?.addr;
   if (address === undefined) throw trouble(active, 'is ACTIVE but has no address');
   const url = `http://${address}/`;
-  if (!(await until(() => answers(url), 20_000, 50))) throw trouble(active, `is ACTIVE but does not answer at ${url}`);
-  return url;
+  if (await until(() => answers(url), 20_000, 50)) return url;
+  if (!heal) throw trouble(active, `is ACTIVE but does not answer at ${url}`);
+  await admin.call('compute', 'POST', `/servers/${active.id}/action`, { reboot: { type: 'HARD' } });
+  await settle(admin, active.id);
+  return await reach(plan, active.id, false);
 }
 
 async function findHello(admin: Session): Promise<Server | undefined> {
@@ -83,6 +96,12 @@ async function settle(admin: Session, id: string): Promise<void> {
 async function removeServer(admin: Session, id: string): Promise<void> {
   await admin.call('compute', 'DELETE', `/servers/${id}`);
   await until(async () => (await findHello(admin))?.id !== id, 30_000, 100);
+}
+
+/** Somebody removed the container behind our back: nothing of it is left that could be started. */
+async function lostItsContainer(admin: Session, id: string): Promise<boolean> {
+  const { server } = (await admin.call('compute', 'GET', `/servers/${id}`)) as { server: Server };
+  return server.status === 'ERROR' && /gone from its node|This node has no server/.test(server.fault?.message ?? '');
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -35,6 +35,7 @@ const start = {
   async agent(file: string, warm: boolean): Promise<void> {
     const { runAgent } = await import('../agent.ts');
     if (warm) return;
+    // the services' sections are the controller's
     await runAgent(loadConfig({ file, other_sections: 'ignore' }));
   },
 };

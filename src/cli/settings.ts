@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { serviceSections } from '../cloud-config.ts';
 import { loadConfig, parseConfig } from '../kernel/config/config.ts';
 import type { Config } from '../kernel/config/config.ts';
 
@@ -35,14 +36,14 @@ export function defaultDataDir(options: CommonOptions, env: NodeJS.ProcessEnv = 
   return join(xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.local', 'share'), name);
 }
 
-/** Reads the cloud's file where there is one. Services' sections are left to the services. @throws ConfigError */
+/** Reads the cloud's file where there is one. @throws ConfigError */
 export function readSettings(options: CommonOptions): Settings {
   const config_file = options.config !== undefined ? resolve(options.config) : join(defaultDataDir(options), 'gantry.toml');
   const exists = existsSync(config_file);
   const env = withoutPlace(process.env, options);
   const config = exists || options.config !== undefined
-    ? loadConfig({ file: config_file, env, other_sections: 'ignore' })
-    : parseConfig(options.name === undefined ? '' : `[cloud]\nname = ${JSON.stringify(options.name)}\n`, { file: config_file, env, other_sections: 'ignore' });
+    ? loadConfig({ file: config_file, env, sections: serviceSections })
+    : parseConfig(options.name === undefined ? '' : `[cloud]\nname = ${JSON.stringify(options.name)}\n`, { file: config_file, env, sections: serviceSections });
   return { config, config_file, data_dir: config.cloud.data_dir, exists, checkout };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse as parseToml } from 'smol-toml';
+import { serviceSections } from '../../src/cloud-config.ts';
 import { parseConfig } from '../../src/kernel/config/config.ts';
 import { setKey, template } from '../../src/cli/config-file.ts';
 
@@ -21,7 +22,7 @@ test('a dotted key is replaced, too', () => {
 });
 
 test('the first file says nothing but the defaults, and shows each of them', () => {
-  const place = { file: '/d/gantry.toml', env: {} };
+  const place = { file: '/d/gantry.toml', env: {}, sections: serviceSections };
   assert.deepEqual(parseConfig(template(), place), parseConfig('', place));
   const uncommented = template().replaceAll(/^# (\w+ = )/gm, '$1');
   assert.deepEqual(parseConfig(uncommented, place), parseConfig('', place), 'the defaults that it shows are valid and the real ones');

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { login, type Credentials, type Session } from '../../src/cli/api.ts';
 import { logFile, runDir, type Part } from '../../src/cli/process/parts.ts';
 import { alive, identityOf, readPidFile } from '../../src/cli/process/pid-file.ts';
-import { agentPart, controllerPart } from '../../src/cli/process/program.ts';
+import { agentPart, controllerPart, warm } from '../../src/cli/process/program.ts';
 import { prepareDataDir } from '../../src/cli/secrets.ts';
 import { checkout, type Settings } from '../../src/cli/settings.ts';
 import { loadConfig } from '../../src/kernel/config/config.ts';
@@ -70,6 +70,7 @@ export async function startRealCloud(options: RealCloudOptions): Promise<RealClo
   prepareDataDir(settings);
   mkdirSync(join(data_dir, 'home'), { recursive: true });
   const parts = processes(settings);
+  await Promise.all([warm(controllerPart(settings)), warm(agentPart(settings))]);
   const admin_password = readFileSync(settings.config.controller.admin_password_file, 'utf8').trim();
   const url = settings.config.api.public_url;
   const credentials = (username: string, password: string, project: string): Credentials => ({ auth_url: `${url}/identity/v3`, username, password, project, region: 'RegionOne' });

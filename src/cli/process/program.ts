@@ -1,13 +1,16 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { closedParent } from '../doctor/host-checks.ts';
 import type { Settings } from '../settings.ts';
 import type { Part } from './parts.ts';
 
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--enable-source-maps'];
+/** The agent makes little garbage: V8 need not hold much of it. The controller's requests are quicker with V8's own measure. */
+const AGENT_FLAGS = [...NODE_FLAGS, '--max-semi-space-size=2'];
 
 export function agentPart(settings: Settings): Part {
-  return { name: 'agent', command: [process.execPath, ...NODE_FLAGS, main(settings.checkout), 'agent', '--config', settings.config_file], env: serviceEnv(settings.data_dir) };
+  return { name: 'agent', command: [process.execPath, ...AGENT_FLAGS, main(settings.checkout), 'agent', '--config', settings.config_file], env: serviceEnv(settings.data_dir) };
 }
 
 /**
@@ -54,4 +57,18 @@ function serviceEnv(data_dir: string): NodeJS.ProcessEnv {
   const settings = Object.entries(process.env).filter(([name]) => name.startsWith('GANTRY_') && !['GANTRY_DATA_DIR', 'GANTRY_NAME', 'GANTRY_PORT', 'GANTRY_HOST'].includes(name));
   const path = process.env['PATH'] ?? '/usr/bin:/bin';
   return { ...Object.fromEntries(settings), PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin`, LANG: 'C.UTF-8', NODE_COMPILE_CACHE: join(data_dir, 'cache') };
+}
+
+/** A process that has to strip types and compile keeps the memory that this took: the first start is left to one that ends. */
+export async function warm(part: Part): Promise<void> {
+  const cache = part.env['NODE_COMPILE_CACHE'];
+  const mark = cache === undefined ? undefined : join(cache, `.${part.name}`);
+  if (cache === undefined || mark === undefined || existsSync(mark)) return;
+  const [program, ...args] = part.command as [string, ...string[]];
+  const done = await new Promise<boolean>((resolve) => {
+    const child = spawn(program, [...args, '--warm'], { env: part.env, stdio: 'ignore' });
+    child.once('error', () => resolve(false));
+    child.once('close', (code) => resolve(code === 0));
+  });
+  if (done) writeFileSync(mark, '');
 }

@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readSync, fstatSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, readSync, fstatSync } from 'node:fs';
 import { login } from '../api.ts';
 import type { ApiError, Session } from '../api.ts';
 import { CliError } from '../errors.ts';
 import { healPart, logFile, partState, startPart, stopPart, until } from '../process/parts.ts';
 import type { Part } from '../process/parts.ts';
-import { agentPart, controllerPart } from '../process/program.ts';
+import { agentPart, controllerPart, warm } from '../process/program.ts';
 import { credentialsOf } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import type { UpContext } from './context.ts';
@@ -24,20 +22,6 @@ export async function ensurePart(context: UpContext, part: Part): Promise<string
   await warm(part);
   await startPart(data_dir, part);
   return `started, process ${partState(data_dir, part.name).process?.pid ?? '?'}`;
-}
-
-/** A process that has to strip types and compile keeps the memory that this took: the first start is left to one that ends. */
-async function warm(part: Part): Promise<void> {
-  const cache = part.env['NODE_COMPILE_CACHE'];
-  const mark = cache === undefined ? undefined : join(cache, `.${part.name}`);
-  if (cache === undefined || mark === undefined || existsSync(mark)) return;
-  const [program, ...args] = part.command as [string, ...string[]];
-  const done = await new Promise<boolean>((resolve) => {
-    const child = spawn(program, [...args, '--warm'], { env: part.env, stdio: 'ignore' });
-    child.once('error', () => resolve(false));
-    child.once('close', (code) => resolve(code === 0));
-  });
-  if (done) writeFileSync(mark, '');
 }
 
 export const ensureController = (context: UpContext): Promise<string> => ensurePart(context, controllerPart(context.settings));

@@ -5,7 +5,7 @@ import type { Static } from 'typebox';
 export const ComputeSection = Type.Object(
   {
     default_availability_zone: Type.String({ default: 'nova', minLength: 1, description: 'Zone of hosts that no aggregate puts into another.' }),
-    cpu_allocation_ratio: Type.Number({ default: 4, exclusiveMinimum: 0, description: 'How many virtual CPUs are given out per CPU of a host.' }),
+    cpu_allocation_ratio: Type.Number({ default: 16, exclusiveMinimum: 0, description: 'How many virtual CPUs are given out per CPU of a host.' }),
     ram_allocation_ratio: Type.Number({ default: 1, exclusiveMinimum: 0, description: 'How much memory is given out per memory of a host.' }),
     disk_allocation_ratio: Type.Number({ default: 1, exclusiveMinimum: 0, description: 'How much disk is given out per disk of a host.' }),
     reserved_memory_mb: Type.Integer({ default: 512, minimum: 0, description: 'Memory of a host that is kept back for the host itself.' }),
