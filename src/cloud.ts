@@ -71,9 +71,6 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     },
   });
   nodes.attach(server.node);
-  server.node.on('upgrade', (request, socket) => {
-    if (request.url?.split('?', 1)[0] !== LINK_PATH) socket.destroy();
-  });
   tasks.register(...services.flatMap((service) => service.tasks));
   const jobs = createJobs({ jobs: [...services.flatMap((service) => service.jobs), pruneTasks(tasks, clock)], log, clock });
   await parts.start(options.adminPassword);

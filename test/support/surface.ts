@@ -10,7 +10,6 @@ export interface TestResponse {
   status: number;
   headers: Headers;
   text: string;
-  // biome-ignore lint: tests read replies freely
   json: any;
 }
 

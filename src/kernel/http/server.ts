@@ -37,6 +37,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     serverFactory: (handler) => {
       const shouldUpgradeCallback = (request: IncomingMessage): boolean => options.upgradePaths?.includes(request.url?.split('?', 1)[0] ?? '') ?? false;
       node = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 32_768, shouldUpgradeCallback }, handler);
+      // Node before 24.9 does not ask: there a stray upgrade is cut off
+      if (options.upgradePaths) node.on('upgrade', (request, socket) => void (shouldUpgradeCallback(request) || socket.destroy()));
       node.setTimeout(SILENCE_MS);
       return node;
     },

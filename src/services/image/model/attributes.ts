@@ -88,7 +88,6 @@ const invalid = (name: string, value: unknown, why: string) =>
 function text(name: string, value: unknown, most: number): string {
   if (typeof value !== 'string') throw invalid(name, value, 'is not of type string');
   if (value.length > most) throw invalid(name, value, `is longer than ${most} characters`);
-  // eslint-disable-next-line no-control-regex
   if (value.includes('\u0000')) throw invalid(name, value, 'holds a null character');
   return value;
 }

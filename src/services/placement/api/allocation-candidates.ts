@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PlacementDeps } from '../deps.ts';
-import { createPlacementClient } from '../model/placement.ts';
+import { candidates, MOST_CANDIDATES, usage } from '../model/placement.ts';
 import { capacityOf } from '../model/capacity.ts';
 import { parseResources } from '../model/resource-classes.ts';
 import { ALLOCATION_DICT, CANDIDATES } from '../versions.ts';
@@ -12,11 +12,10 @@ export const allocationCandidateEndpoints = (deps: PlacementDeps): Endpoint[] =>
     query: Type.Object({ resources: Type.String() }, { additionalProperties: false }),
     async handler(call) {
       const resources = parseResources(call.query.resources);
-      const client = createPlacementClient(deps);
-      const found = await client.candidates(resources);
+      const found = await candidates(deps, resources, MOST_CANDIDATES);
       const summaries: Record<string, { resources: Record<string, { capacity: number; used: number }> }> = {};
       for (const candidate of found) {
-        const { used, inventory } = await client.usage(candidate.provider_id);
+        const { used, inventory } = await usage(deps, candidate.provider_id);
         const entries = Object.keys(resources).map((name) => [name, { capacity: capacityOf(inventory[name]!), used: used[name] ?? 0 }]);
         summaries[candidate.provider_id] = { resources: Object.fromEntries(entries) };
       }

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { endpoint, type Endpoint, reply } from '../../../kernel/api/endpoint.ts';
 import { uuidString } from '../../../kernel/api/schema.ts';
 import type { PlacementDeps } from '../deps.ts';
-import { createPlacementClient } from '../model/placement.ts';
+import { candidates } from '../model/placement.ts';
 import { createProvider, deleteProvider, getProvider, renameProvider } from '../model/resource-providers.ts';
 import { parseResources } from '../model/resource-classes.ts';
 import { listProviders } from '../store/provider-lists.ts';
@@ -34,7 +34,7 @@ export const resourceProviderEndpoints = (deps: PlacementDeps): Endpoint[] => [
     ),
     async handler(call) {
       const { query } = call;
-      const ids = query.resources === undefined ? undefined : (await createPlacementClient(deps).candidates(parseResources(query.resources), 10_000)).map((one) => one.provider_id);
+      const ids = query.resources === undefined ? undefined : (await candidates(deps, parseResources(query.resources), 10_000)).map((one) => one.provider_id);
       const member_of = query.member_of?.replace(/^in:/, '').split(',');
       const rows = await listProviders(deps.db.read, { name: query.name, id: query.uuid?.toLowerCase(), member_of, ids });
       return { resource_providers: rows.map((row) => view(row, call.version)) };

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PlacementDeps } from '../deps.ts';
-import { createPlacementClient } from '../model/placement.ts';
+import { usage } from '../model/placement.ts';
 import { getProvider } from '../model/resource-providers.ts';
 import { allocationsOfProvider, projectUsage } from '../store/provider-lists.ts';
 import { PROJECT_USAGES } from '../versions.ts';
@@ -11,7 +11,7 @@ export const usageEndpoints = (deps: PlacementDeps): Endpoint[] => [
     id: 'provider-usages:show', method: 'GET', path: '/resource_providers/{uuid}/usages', summary: 'Usage of a provider', policy: 'placement:resource_providers:usages', status: 200,
     async handler(call) {
       const provider = await getProvider(deps, call.params.uuid);
-      return { resource_provider_generation: provider.generation, usages: (await createPlacementClient(deps).usage(provider.id)).used };
+      return { resource_provider_generation: provider.generation, usages: (await usage(deps, provider.id)).used };
     },
   }),
   endpoint({

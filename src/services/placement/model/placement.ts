@@ -7,12 +7,14 @@ import type { InventoryRow } from '../store/tables.ts';
 import { capacityOf, fits, nonZero } from './capacity.ts';
 
 const PAGE = 1000;
+/** As many as one answer names, unless told otherwise. */
+export const MOST_CANDIDATES = 1000;
 
 export function createPlacementClient(deps: PlacementDeps): PlacementClient {
   return {
     ensureProvider: (provider) => ensureProvider(deps, provider),
     removeProvider: (id) => deps.db.transaction((tx) => deleteProvider(tx, id)),
-    candidates: (resources, limit = 1000) => candidates(deps, resources, limit),
+    candidates: (resources, limit = MOST_CANDIDATES) => candidates(deps, resources, limit),
     claim: (consumer, provider_id, resources) => claim(deps, consumer, provider_id, resources),
     release: (id) => deps.db.transaction((tx) => deleteConsumer(tx, id)),
     usage: (provider_id) => usage(deps, provider_id),
@@ -43,7 +45,7 @@ export function toInventory({ total, reserved, min_unit, max_unit, step_size, al
   return { total, reserved, min_unit, max_unit, step_size, allocation_ratio };
 }
 
-async function candidates(deps: PlacementDeps, asked: Resources, limit: number): Promise<Candidate[]> {
+export async function candidates(deps: PlacementDeps, asked: Resources, limit: number): Promise<Candidate[]> {
   const resources = nonZero(asked);
   const classes = Object.keys(resources);
   if (classes.length === 0) return [];
@@ -75,7 +77,7 @@ async function claim(deps: PlacementDeps, consumer: Parameters<PlacementClient['
   });
 }
 
-async function usage(deps: PlacementDeps, provider_id: string): Promise<{ used: Resources; inventory: Record<string, Inventory> }> {
+export async function usage(deps: PlacementDeps, provider_id: string): Promise<{ used: Resources; inventory: Record<string, Inventory> }> {
   const rows = await inventoriesOf(deps.db.read, provider_id);
   const used = await usedOf(deps.db.read, provider_id);
   return {
