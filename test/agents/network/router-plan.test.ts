@@ -8,9 +8,10 @@ import { compileRouter, planRouter, routerRoutes } from '../../../src/agents/net
 import type { NetworkWiring, RouterLegWiring, RouterWiring } from '../../../src/agents/network/protocol.ts';
 
 const octet = fc.integer({ min: 2, max: 250 });
+/** Legs of one router differ in the beginning of their identifiers, which names their devices. */
 const leg = (net: number, is_gateway: boolean): fc.Arbitrary<RouterLegWiring> =>
-  fc.record({ port_id: fc.uuid(), network_id: fc.uuid(), last: octet, admin_state_up: fc.boolean(), mtu: fc.integer({ min: 1280, max: 1500 }) }).map(({ last, ...rest }) => ({
-    ...rest, mac_address: `fa:16:3e:00:00:${net.toString(16).padStart(2, '0')}`, is_gateway,
+  fc.record({ last: octet, admin_state_up: fc.boolean(), mtu: fc.integer({ min: 1280, max: 1500 }) }).map(({ last, ...rest }) => ({
+    ...rest, port_id: `0000${net.toString(16).padStart(4, '0')}-0000-4000-8000-000000000000`, network_id: `${net.toString(16).padStart(8, '0')}-0000-4000-9000-000000000000`, mac_address: `fa:16:3e:00:00:${net.toString(16).padStart(2, '0')}`, is_gateway,
     fixed_ips: [{ ip_address: `10.${net}.0.${last}`, prefix_length: 24, ip_version: 4, gateway_ip: `10.${net}.0.1`, routes: [], dns_nameservers: [] }],
   }));
 
