@@ -74,7 +74,7 @@ export function paddingOf(size: number): number {
 }
 
 /** The next entry, its content not yet read; undefined at the end of the archive. */
-export async function readEntry(reader: ByteReader): Promise<TarEntry | undefined> {
+export async function readEntry(reader: Pick<ByteReader, 'read'>): Promise<TarEntry | undefined> {
   let extended = '';
   let longName: string | undefined;
   let longLink: string | undefined;
@@ -109,7 +109,7 @@ export async function readEntry(reader: ByteReader): Promise<TarEntry | undefine
 }
 
 /** The whole content of an entry, padding skipped. */
-export async function readContent(reader: ByteReader, size: number): Promise<Buffer> {
+export async function readContent(reader: Pick<ByteReader, 'read'>, size: number): Promise<Buffer> {
   const content = await reader.read(size);
   if (content === undefined) throw new TarError('it ends in the middle of an entry');
   const copy = Buffer.from(content);

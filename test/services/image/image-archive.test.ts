@@ -7,14 +7,22 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { isFault } from '../../../src/kernel/fault.ts';
+import { endOfArchive, writeEntry } from '../../../src/kernel/tar.ts';
 import { checkImageArchive } from '../../../src/services/image/model/image-archive.ts';
-import { tar } from '../../support/docker-archive.ts';
+import { dockerArchive, tar } from '../../support/docker-archive.ts';
 
 let folder: string;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gantry-archive-'));
 });
 after(() => rm(folder, { recursive: true }));
+
+/** The verdict on raw bytes. */
+async function checkBytes(bytes: Uint8Array): Promise<unknown> {
+  const path = join(folder, 'raw');
+  await writeFile(path, bytes);
+  return checkImageArchive(path).then(() => undefined, (error: unknown) => error);
+}
 
 async function check(files: Record<string, unknown>): Promise<unknown> {
   const path = join(folder, 'archive');
@@ -55,4 +63,27 @@ test('whatever stands in the manifest, the answer is a refusal or a yes', async 
     const other = await check({ 'manifest.json': [{ Config: 'c', Layers: [manifest] }], c: config });
     assert.ok(other === undefined || isRefusal(other), String(other));
   }), { numRuns: 60 });
+});
+
+test('an archive cut off before its last block is refused', async () => {
+  const whole = dockerArchive();
+  assert.equal(await checkBytes(whole), undefined);
+  for (let end = 0; end < whole.length - 1536; end += 256) {
+    const error = await checkBytes(whole.subarray(0, end));
+    assert.ok(isRefusal(error), `${end}: ${String(error)}`);
+  }
+});
+
+test('long names, and names and links that lead out', async () => {
+  const long = `${'d/'.repeat(80)}layer.tar`;
+  const image = (layer: string) => [
+    writeEntry({ name: 'manifest.json', content: Buffer.from(JSON.stringify([{ Config: 'c.json', Layers: [layer] }])) }),
+    writeEntry({ name: 'c.json', content: Buffer.from('{"rootfs":{"diff_ids":["sha256:1"]}}') }),
+    writeEntry({ name: layer, content: Buffer.alloc(3) }),
+  ];
+  assert.equal(await checkBytes(Buffer.concat([...image(long), endOfArchive()])), undefined);
+  for (const link of ['/etc/passwd', '../../outside']) {
+    const error = await checkBytes(Buffer.concat([...image('l.tar'), writeEntry({ name: 'x', type: '2', link }), endOfArchive()]));
+    assert.ok(isRefusal(error) && /points outside/.test((error as Error).message), String(error));
+  }
 });

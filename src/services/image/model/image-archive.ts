@@ -5,18 +5,14 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { badRequest } from '../../../kernel/fault.ts';
+import { paddingOf, readEntry, TarError, type TarEntry } from '../../../kernel/tar.ts';
 
 const MAX_ENTRIES = 100_000;
 const MAX_JSON = 4 << 20;
-const BLOCK = 512;
 
-interface Member {
-  name: string;
-  type: string;
-  size: number;
+interface Member extends TarEntry {
   /** Where its bytes begin. */
   at: number;
-  link: string;
 }
 
 const bad = (why: string) => badRequest('image.archive-invalid', `This is not an archive of a container image as docker save writes it: ${why}.`);
@@ -29,6 +25,8 @@ export async function checkImageArchive(path: string): Promise<void> {
     if (members.has('manifest.json')) await checkDockerLayout(file, members);
     else if (members.has('index.json')) await checkOciLayout(file, members);
     else throw bad('it has neither manifest.json nor index.json');
+  } catch (error) {
+    throw error instanceof TarError ? bad(error.message) : error;
   } finally {
     await file.close();
   }
@@ -36,47 +34,38 @@ export async function checkImageArchive(path: string): Promise<void> {
 
 async function readMembers(file: FileHandle, size: number): Promise<Map<string, Member>> {
   const members = new Map<string, Member>();
-  const header = Buffer.alloc(BLOCK);
-  let longName: string | undefined;
-  let entries = 0;
-  for (let at = 0; at + BLOCK <= size; ) {
-    await file.read(header, 0, BLOCK, at);
-    if (header.every((byte) => byte === 0)) return finish(members);
-    const member = parseHeader(header, at);
-    if (++entries > MAX_ENTRIES) throw bad('it has too many members');
-    if (member.at + member.size > size) throw bad(`it ends within ${member.name}`);
-    at = member.at + Math.ceil(member.size / BLOCK) * BLOCK;
-    if (member.type === 'L' || member.type === 'x') longName = await readLongName(file, member);
-    else if (member.type !== 'g' && member.type !== 'K') {
-      addMember(members, longName === undefined ? member : { ...member, name: longName });
-      longName = undefined;
-    }
+  const cursor = createCursor(file);
+  for (let entry = await readEntry(cursor); entry; entry = await readEntry(cursor)) {
+    if (cursor.at + entry.size > size) throw bad(`it ends within ${entry.name.slice(0, 100)}`);
+    addMember(members, { ...entry, at: cursor.at });
+    cursor.at += entry.size + paddingOf(entry.size);
   }
-  return finish(members);
-}
-
-function finish(members: Map<string, Member>): Map<string, Member> {
   if (members.size === 0) throw bad('it has no members');
   return members;
 }
 
-function parseHeader(header: Buffer, at: number): Member {
-  const field = (from: number, length: number): string => header.subarray(from, from + length).toString('utf8').split('\0', 1)[0]!;
-  const stored = Number.parseInt(field(148, 8).trim(), 8);
-  let sum = 0;
-  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 32 : header[i]!;
-  if (stored !== sum) throw bad('a tar header is damaged');
-  const prefix = field(257, 5) === 'ustar' ? field(345, 155) : '';
-  const size = header[124]! & 0x80 ? Number(header.readBigUInt64BE(128)) : Number.parseInt(field(124, 12).trim() || '0', 8);
-  if (!Number.isSafeInteger(size) || size < 0) throw bad('a tar header has no sane size');
-  const name = field(0, 100);
-  return { name: prefix === '' ? name : `${prefix}/${name}`, type: field(156, 1) || '0', size, at: at + BLOCK, link: field(157, 100) };
+/** Reads headers only: contents are seeked over by moving `at`. */
+function createCursor(file: FileHandle): { at: number; read(size: number): Promise<Buffer | undefined> } {
+  let reads = 0;
+  return {
+    at: 0,
+    async read(size) {
+      // an extended header costs two reads beside the member's own
+      if (++reads > 3 * MAX_ENTRIES) throw bad('it has too many members');
+      const bytes = await readAt(file, this.at, size);
+      this.at += size;
+      return bytes;
+    },
+  };
 }
 
-async function readLongName(file: FileHandle, member: Member): Promise<string | undefined> {
-  const text = await readText(file, { ...member, size: Math.min(member.size, 65_536) });
-  if (member.type === 'L') return text.replace(/\0.*$/s, '');
-  return /^\d+ path=(.*)$/m.exec(text)?.[1];
+/** Undefined at a clean end. */
+async function readAt(file: FileHandle, at: number, size: number): Promise<Buffer | undefined> {
+  const bytes = Buffer.alloc(size);
+  const { bytesRead } = await file.read(bytes, 0, size, at);
+  if (bytesRead === 0 && size > 0) return undefined;
+  if (bytesRead < size) throw new TarError('it ends in the middle of an entry');
+  return bytes;
 }
 
 function addMember(members: Map<string, Member>, member: Member): void {
@@ -92,9 +81,7 @@ const escapes = (path: string): boolean => path.startsWith('/') || posix.normali
 
 async function readText(file: FileHandle, member: Member): Promise<string> {
   if (member.size > MAX_JSON) throw bad(`${member.name} is too large`);
-  const bytes = Buffer.alloc(member.size);
-  await file.read(bytes, 0, member.size, member.at);
-  return bytes.toString('utf8');
+  return (await readAt(file, member.at, member.size))?.toString('utf8') ?? '';
 }
 
 async function readJson(file: FileHandle, members: Map<string, Member>, name: string): Promise<unknown> {
