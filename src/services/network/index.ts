@@ -29,7 +29,7 @@ import { readReports } from './jobs/node-reports.ts';
 import { forgetProject, forgetProjects } from './jobs/forget-projects.ts';
 import { placeRoutersJob } from './jobs/place-routers.ts';
 import { acceptFloatingIps, withRouters } from './jobs/router-state.ts';
-import type { NetworkEnvironment, Nodes } from './model/environment.ts';
+import type { NetworkDeps, Nodes } from './deps.ts';
 import { policies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
 import { createNetworkApi } from './tasks/network-api.ts';
@@ -61,7 +61,7 @@ export function createNetworkService(deps: NetworkDependencies): NetworkService 
   return { service: declare(env, deps.identity), client: createClient(env, listeners), nodeHandlers: createNodeHandlers(env) };
 }
 
-function createEnvironment(deps: NetworkDependencies, listeners: readonly ((server_id: string) => void)[]): NetworkEnvironment {
+function createEnvironment(deps: NetworkDependencies, listeners: readonly ((server_id: string) => void)[]): NetworkDeps {
   const { clock, log, config, nodes } = deps;
   return {
     db: as(deps.db), clock, log, config, nodes,
@@ -75,7 +75,7 @@ function createEnvironment(deps: NetworkDependencies, listeners: readonly ((serv
   };
 }
 
-function declare(env: NetworkEnvironment, identity: NetworkDependencies['identity']): Service {
+function declare(env: NetworkDeps, identity: NetworkDependencies['identity']): Service {
   return {
     name: 'network',
     prefix: '/networking',
@@ -93,7 +93,7 @@ function declare(env: NetworkEnvironment, identity: NetworkDependencies['identit
   };
 }
 
-function createClient(env: NetworkEnvironment, listeners: ((server_id: string) => void)[]): NetworkClient {
+function createClient(env: NetworkDeps, listeners: ((server_id: string) => void)[]): NetworkClient {
   return {
     api: createNetworkApi(env),
     planNics: (auth, requested, count) => planNics(env, auth, requested, count),
@@ -109,7 +109,7 @@ function createClient(env: NetworkEnvironment, listeners: ((server_id: string) =
   };
 }
 
-function createNodeHandlers(env: NetworkEnvironment): NetworkService['nodeHandlers'] {
+function createNodeHandlers(env: NetworkDeps): NetworkService['nodeHandlers'] {
   return {
     [networkMethods.desired]: async (node) => withRouters(env, node.id, await desiredState(env, node.id)),
     [networkMethods.report]: async (node, parameters) => {

@@ -1,41 +1,27 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
+import { test } from 'node:test';
 import type { TestResponse } from '../../support/surface.ts';
+import { callAt, oldApiWorld, type Tenant } from './old-api.ts';
 
-type Tenant = Awaited<ReturnType<TestCloud['tenant']>>;
-
-let cloud: TestCloud;
-let mine: Tenant;
-let other: Tenant;
-let reader: Tenant;
-before(async () => {
-  cloud = await startTestCloud();
-  mine = await cloud.tenant('mine');
-  other = await cloud.tenant('other');
-  reader = await cloud.tenant('onlooker', ['reader']);
-});
-after(() => cloud.stop());
-
-const at = (version: string) => ({ 'openstack-api-version': `compute ${version}` });
+const world = oldApiWorld();
 
 /** At 2.35, the last version with images. */
-function call(method: string, path: string, tenant: Tenant = mine, version = '2.35'): Promise<TestResponse> {
-  return cloud.call(method, `/compute/v2.1/images${path}`, { token: tenant.token, headers: at(version) });
+function call(method: string, path: string, tenant: Tenant = world.mine, version = '2.35'): Promise<TestResponse> {
+  return callAt(world, method, `/images${path}`, { tenant, version });
 }
 
-async function make(fields: Record<string, unknown>, data?: string, tenant: Tenant = mine): Promise<any> {
-  const made = await cloud.call('POST', '/image/v2/images', { token: tenant.token, body: { container_format: 'bare', disk_format: 'raw', ...fields } });
+async function make(fields: Record<string, unknown>, data?: string, tenant: Tenant = world.mine): Promise<any> {
+  const made = await world.cloud.call('POST', '/image/v2/images', { token: tenant.token, body: { container_format: 'bare', disk_format: 'raw', ...fields } });
   assert.equal(made.status, 201, made.text);
   if (data !== undefined) {
     const headers = { 'content-type': 'application/octet-stream' };
-    const sent = await cloud.call('PUT', `/image/v2/images/${made.json.id}/file`, { token: tenant.token, headers, body: Buffer.from(data) });
+    const sent = await world.cloud.call('PUT', `/image/v2/images/${made.json.id}/file`, { token: tenant.token, headers, body: Buffer.from(data) });
     assert.equal(sent.status, 204, sent.text);
   }
   return made.json;
 }
 
-const names = async (query: string, tenant: Tenant = mine): Promise<string[]> => {
+const names = async (query: string, tenant: Tenant = world.mine): Promise<string[]> => {
   const answer = await call('GET', `?${query}`, tenant);
   assert.equal(answer.status, 200, answer.text);
   return answer.json.images.map((image: { name: string }) => image.name);
@@ -55,12 +41,12 @@ test('an image is shown with what nova knows of it', async () => {
   assert.match(created, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   assert.match(updated, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   assert.deepEqual(links, [
-    { rel: 'self', href: `${cloud.url}/compute/v2.1/images/${made.id}` },
-    { rel: 'bookmark', href: `${cloud.url}/compute/images/${made.id}` },
-    { rel: 'alternate', type: 'application/vnd.openstack.image', href: `${cloud.url}/image/v2/images/${made.id}` },
+    { rel: 'self', href: `${world.cloud.url}/compute/v2.1/images/${made.id}` },
+    { rel: 'bookmark', href: `${world.cloud.url}/compute/images/${made.id}` },
+    { rel: 'alternate', type: 'application/vnd.openstack.image', href: `${world.cloud.url}/image/v2/images/${made.id}` },
   ]);
-  assert.deepEqual(server, { id: server_id, links: [{ rel: 'self', href: `${cloud.url}/compute/v2.1/servers/${server_id}` }, { rel: 'bookmark', href: `${cloud.url}/compute/servers/${server_id}` }] });
-  const there = await cloud.call('GET', new URL(links[2]!.href).pathname, { token: mine.token });
+  assert.deepEqual(server, { id: server_id, links: [{ rel: 'self', href: `${world.cloud.url}/compute/v2.1/servers/${server_id}` }, { rel: 'bookmark', href: `${world.cloud.url}/compute/servers/${server_id}` }] });
+  const there = await world.cloud.call('GET', new URL(links[2]!.href).pathname, { token: world.mine.token });
   assert.equal(there.json.id, made.id, 'the alternate link leads to the image');
 });
 
@@ -69,13 +55,13 @@ test('the status of an image is said in the words of nova', async () => {
   const before = (await call('GET', `/${queued.id}`)).json.image;
   assert.deepEqual([before.status, before.progress, before['OS-EXT-IMG-SIZE:size']], ['SAVING', 25, 0]);
   const active = await make({ name: 'put away' }, 'x');
-  assert.equal((await cloud.call('POST', `/image/v2/images/${active.id}/actions/deactivate`, { token: mine.token })).status, 204);
+  assert.equal((await world.cloud.call('POST', `/image/v2/images/${active.id}/actions/deactivate`, { token: world.mine.token })).status, 204);
   const away = (await call('GET', `/${active.id}`)).json.image;
   assert.deepEqual([away.status, away.progress], ['UNKNOWN', 0]);
 });
 
 test('lists show what the caller sees, filtered', async () => {
-  await make({ name: 'secret', owner: other.project_id }, undefined, other);
+  await make({ name: 'secret', owner: world.other.project_id }, undefined, world.other);
   const snapshot = await make({ name: 'snapshot', series: 'f', image_type: 'snapshot', instance_uuid: 'server-one', min_ram: 512, min_disk: 3 }, 'data');
   await make({ name: 'waiting', series: 'f' });
   assert.deepEqual(await names('property-series=f'), ['waiting', 'snapshot'], 'newest first');
@@ -84,15 +70,15 @@ test('lists show what the caller sees, filtered', async () => {
   assert.deepEqual(await names('name=waiting'), ['waiting']);
   assert.deepEqual(await names('type=snapshot'), ['snapshot']);
   assert.deepEqual(await names('server=server-one'), ['snapshot']);
-  assert.deepEqual(await names(`server=${encodeURIComponent(`${cloud.url}/compute/v2.1/servers/server-one`)}`), ['snapshot']);
+  assert.deepEqual(await names(`server=${encodeURIComponent(`${world.cloud.url}/compute/v2.1/servers/server-one`)}`), ['snapshot']);
   assert.deepEqual(await names('minRam=512'), ['snapshot']);
   assert.deepEqual(await names('minDisk=3&property-series=f'), ['snapshot']);
   assert.deepEqual(await names('minDisk=4'), []);
   assert.deepEqual(await names(`property-series=f&changes-since=${snapshot.created_at}`), ['waiting', 'snapshot']);
   assert.deepEqual(await names('property-series=f&changes-since=2999-01-01T00:00:00Z'), []);
   assert.deepEqual(await names('name=secret'), [], "another project's");
-  assert.deepEqual(await names('name=secret', other), ['secret']);
-  assert.deepEqual((await cloud.call('GET', '/compute/v2.1/images?name=secret')).json.images.length, 1, 'administrators see all');
+  assert.deepEqual(await names('name=secret', world.other), ['secret']);
+  assert.deepEqual((await world.cloud.call('GET', '/compute/v2.1/images?name=secret')).json.images.length, 1, 'administrators see all');
   const brief = (await call('GET', '?name=snapshot')).json.images[0];
   assert.deepEqual(Object.keys(brief).sort(), ['id', 'links', 'name']);
   const detail = (await call('GET', '/detail?name=snapshot')).json.images[0];
@@ -131,20 +117,20 @@ test('an image is deleted by those who may', async () => {
     assert.equal(answer.status, status, answer.text);
     assert.equal(Object.values<{ message: string }>(answer.json)[0]!.message, message);
   };
-  await refuse(other, 404, 'Image not found.');
-  assert.equal((await cloud.call('POST', `/image/v2/images/${made.id}/members`, { token: mine.token, body: { member: other.project_id } })).status, 200);
-  await refuse(other, 403, 'You are not allowed to delete the image.');
+  await refuse(world.other, 404, 'Image not found.');
+  assert.equal((await world.cloud.call('POST', `/image/v2/images/${made.id}/members`, { token: world.mine.token, body: { member: world.other.project_id } })).status, 200);
+  await refuse(world.other, 403, 'You are not allowed to delete the image.');
   const guard = async (value: boolean): Promise<void> => {
     const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
-    assert.equal((await cloud.call('PATCH', `/image/v2/images/${made.id}`, { token: mine.token, headers, body: [{ op: 'replace', path: '/protected', value }] })).status, 200);
+    assert.equal((await world.cloud.call('PATCH', `/image/v2/images/${made.id}`, { token: world.mine.token, headers, body: [{ op: 'replace', path: '/protected', value }] })).status, 200);
   };
   await guard(true);
-  await refuse(mine, 403, 'You are not allowed to delete the image.');
+  await refuse(world.mine, 403, 'You are not allowed to delete the image.');
   await guard(false);
   const gone = await call('DELETE', `/${made.id}`);
   assert.equal(gone.status, 204);
   assert.equal(gone.text, '');
-  assert.equal((await cloud.call('GET', `/image/v2/images/${made.id}`, { token: mine.token })).status, 404);
+  assert.equal((await world.cloud.call('GET', `/image/v2/images/${made.id}`, { token: world.mine.token })).status, 404);
   for (const id of [made.id, 'no-uuid', '-1', `${made.id}1`]) {
     for (const method of ['GET', 'DELETE']) {
       const answer = await call(method, `/${id}`);
@@ -155,18 +141,18 @@ test('an image is deleted by those who may', async () => {
 });
 
 test('readers see the images of their project and delete none', async () => {
-  const made = await cloud.call('POST', '/image/v2/images', { body: { name: 'for readers', owner: reader.project_id } });
+  const made = await world.cloud.call('POST', '/image/v2/images', { body: { name: 'for readers', owner: world.reader.project_id } });
   assert.equal(made.status, 201, made.text);
-  assert.equal((await call('GET', `/${made.json.id}`, reader)).status, 200);
-  assert.deepEqual(await names('name=for+readers', reader), ['for readers']);
-  assert.equal((await call('DELETE', `/${made.json.id}`, reader)).status, 403);
-  assert.equal((await call('GET', `/${made.json.id}`, reader)).status, 200);
+  assert.equal((await call('GET', `/${made.json.id}`, world.reader)).status, 200);
+  assert.deepEqual(await names('name=for+readers', world.reader), ['for readers']);
+  assert.equal((await call('DELETE', `/${made.json.id}`, world.reader)).status, 403);
+  assert.equal((await call('GET', `/${made.json.id}`, world.reader)).status, 200);
 });
 
 test('from 2.36 on there are no images here', async () => {
   const made = await make({ name: 'elsewhere' });
   for (const [method, path] of [['GET', ''], ['GET', '/detail'], ['GET', `/${made.id}`], ['DELETE', `/${made.id}`]] as const) {
-    for (const version of ['2.36', 'latest']) assert.equal((await call(method, path, mine, version)).status, 404, `${method} ${path} ${version}`);
+    for (const version of ['2.36', 'latest']) assert.equal((await call(method, path, world.mine, version)).status, 404, `${method} ${path} ${version}`);
   }
-  assert.equal((await call('GET', `/${made.id}`, mine, '2.1')).status, 200);
+  assert.equal((await call('GET', `/${made.id}`, world.mine, '2.1')).status, 200);
 });

@@ -1,27 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
+import { test } from 'node:test';
 import type { TestResponse } from '../../support/surface.ts';
+import { callAt, oldApiWorld, type Tenant } from './old-api.ts';
 
-type Tenant = Awaited<ReturnType<TestCloud['tenant']>>;
-
-let cloud: TestCloud;
-let mine: Tenant;
-let other: Tenant;
-let reader: Tenant;
-before(async () => {
-  cloud = await startTestCloud();
-  mine = await cloud.tenant('mine');
-  other = await cloud.tenant('other');
-  reader = await cloud.tenant('onlooker', ['reader']);
-});
-after(() => cloud.stop());
+const world = oldApiWorld();
 
 const NOBODY = '99999999-9999-4999-8999-999999999999';
 
 /** At 2.35, the last version with security groups. */
-function call(method: string, path: string, body?: unknown, tenant: Pick<Tenant, 'token'> = mine, version = '2.35'): Promise<TestResponse> {
-  return cloud.call(method, `/compute/v2.1${path}`, { token: tenant.token, headers: { 'openstack-api-version': `compute ${version}` }, ...(body === undefined ? {} : { body }) });
+function call(method: string, path: string, body?: unknown, tenant: Pick<Tenant, 'token'> = world.mine, version = '2.35'): Promise<TestResponse> {
+  return callAt(world, method, path, { tenant, version, body });
 }
 
 async function make(name: string, tenant?: Tenant): Promise<any> {
@@ -44,10 +32,10 @@ function refused(answer: TestResponse, status: number, message?: string | RegExp
 
 test('a group is made, shown, changed, listed and deleted, and is the one that networking has', async () => {
   const group = await make(' web  servers ');
-  assert.deepEqual(group, { id: group.id, name: ' web  servers ', description: 'of  web  servers ', tenant_id: mine.project_id, rules: [] });
+  assert.deepEqual(group, { id: group.id, name: ' web  servers ', description: 'of  web  servers ', tenant_id: world.mine.project_id, rules: [] });
   assert.deepEqual(await show(group.id), group);
-  const there = (await cloud.call('GET', `/networking/v2.0/security-groups/${group.id}`, { token: mine.token })).json.security_group;
-  assert.deepEqual([there.name, there.project_id, there.stateful], [group.name, mine.project_id, true]);
+  const there = (await world.cloud.call('GET', `/networking/v2.0/security-groups/${group.id}`, { token: world.mine.token })).json.security_group;
+  assert.deepEqual([there.name, there.project_id, there.stateful], [group.name, world.mine.project_id, true]);
   const changed = await call('PUT', `/os-security-groups/${group.id}`, { security_group: { name: 'web', description: '' } });
   assert.deepEqual([changed.status, changed.json.security_group], [200, { ...group, name: 'web', description: '' }]);
   assert.deepEqual((await list()).map(({ name }) => name), ['default', 'web'], 'by name, with the default group of the project');
@@ -60,19 +48,19 @@ test('a group is made, shown, changed, listed and deleted, and is the one that n
 });
 
 test('the default group shows that its members let each other in', async () => {
-  const group = (await list('', other)).find(({ name }) => name === 'default');
+  const group = (await list('', world.other)).find(({ name }) => name === 'default');
   const rules = group.rules.map(({ id: _id, ...rule }: any) => rule);
-  const rule = { parent_group_id: group.id, ip_protocol: null, from_port: null, to_port: null, group: { name: 'default', tenant_id: other.project_id }, ip_range: {} };
+  const rule = { parent_group_id: group.id, ip_protocol: null, from_port: null, to_port: null, group: { name: 'default', tenant_id: world.other.project_id }, ip_range: {} };
   assert.deepEqual(rules, [rule, rule], 'IPv4 and IPv6, and nothing that goes out');
-  refused(await call('DELETE', `/os-security-groups/${group.id}`, undefined, other), 400, 'Insufficient rights for removing default security group.');
-  refused(await call('PUT', `/os-security-groups/${group.id}`, { security_group: { name: 'mine', description: '' } }, other), 400, 'Updating default security group not allowed.');
+  refused(await call('DELETE', `/os-security-groups/${group.id}`, undefined, world.other), 400, 'Insufficient rights for removing default security group.');
+  refused(await call('PUT', `/os-security-groups/${group.id}`, { security_group: { name: 'mine', description: '' } }, world.other), 400, 'Updating default security group not allowed.');
 });
 
 test('a project sees and touches its own groups alone', async () => {
-  const group = await make('private', other);
+  const group = await make('private', world.other);
   assert.ok(!(await list('?all_tenants=1')).some(({ id }) => id === group.id));
-  assert.ok((await list('?all_tenants=1', { token: await cloud.token() })).some(({ id }) => id === group.id), 'administrators see all that they ask for');
-  assert.ok(!(await list('', { token: await cloud.token() })).some(({ id }) => id === group.id));
+  assert.ok((await list('?all_tenants=1', { token: await world.cloud.token() })).some(({ id }) => id === group.id), 'administrators see all that they ask for');
+  assert.ok(!(await list('', { token: await world.cloud.token() })).some(({ id }) => id === group.id));
   refused(await call('GET', `/os-security-groups/${group.id}`), 404);
   refused(await call('PUT', `/os-security-groups/${group.id}`, { security_group: { name: 'x', description: '' } }), 404);
   refused(await call('DELETE', `/os-security-groups/${group.id}`), 404);
@@ -80,22 +68,22 @@ test('a project sees and touches its own groups alone', async () => {
   refused(await addRule({ parent_group_id: group.id, ...tcp }), 404);
   const own = await make('own');
   refused(await addRule({ parent_group_id: own.id, group_id: group.id, ...tcp }), 404);
-  const { id } = (await addRule({ parent_group_id: group.id, ...tcp }, other)).json.security_group_rule;
+  const { id } = (await addRule({ parent_group_id: group.id, ...tcp }, world.other)).json.security_group_rule;
   refused(await call('DELETE', `/os-security-group-rules/${id}`), 404);
-  assert.equal((await list('', other)).find((one) => one.id === group.id).rules.length, 1);
+  assert.equal((await list('', world.other)).find((one) => one.id === group.id).rules.length, 1);
 });
 
 test('readers read', async () => {
-  assert.deepEqual((await list('', reader)).map(({ name }) => name), ['default']);
-  refused(await call('POST', '/os-security-groups', { security_group: { name: 'x', description: '' } }, reader), 403);
-  const [group] = await list('', reader);
-  refused(await call('DELETE', `/os-security-groups/${group.id}`, undefined, reader), 403);
-  refused(await addRule({ parent_group_id: group.id, ip_protocol: 'tcp', from_port: 1, to_port: 2 }, reader), 403);
-  refused(await call('DELETE', `/os-security-group-rules/${group.rules[0].id}`, undefined, reader), 403);
+  assert.deepEqual((await list('', world.reader)).map(({ name }) => name), ['default']);
+  refused(await call('POST', '/os-security-groups', { security_group: { name: 'x', description: '' } }, world.reader), 403);
+  const [group] = await list('', world.reader);
+  refused(await call('DELETE', `/os-security-groups/${group.id}`, undefined, world.reader), 403);
+  refused(await addRule({ parent_group_id: group.id, ip_protocol: 'tcp', from_port: 1, to_port: 2 }, world.reader), 403);
+  refused(await call('DELETE', `/os-security-group-rules/${group.rules[0].id}`, undefined, world.reader), 403);
 });
 
 test('lists come in parts', async () => {
-  const pager = await cloud.tenant('pager');
+  const pager = await world.cloud.tenant('pager');
   for (const name of ['a', 'b', 'c']) await make(name, pager);
   const all = (await list('', pager)).map(({ id }) => id);
   assert.equal(all.length, 4);
@@ -112,8 +100,8 @@ test('groups that cannot be are refused', async () => {
   }
   refused(await call('POST', '/os-security-groups', { group: {} }), 400);
   refused(await call('POST', '/os-security-groups', { security_group: { name: 'default', description: '' } }), 400, 'Default security group already exists.');
-  const full = await cloud.tenant('full');
-  const quota = await cloud.call('PUT', `/networking/v2.0/quotas/${full.project_id}`, { body: { quota: { security_group: 1 } } });
+  const full = await world.cloud.tenant('full');
+  const quota = await world.cloud.call('PUT', `/networking/v2.0/quotas/${full.project_id}`, { body: { quota: { security_group: 1 } } });
   assert.equal(quota.status, 200, quota.text);
   refused(await call('POST', '/os-security-groups', { security_group: { name: 'x', description: '' } }, full), 403, /^Quota exceeded/);
 });
@@ -130,7 +118,7 @@ test('rules let in what they say', async () => {
     made.push({ id, ...rule });
   };
   const range = (cidr: string) => ({ ip_range: { cidr } });
-  const from = { group: { name: 'remote', tenant_id: mine.project_id } };
+  const from = { group: { name: 'remote', tenant_id: world.mine.project_id } };
   await expect({ ip_protocol: 'tcp', from_port: 22, to_port: 22 }, { ip_protocol: 'tcp', from_port: 22, to_port: 22, ...range('0.0.0.0/0') });
   await expect({ ip_protocol: 'TCP', from_port: '80', to_port: '81', cidr: '10.2.3.124/24' }, { ip_protocol: 'tcp', from_port: 80, to_port: 81, ...range('10.2.3.124/24') });
   await expect({ ip_protocol: 'udp', from_port: 1, to_port: 65_535, cidr: '2001:db8::/32' }, { ip_protocol: 'udp', from_port: 1, to_port: 65_535, ...range('2001:db8::/32') });
@@ -141,7 +129,7 @@ test('rules let in what they say', async () => {
   await expect({ group_id: remote.id, ip_protocol: 'icmp' }, { ip_protocol: 'icmp', from_port: -1, to_port: -1, ...from });
   const byId = (a: any, b: any): number => (a.id < b.id ? -1 : 1);
   assert.deepEqual((await show(parent_group_id)).rules.sort(byId), made.sort(byId));
-  const there = (await cloud.call('GET', `/networking/v2.0/security-group-rules?security_group_id=${parent_group_id}&direction=ingress`, { token: mine.token })).json.security_group_rules;
+  const there = (await world.cloud.call('GET', `/networking/v2.0/security-group-rules?security_group_id=${parent_group_id}&direction=ingress`, { token: world.mine.token })).json.security_group_rules;
   assert.equal(there.length, made.length);
   assert.deepEqual(there.filter((rule: any) => rule.ethertype === 'IPv6').map((rule: any) => rule.remote_ip_prefix), ['2001:db8::/32']);
   refused(await addRule({ parent_group_id, ip_protocol: 'tcp', from_port: 22, to_port: 22 }), 400, /already exists/);
@@ -184,10 +172,10 @@ test('from 2.36 on there are no security groups here', async () => {
   const { id } = await make('elsewhere');
   for (const version of ['2.36', 'latest']) {
     for (const [method, path] of [['GET', ''], ['POST', ''], ['GET', `/${id}`], ['PUT', `/${id}`], ['DELETE', `/${id}`]] as const) {
-      refused(await call(method, `/os-security-groups${path}`, method.startsWith('P') ? {} : undefined, mine, version), 404);
+      refused(await call(method, `/os-security-groups${path}`, method.startsWith('P') ? {} : undefined, world.mine, version), 404);
     }
-    refused(await call('POST', '/os-security-group-rules', {}, mine, version), 404);
-    refused(await call('DELETE', `/os-security-group-rules/${NOBODY}`, undefined, mine, version), 404);
+    refused(await call('POST', '/os-security-group-rules', {}, world.mine, version), 404);
+    refused(await call('DELETE', `/os-security-group-rules/${NOBODY}`, undefined, world.mine, version), 404);
   }
-  assert.equal((await call('GET', `/os-security-groups/${id}`, undefined, mine, '2.1')).status, 200);
+  assert.equal((await call('GET', `/os-security-groups/${id}`, undefined, world.mine, '2.1')).status, 200);
 });

@@ -5,7 +5,7 @@ import { silentLog } from '../../../src/kernel/log/log.ts';
 import type { Database } from '../../../src/kernel/db/database.ts';
 import { NetworkSection, type NetworkConfig } from '../../../src/services/network/config.ts';
 import { createNetworkService, type NetworkService } from '../../../src/services/network/index.ts';
-import type { NodeView } from '../../../src/services/network/model/environment.ts';
+import type { NodeView } from '../../../src/services/network/deps.ts';
 import { migrations } from '../../../src/services/network/store/migrations/index.ts';
 import { freshDatabase } from '../../support/database.ts';
 import { serveSurfaces, testAuth, type TestResponse, type TestSurface } from '../../support/surface.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { agentNotFound, plainBadRequest } from '../faults.ts';
-import type { NetworkEnvironment, NodeView } from '../model/environment.ts';
+import type { NetworkDeps, NodeView } from '../deps.ts';
 import { boolean, string } from '../model/validate.ts';
 import { agentSettings, saveAgentSettings } from '../store/agents.ts';
 import type { AgentRow } from '../store/tables.ts';
@@ -61,7 +61,7 @@ function show(node: NodeView, kind: AgentKind, settings: AgentRow | undefined): 
   };
 }
 
-async function agents(env: NetworkEnvironment): Promise<Record<string, unknown>[]> {
+async function agents(env: NetworkDeps): Promise<Record<string, unknown>[]> {
   const settings = new Map((await agentSettings(env.db.read)).map((row) => [row.id, row]));
   const nodes = await env.nodes.nodes();
   return KINDS.flatMap((kind) =>
@@ -71,13 +71,13 @@ async function agents(env: NetworkEnvironment): Promise<Record<string, unknown>[
   );
 }
 
-async function find(env: NetworkEnvironment, id: string): Promise<Record<string, unknown>> {
+async function find(env: NetworkDeps, id: string): Promise<Record<string, unknown>> {
   const found = (await agents(env)).find((one) => one['id'] === id);
   if (found === undefined) throw agentNotFound(id);
   return found;
 }
 
-export function agentEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function agentEndpoints(env: NetworkDeps): Endpoint[] {
   const list = endpoint({
     id: 'agents:list', method: 'GET', path: '/v2.0/agents', summary: 'List the agents', policy: 'regular_user', status: 200, reply: Type.Object({ agents: Type.Array(agent) }),
     handler: async (call) => {

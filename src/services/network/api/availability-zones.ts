@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { ZONE } from '../model/networks.ts';
 import { pick, readList } from './list-query.ts';
 
 /** One zone, for networks and routers, there as soon as a node is. */
-export function availabilityZoneEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function availabilityZoneEndpoints(env: NetworkDeps): Endpoint[] {
   return [
     endpoint({
       id: 'availability-zones:list', method: 'GET', path: '/v2.0/availability_zones', summary: 'List availability zones', policy: 'get_availability_zone', status: 200,

@@ -1,7 +1,7 @@
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { networkNotFound, portNotFound } from '../faults.ts';
 import { floatingIpNotFound } from '../l3-faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { createFloatingIp, deleteFloatingIp, updateFloatingIp, type FloatingIpChange, type NewFloatingIp } from '../model/floating-ips.ts';
 import { floatingIpView } from '../model/l3-views.ts';
 import { ipAddress, orNull, uuid } from '../model/validate.ts';
@@ -27,14 +27,14 @@ export const floatingIpAttributes: Attributes = {
   tags: {},
 };
 
-async function views(env: NetworkEnvironment, rows: readonly FloatingIpRow[]): Promise<View[]> {
+async function views(env: NetworkDeps, rows: readonly FloatingIpRow[]): Promise<View[]> {
   const ports = new Map((await findPorts(env.db.read, rows.flatMap((row) => row.fixed_port_id ?? []))).map((port) => [port.id, port]));
   const tags = await tagsOf(env.db.read, rows.map((row) => row.id));
   return rows.map((row) => floatingIpView(row, row.fixed_port_id === null ? undefined : ports.get(row.fixed_port_id), tags.get(row.id) ?? []));
 }
 
 /** Its network and port have to be such that the caller may see. */
-async function checkVisible(env: NetworkEnvironment, call: Call, item: Item): Promise<void> {
+async function checkVisible(env: NetworkDeps, call: Call, item: Item): Promise<void> {
   const { floating_network_id, port_id } = item as { floating_network_id?: string; port_id?: string | null };
   if (floating_network_id !== undefined) {
     const network = await findNetwork(env.db.read, floating_network_id);
@@ -45,7 +45,7 @@ async function checkVisible(env: NetworkEnvironment, call: Call, item: Item): Pr
   if (port === undefined || !call.allows('get_port', { project_id: port.project_id, 'network:project_id': port.network_project_id })) throw portNotFound(port_id);
 }
 
-export function floatingIpEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function floatingIpEndpoints(env: NetworkDeps): Endpoint[] {
   const resource: Resource<FloatingIpRow> = {
     name: 'floatingip', collection: 'floatingips', path: 'floatingips', table: 'network_floating_ips', attributes: floatingIpAttributes,
     async list(call: Call, list) {

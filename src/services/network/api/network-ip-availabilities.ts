@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { networkNotFound } from '../faults.ts';
 import { parseAddress } from '../model/address.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import type { Pool } from '../model/validate.ts';
 import { countAddresses } from '../store/addresses.ts';
 import { findNetwork, listNetworks } from '../store/networks.ts';
@@ -26,7 +26,7 @@ function size(subnet: SubnetRow): bigint {
   return (JSON.parse(subnet.allocation_pools) as Pool[]).reduce((sum, pool) => sum + parseAddress(pool.end)!.value - parseAddress(pool.start)!.value + 1n, 0n);
 }
 
-async function availabilities(env: NetworkEnvironment, networks: readonly NetworkRow[], ip_version: number | undefined): Promise<Record<string, unknown>[]> {
+async function availabilities(env: NetworkDeps, networks: readonly NetworkRow[], ip_version: number | undefined): Promise<Record<string, unknown>[]> {
   const all = await subnetsOfNetworks(env.db.read, networks.map((network) => network.id));
   const subnets = all.filter((subnet) => ip_version === undefined || subnet.ip_version === ip_version);
   const used = await countAddresses(env.db.read, subnets.map((subnet) => subnet.id));
@@ -43,7 +43,7 @@ async function availabilities(env: NetworkEnvironment, networks: readonly Networ
   });
 }
 
-export function networkIpAvailabilityEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function networkIpAvailabilityEndpoints(env: NetworkDeps): Endpoint[] {
   return [
     endpoint({
       id: 'network-ip-availabilities:list', method: 'GET', path: '/v2.0/network-ip-availabilities', summary: 'How many addresses each network has left', policy: 'get_network_ip_availability', status: 200,

@@ -1,6 +1,6 @@
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { networkNotFound } from '../faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { dropUnusedFloatingIps, refuseInternal } from '../model/l3-guards.ts';
 import { createNetwork, deleteNetwork, networkTarget, updateNetwork, type NetworkChange, type NewNetwork } from '../model/networks.ts';
 import { boolean, integer, nameString, range, string, uniqueStrings } from '../model/validate.ts';
@@ -35,14 +35,14 @@ export const networkAttributes: Attributes = {
   'provider:segmentation_id': { post: true, put: true, parse: integer, ruled: true, guarded: true, column: { name: 'segmentation_id', type: 'integer', filter: true } },
 };
 
-async function views(env: NetworkEnvironment, rows: readonly NetworkRow[]): Promise<View[]> {
+async function views(env: NetworkDeps, rows: readonly NetworkRow[]): Promise<View[]> {
   const ids = rows.map((row) => row.id);
   const subnets = Map.groupBy(await subnetIdsOfNetworks(env.db.read, ids), (subnet) => subnet.network_id);
   const tags = await tagsOf(env.db.read, ids);
   return rows.map((row) => networkView(row, (subnets.get(row.id) ?? []).map((subnet) => subnet.id), tags.get(row.id) ?? []));
 }
 
-export function networkEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function networkEndpoints(env: NetworkDeps): Endpoint[] {
   const resource: Resource<NetworkRow> = {
     name: 'network', collection: 'networks', path: 'networks', table: 'network_networks', attributes: networkAttributes, filters: ['status', 'subnets'],
     async list(call: Call, list) {

@@ -1,7 +1,7 @@
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { invalidInput, networkNotFound, portNotFound } from '../faults.ts';
 import { canonicalAddress } from '../model/address.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { checkLinkedAddresses, refuseForeignRouter, refuseServicePort } from '../model/l3-guards.ts';
 import { createPort, deletePort, updatePort, type NewPort, type PortChange } from '../model/ports.ts';
 import { addressPairs, boolean, dhcpOptions, dictionaryOrNone, fixedIps, macAddress, nameString, noneAsEmptyList, orNull, string, uniqueStrings, uuid, uuidList, values, type RequestedIp } from '../model/validate.ts';
@@ -60,7 +60,7 @@ function translate(item: Item): Item {
   };
 }
 
-export function portEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function portEndpoints(env: NetworkDeps): Endpoint[] {
   const resource: Resource<SeenPort> = {
     name: 'port', collection: 'ports', path: 'ports', table: 'network_ports', attributes: portAttributes, filters: ['fixed_ips', 'security_groups'],
     async list(call: Call, list) {
@@ -118,7 +118,7 @@ function shownItems(call: Call, resource: Resource<SeenPort>, rows: readonly Sho
 }
 
 /** The node behind each `binding:host_id`, found before the transaction. */
-async function resolveHosts(env: NetworkEnvironment, items: Item[]): Promise<void> {
+async function resolveHosts(env: NetworkDeps, items: Item[]): Promise<void> {
   if (!items.some((item) => typeof item['binding:host_id'] === 'string' && item['binding:host_id'] !== '')) return;
   const nodes = await env.nodes.nodes();
   for (const item of items) {

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { type Call, endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { plainBadRequest, projectQuotaNotFound, quotaMissingProject } from '../faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { defaultQuotas, effectiveQuotas, quotaResources, type Quotas } from '../model/quotas.ts';
 import { boolean, range } from '../model/validate.ts';
 import { allQuotas, countUsage, dropQuotas, lockQuotas, setQuota, type QuotaResource } from '../store/quotas.ts';
@@ -15,7 +15,7 @@ function allowRead(call: Call, id: string): void {
   if (id !== call.auth.project_id) call.enforce('get_quota', { project_id: id });
 }
 
-export function quotaEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function quotaEndpoints(env: NetworkDeps): Endpoint[] {
   return [...ownProject(), ...readEndpoints(env), updateEndpoint(env), deleteEndpoint(env)];
 }
 
@@ -30,7 +30,7 @@ function ownProject(): Endpoint[] {
   }));
 }
 
-function readEndpoints(env: NetworkEnvironment): Endpoint[] {
+function readEndpoints(env: NetworkDeps): Endpoint[] {
   const read = (id: string, path: `/v2.0/quotas/{project_id}${string}`, summary: string, load: (project_id: string) => Promise<Record<string, unknown>> | Record<string, unknown>): Endpoint =>
     endpoint({
       id, method: 'GET', path, summary, policy: 'regular_user', reply: quota, status: 200,
@@ -53,18 +53,18 @@ function readEndpoints(env: NetworkEnvironment): Endpoint[] {
   ];
 }
 
-async function details(env: NetworkEnvironment, project_id: string): Promise<Record<string, unknown>> {
+async function details(env: NetworkDeps, project_id: string): Promise<Record<string, unknown>> {
   const quotas = await effectiveQuotas(env, env.db.read, project_id);
   const used = await Promise.all(quotaResources.map((resource) => countUsage(env.db.read, project_id, resource)));
   return Object.fromEntries(quotaResources.map((resource, at) => [resource, { limit: quotas[resource], used: used[at], reserved: 0 }]));
 }
 
-async function listAll(env: NetworkEnvironment): Promise<({ project_id: string; tenant_id: string } & Quotas)[]> {
+async function listAll(env: NetworkDeps): Promise<({ project_id: string; tenant_id: string } & Quotas)[]> {
   const byProject = Map.groupBy(await allQuotas(env.db.read), (row) => row.project_id);
   return [...byProject].map(([project_id, rows]) => ({ ...defaultQuotas(env.config), ...Object.fromEntries(rows.map((row) => [row.resource, row.value])), project_id, tenant_id: project_id }));
 }
 
-function updateEndpoint(env: NetworkEnvironment): Endpoint {
+function updateEndpoint(env: NetworkDeps): Endpoint {
   return endpoint({
     id: 'quotas:update', method: 'PUT', path: '/v2.0/quotas/{project_id}', summary: 'Change the quotas of a project', policy: 'update_quota',
     target: (call) => ({ project_id: call.params.project_id }), body: Type.Object({ quota: Type.Optional(Type.Unknown({ description: `Attributes: ${quotaResources.join(', ')}; check_limit: refuse what is less than in use.` })) }), reply: quota, status: 200,
@@ -93,7 +93,7 @@ function readLimits(body: unknown): { limits: [QuotaResource, number][]; checked
   return { limits, checked: check_limit !== undefined && boolean(check_limit, 'check_limit') };
 }
 
-function deleteEndpoint(env: NetworkEnvironment): Endpoint {
+function deleteEndpoint(env: NetworkDeps): Endpoint {
   return endpoint({
     id: 'quotas:delete', method: 'DELETE', path: '/v2.0/quotas/{project_id}', summary: 'Give a project the default quotas again', policy: 'delete_quota',
     target: (call) => ({ project_id: call.params.project_id }), status: 204,

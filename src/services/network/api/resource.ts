@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { type Call, endpoint, type Endpoint, reply, type Target } from '../../../kernel/api/endpoint.ts';
 import { badResource, revisionMismatch } from '../faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import type { NetworkTables, Tx } from '../store/tables.ts';
 import { holdRevision } from '../store/revisions.ts';
 import { itemOf, itemsOf, parseCreate, parseUpdate, type Attributes, type Item, type Parsed } from './attributes.ts';
@@ -83,7 +83,7 @@ export function hiddenAttributes(call: Call, resource: Pick<Resource<unknown>, '
   return Object.entries(resource.attributes).filter(([name, attribute]) => attribute.guarded === true && !call.allows(`get_${resource.name}:${name}`)).map(([name]) => name);
 }
 
-export function resourceEndpoints<Row>(env: NetworkEnvironment, resource: Resource<Row>): Endpoint[] {
+export function resourceEndpoints<Row>(env: NetworkDeps, resource: Resource<Row>): Endpoint[] {
   const reads = readEndpoints(resource);
   const writes = [createEndpoint(env, resource), deleteEndpoint(env, resource)];
   return resource.update === undefined ? [...reads, ...writes] : [...reads, ...writes, updateEndpoint(env, resource)];
@@ -142,7 +142,7 @@ interface Prepared {
   bulk: boolean;
 }
 
-function createEndpoint<Row>(env: NetworkEnvironment, resource: Resource<Row>): Endpoint {
+function createEndpoint<Row>(env: NetworkDeps, resource: Resource<Row>): Endpoint {
   const { name, collection, path } = resource;
   const prepared = new WeakMap<object, Prepared>();
   return endpoint({
@@ -190,7 +190,7 @@ function enforceItem<Row>(call: Call, resource: Resource<Row>, verb: 'create' | 
   }
 }
 
-function updateEndpoint<Row>(env: NetworkEnvironment, resource: Resource<Row>): Endpoint {
+function updateEndpoint<Row>(env: NetworkDeps, resource: Resource<Row>): Endpoint {
   const { name, path } = resource;
   const loaded = loader(resource);
   return endpoint({
@@ -212,7 +212,7 @@ function updateEndpoint<Row>(env: NetworkEnvironment, resource: Resource<Row>): 
   });
 }
 
-function deleteEndpoint<Row>(env: NetworkEnvironment, resource: Resource<Row>): Endpoint {
+function deleteEndpoint<Row>(env: NetworkDeps, resource: Resource<Row>): Endpoint {
   const { name, path } = resource;
   const loaded = loader(resource);
   return endpoint({

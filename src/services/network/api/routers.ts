@@ -3,7 +3,7 @@ import { type Call, endpoint, type Endpoint } from '../../../kernel/api/endpoint
 import { isUuidLike } from '../../../kernel/ids.ts';
 import { badResource, invalidAttribute, networkNotFound, portNotFound, subnetNotFound } from '../faults.ts';
 import { routerNotFound } from '../l3-faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { routerView } from '../model/l3-views.ts';
 import { hostFor } from '../model/router-hosts.ts';
 import { addInterfaceByPort, addInterfaceBySubnet, removeInterfaceByPort, removeInterfaceBySubnet, type RouterInterface } from '../model/router-interfaces.ts';
@@ -49,21 +49,21 @@ export const routerAttributes: Attributes = {
 
 export const routerTarget = (row: RouterRow): Record<string, unknown> => ({ project_id: row.project_id, tenant_id: row.project_id });
 
-async function views(env: NetworkEnvironment, rows: readonly RouterRow[]): Promise<View[]> {
+async function views(env: NetworkDeps, rows: readonly RouterRow[]): Promise<View[]> {
   const gateways = new Map((await findPorts(env.db.read, rows.flatMap((row) => row.gw_port_id ?? []))).map((port) => [port.id, port]));
   const tags = await tagsOf(env.db.read, rows.map((row) => row.id));
   return rows.map((row) => routerView(row, row.gw_port_id === null ? undefined : gateways.get(row.gw_port_id), tags.get(row.id) ?? []));
 }
 
 /** A gateway's network has to be one that the caller may see. */
-async function checkNetwork(env: NetworkEnvironment, call: Call, item: Item): Promise<void> {
+async function checkNetwork(env: NetworkDeps, call: Call, item: Item): Promise<void> {
   const id = (item['external_gateway_info'] as GatewayInfo | null | undefined)?.network_id;
   if (id === undefined) return;
   const network = await findNetwork(env.db.read, id);
   if (network === undefined || !call.allows('get_network', networkTarget(network))) throw networkNotFound(id);
 }
 
-export function routerEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function routerEndpoints(env: NetworkDeps): Endpoint[] {
   const load = async (id: string): Promise<RouterRow> => {
     const row = await findRouter(env.db.read, id);
     if (row === undefined) throw routerNotFound(id);
@@ -115,7 +115,7 @@ function readInterface(body: unknown, removal: boolean): Asked {
   return { port_id: port_id as string | undefined, subnet_id: subnet_id as string | undefined };
 }
 
-async function checkVisible(env: NetworkEnvironment, call: Call, { port_id, subnet_id }: Asked): Promise<void> {
+async function checkVisible(env: NetworkDeps, call: Call, { port_id, subnet_id }: Asked): Promise<void> {
   if (port_id !== undefined) {
     const port = await findSeenPort(env.db.read, port_id);
     if (port === undefined || !call.allows('get_port', { project_id: port.project_id, 'network:project_id': port.network_project_id })) throw portNotFound(port_id);
@@ -135,7 +135,7 @@ async function seenTarget(load: (id: string) => Promise<RouterRow>, call: Call):
 }
 
 /** Routes to add or to take, while others do the same (extraroute-atomic). */
-function routeEndpoints(env: NetworkEnvironment, resource: Resource<RouterRow>): Endpoint[] {
+function routeEndpoints(env: NetworkDeps, resource: Resource<RouterRow>): Endpoint[] {
   return (['add', 'remove'] as const).map((verb) => endpoint({
     id: `routers:${verb}-extraroutes`, method: 'PUT', path: `/v2.0/routers/{id}/${verb}_extraroutes`, summary: verb === 'add' ? 'Add routes to a router' : 'Take routes from a router',
     policy: `${verb}_extraroutes`, status: 200, body: Type.Object({ router: Type.Optional(Type.Unknown({ description: 'Attributes: routes.' })) }), reply: Type.Object({ router: Type.Record(Type.String(), Type.Unknown()) }),
@@ -150,7 +150,7 @@ function routeEndpoints(env: NetworkEnvironment, resource: Resource<RouterRow>):
   }));
 }
 
-function interfaceEndpoints(env: NetworkEnvironment, load: (id: string) => Promise<RouterRow>): Endpoint[] {
+function interfaceEndpoints(env: NetworkDeps, load: (id: string) => Promise<RouterRow>): Endpoint[] {
   const declare = (name: 'add_router_interface' | 'remove_router_interface', summary: string, change: (call: Call, tx: Tx, id: string, asked: Asked) => Promise<RouterInterface>): Endpoint =>
     endpoint({
       id: `routers:${name.replaceAll('_', '-')}`, method: 'PUT', path: `/v2.0/routers/{id}/${name}`, summary, policy: name, status: 200,

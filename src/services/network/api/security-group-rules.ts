@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import { securityGroupNotFound, securityGroupRuleNotFound } from '../faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { createRules, deleteRule, parseEthertype, parsePort, parseProtocol, parseRemotePrefix, type NewRule } from '../model/security-group-rules.ts';
 import { orNull, string, values } from '../model/validate.ts';
 import { ruleView } from '../model/views.ts';
@@ -26,7 +26,7 @@ export const ruleAttributes: Attributes = {
 };
 const { description } = standardAttributes;
 
-export function securityGroupRuleEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function securityGroupRuleEndpoints(env: NetworkDeps): Endpoint[] {
   const resource: Resource<SeenRule> = {
     name: 'security_group_rule', collection: 'security_group_rules', path: 'security-group-rules', table: 'network_security_group_rules',
     attributes: { ...ruleAttributes, description: { ...description, put: false } },

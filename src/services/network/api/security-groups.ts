@@ -1,6 +1,6 @@
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { securityGroupNotFound } from '../faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { createSecurityGroup, deleteSecurityGroup, ensureDefaultGroup, parseGroupName, updateSecurityGroup, type NewSecurityGroup, type SecurityGroupChange } from '../model/security-groups.ts';
 import { boolean } from '../model/validate.ts';
 import { securityGroupView } from '../model/views.ts';
@@ -20,7 +20,7 @@ export const securityGroupAttributes: Attributes = {
   tags: {},
 };
 
-async function views(env: NetworkEnvironment, rows: readonly SecurityGroupRow[]): Promise<View[]> {
+async function views(env: NetworkDeps, rows: readonly SecurityGroupRow[]): Promise<View[]> {
   const ids = rows.map((row) => row.id);
   const rules = Map.groupBy(await rulesOfGroups(env.db.read, ids), (rule) => rule.security_group_id);
   const tags = await tagsOf(env.db.read, ids);
@@ -28,7 +28,7 @@ async function views(env: NetworkEnvironment, rows: readonly SecurityGroupRow[])
 }
 
 /** A project has its default group from the first look on. */
-export async function touchDefaultGroup(env: NetworkEnvironment, call: Call, list: ListCall): Promise<void> {
+export async function touchDefaultGroup(env: NetworkDeps, call: Call, list: ListCall): Promise<void> {
   const asked = list.filters.find((filter) => filter.column === 'project_id') as { value: string[] } | undefined;
   const project = asked?.value[0] ?? call.auth.project_id;
   const own = project === call.auth.project_id || isAdmin(call);
@@ -36,7 +36,7 @@ export async function touchDefaultGroup(env: NetworkEnvironment, call: Call, lis
   await env.db.transaction((tx) => ensureDefaultGroup(env, tx, project));
 }
 
-export function securityGroupEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function securityGroupEndpoints(env: NetworkDeps): Endpoint[] {
   const resource: Resource<SecurityGroupRow> = {
     name: 'security_group', collection: 'security_groups', path: 'security-groups', table: 'network_security_groups', attributes: securityGroupAttributes,
     async list(call, list) {

@@ -1,6 +1,6 @@
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { networkNotFound, subnetNotFound } from '../faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { refuseGatewayChange } from '../model/l3-guards.ts';
 import { createSubnet, deleteSubnet, updateSubnet, type NewSubnet, type SubnetChange } from '../model/subnets.ts';
 import { boolean, cidr, hostRoutes, integer, ipAddress, nameString, nameservers, noneAsEmptyList, orNull, pools, uuid, values } from '../model/validate.ts';
@@ -33,12 +33,12 @@ export const subnetAttributes: Attributes = {
 
 type Row = SubnetRow & Partial<SeenSubnet>;
 
-async function views(env: NetworkEnvironment, rows: readonly SubnetRow[]): Promise<View[]> {
+async function views(env: NetworkDeps, rows: readonly SubnetRow[]): Promise<View[]> {
   const tags = await tagsOf(env.db.read, rows.map((row) => row.id));
   return rows.map((row) => subnetView(row, tags.get(row.id) ?? []));
 }
 
-export function subnetEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function subnetEndpoints(env: NetworkDeps): Endpoint[] {
   const resource: Resource<Row> = {
     name: 'subnet', collection: 'subnets', path: 'subnets', table: 'network_subnets', attributes: subnetAttributes, filters: ['shared'],
     async list(call: Call, list) {

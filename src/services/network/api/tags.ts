@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { type Call, endpoint, type Endpoint, type Target } from '../../../kernel/api/endpoint.ts';
 import { invalidInput, tagNotFound, tagResourceNotFound } from '../faults.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { changeTags, type TagChange, type TaggedTable } from '../model/tags.ts';
 import { show } from '../model/validate.ts';
 import { findFloatingIp } from '../store/floating-ips.ts';
@@ -24,7 +24,7 @@ interface Tagged {
 const tags = Type.Object({ tags: Type.Array(Type.String()) });
 const MAX_LENGTH = 255;
 
-function tagged(env: NetworkEnvironment): Tagged[] {
+function tagged(env: NetworkDeps): Tagged[] {
   const db = env.db.read;
   return [
     { name: 'network', path: 'networks', table: 'network_networks', target: async (id) => ifThere(await findNetwork(db, id), networkTarget) },
@@ -57,11 +57,11 @@ function readTags(body: unknown): string[] {
   return read;
 }
 
-export function tagEndpoints(env: NetworkEnvironment): Endpoint[] {
+export function tagEndpoints(env: NetworkDeps): Endpoint[] {
   return tagged(env).flatMap((resource) => endpointsOf(env, resource));
 }
 
-function endpointsOf(env: NetworkEnvironment, resource: Tagged): Endpoint[] {
+function endpointsOf(env: NetworkDeps, resource: Tagged): Endpoint[] {
   const { name, path } = resource;
   const target = async (call: { params: unknown }): Promise<Target> => {
     const { id } = call.params as { id: string };

@@ -1,7 +1,7 @@
 /** What a node has to be, read from the rows: its ports, their networks and groups, and who else is on those networks. */
 import type { FixedIpWiring, NetworkWiring, NodeNetworkState, PeerWiring, PortReport, PortWiring, SecurityGroupWiring } from '../../../agents/network/protocol.ts';
 import { parsePrefix } from '../model/address.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import type { FixedIp } from '../model/ipam.ts';
 import { patchPort } from '../model/ports.ts';
 import type { AddressPair, HostRoute } from '../model/validate.ts';
@@ -13,7 +13,7 @@ import { subnetsOfNetworks } from '../store/subnets.ts';
 import type { NetworkRow, PortRow, SubnetRow } from '../store/tables.ts';
 
 /** The whole state of a node. */
-export async function desiredState(env: NetworkEnvironment, node_id: string): Promise<NodeNetworkState> {
+export async function desiredState(env: NetworkDeps, node_id: string): Promise<NodeNetworkState> {
   // The generation first: what changes after it is poked for again.
   const generation = await generationOf(env.db.read, node_id);
   const ports = await portsOfNode(env.db.read, node_id);
@@ -21,13 +21,13 @@ export async function desiredState(env: NetworkEnvironment, node_id: string): Pr
 }
 
 /** What a node needs to plug one server. */
-export async function serverSlice(env: NetworkEnvironment, server_id: string): Promise<NodeNetworkState> {
+export async function serverSlice(env: NetworkDeps, server_id: string): Promise<NodeNetworkState> {
   const ports = (await portsOfDevices(env.db.read, [server_id])).filter((port) => port.node_id !== null);
   const node_id = ports[0]?.node_id ?? '';
   return assemble(env, node_id, node_id === '' ? 0 : await generationOf(env.db.read, node_id), ports);
 }
 
-async function assemble(env: NetworkEnvironment, node_id: string, generation: number, ports: readonly PortRow[]): Promise<NodeNetworkState> {
+async function assemble(env: NetworkDeps, node_id: string, generation: number, ports: readonly PortRow[]): Promise<NodeNetworkState> {
   const db = env.db.read;
   const networks = await findNetworks(db, ports.map((port) => port.network_id));
   const subnets = await subnetsOfNetworks(db, networks.map((network) => network.id));
@@ -86,7 +86,7 @@ function wireAddress(ip: FixedIp, subnet: SubnetRow | undefined): FixedIpWiring[
   }];
 }
 
-async function wireGroups(env: NetworkEnvironment, ids: readonly string[]): Promise<SecurityGroupWiring[]> {
+async function wireGroups(env: NetworkDeps, ids: readonly string[]): Promise<SecurityGroupWiring[]> {
   const groups = await findSecurityGroups(env.db.read, ids);
   const rules = Map.groupBy(await rulesOfGroups(env.db.read, ids), (rule) => rule.security_group_id);
   return groups.sort((a, b) => (a.id < b.id ? -1 : 1)).map((group) => ({
@@ -97,7 +97,7 @@ async function wireGroups(env: NetworkEnvironment, ids: readonly string[]): Prom
   }));
 }
 
-async function wireMembers(env: NetworkEnvironment, ids: readonly string[]): Promise<NodeNetworkState['group_members']> {
+async function wireMembers(env: NetworkDeps, ids: readonly string[]): Promise<NodeNetworkState['group_members']> {
   const members = Map.groupBy(await groupMembers(env.db.read, ids), (member) => member.security_group_id);
   return ids.map((group_id) => {
     const addresses = (members.get(group_id) ?? []).flatMap((member) =>
@@ -107,7 +107,7 @@ async function wireMembers(env: NetworkEnvironment, ids: readonly string[]): Pro
 }
 
 /** The other nodes with ports on these overlay networks; a node without a tunnel address cannot be reached. */
-async function wirePeers(env: NetworkEnvironment, node_id: string, networks: readonly NetworkRow[]): Promise<PeerWiring[]> {
+async function wirePeers(env: NetworkDeps, node_id: string, networks: readonly NetworkRow[]): Promise<PeerWiring[]> {
   const ports = await remotePorts(env.db.read, networks.filter((network) => network.network_type === 'vxlan').map((network) => network.id), node_id);
   if (ports.length === 0) return [];
   const nodes = await env.nodes.nodes();
@@ -119,7 +119,7 @@ async function wirePeers(env: NetworkEnvironment, node_id: string, networks: rea
 }
 
 /** What a node says of its ports; what it says of the ports of others does not count. */
-export async function acceptReport(env: NetworkEnvironment, node_id: string, reports: readonly PortReport[]): Promise<void> {
+export async function acceptReport(env: NetworkDeps, node_id: string, reports: readonly PortReport[]): Promise<void> {
   const statuses = new Map(reports.map((report) => [report.port_id, report.status]));
   const differing = (await findPorts(env.db.read, [...statuses.keys()])).filter((port) => port.node_id === node_id && port.status !== statuses.get(port.id));
   if (differing.length === 0) return;

@@ -1,12 +1,12 @@
 import { defineJob, type Job } from '../../../kernel/job/reconciler.ts';
 import type { IdentityClient } from '../../identity/client.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { deleteSecurityGroup } from '../model/security-groups.ts';
 import { dropQuotas } from '../store/quotas.ts';
 import { defaultGroupId, groupHasPorts, projectsWithDefaultGroup } from '../store/security-groups.ts';
 
 /** After a project is gone: its default security group, unless ports still use it, and its quotas. */
-export async function forgetProject(env: NetworkEnvironment, project_id: string): Promise<void> {
+export async function forgetProject(env: NetworkDeps, project_id: string): Promise<void> {
   await env.db.transaction(async (tx) => {
     await dropQuotas(tx, project_id);
     const group = await defaultGroupId(tx, project_id);
@@ -17,7 +17,7 @@ export async function forgetProject(env: NetworkEnvironment, project_id: string)
 const AT_ONCE = 500;
 
 /** Finds what a controller that stopped in the wrong moment has left of deleted projects. */
-export function forgetProjects(env: NetworkEnvironment, identity: Pick<IdentityClient, 'findProject'>): Job {
+export function forgetProjects(env: NetworkDeps, identity: Pick<IdentityClient, 'findProject'>): Job {
   return defineJob({
     name: 'network.forget-projects',
     every_seconds: 3600,

@@ -1,13 +1,13 @@
 /** The routers of a node: taken out of its ports, with what they translate. */
 import type { NodeNetworkState, PortReport, PortWiring, RouterLegWiring, RouterWiring } from '../../../agents/network/protocol.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import type { HostRoute } from '../model/validate.ts';
 import { floatingIpsOfRouters, updateFloatingIpRow } from '../store/floating-ips.ts';
 import { routerPortsOf, routersOfNode } from '../store/routers.ts';
 import type { FloatingIpRow, RouterPortRow, RouterRow } from '../store/tables.ts';
 
 /** Legs of routers are no ports of guests: they move to `routers`. */
-export async function withRouters(env: NetworkEnvironment, node_id: string, state: NodeNetworkState): Promise<NodeNetworkState> {
+export async function withRouters(env: NetworkDeps, node_id: string, state: NodeNetworkState): Promise<NodeNetworkState> {
   const db = env.db.read;
   const rows = await routersOfNode(db, node_id);
   const ids = rows.map((row) => row.id);
@@ -40,7 +40,7 @@ function wireLeg(link: RouterPortRow, port: PortWiring | undefined): RouterLegWi
 }
 
 /** A floating IP is ACTIVE once its router's node says that it translates it to this very address. */
-export async function acceptFloatingIps(env: NetworkEnvironment, node_id: string, reports: readonly PortReport[]): Promise<void> {
+export async function acceptFloatingIps(env: NetworkDeps, node_id: string, reports: readonly PortReport[]): Promise<void> {
   const told = new Map(reports.flatMap((report) => (report.floating_ips === undefined ? [] : [[report.port_id, report.floating_ips] as const])));
   if (told.size === 0) return;
   const routers = new Map((await routersOfNode(env.db.read, node_id)).flatMap((router) => (router.gw_port_id !== null && told.has(router.gw_port_id) ? [[router.id, told.get(router.gw_port_id)!] as const] : [])));

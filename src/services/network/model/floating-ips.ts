@@ -8,7 +8,7 @@ import { findPort, updatePortRow } from '../store/ports.ts';
 import { findRouterPort, holdRouter, routersBetween } from '../store/routers.ts';
 import { findSubnet, subnetsOfNetworks } from '../store/subnets.ts';
 import type { FloatingIpRow, PortRow, Tx } from '../store/tables.ts';
-import { instant, serversChanged, type NetworkEnvironment } from './environment.ts';
+import { instant, serversChanged, type NetworkDeps } from '../deps.ts';
 import { NO_LINK, routersChanged, type Link } from './floating-ip-links.ts';
 import { createPort, deletePort } from './ports.ts';
 import { takeQuota } from './quotas.ts';
@@ -34,7 +34,7 @@ export interface FloatingIpChange {
 const bad = (message: string): Error => badResource('floatingip', message);
 
 /** Faults: 404 network, port or way between them; 400 BadRequest; 409 as neutron. */
-export async function createFloatingIp(env: NetworkEnvironment, tx: Tx, wanted: NewFloatingIp, admin: boolean): Promise<string> {
+export async function createFloatingIp(env: NetworkDeps, tx: Tx, wanted: NewFloatingIp, admin: boolean): Promise<string> {
   const network = await findNetwork(tx, wanted.floating_network_id);
   if (network === undefined) throw networkNotFound(wanted.floating_network_id);
   if (network.external !== 1) throw bad(`Network ${network.id} is not a valid external network`);
@@ -62,14 +62,14 @@ export async function createFloatingIp(env: NetworkEnvironment, tx: Tx, wanted: 
 }
 
 /** Faults: 404; 400 BadRequest; 409 FloatingIPPortAlreadyAssociated. */
-export async function updateFloatingIp(env: NetworkEnvironment, tx: Tx, id: string, change: FloatingIpChange, admin: boolean): Promise<void> {
+export async function updateFloatingIp(env: NetworkDeps, tx: Tx, id: string, change: FloatingIpChange, admin: boolean): Promise<void> {
   const before = await lockFloatingIp(tx, id, instant(env));
   if (before === undefined) throw floatingIpNotFound(id);
   if (change.description !== undefined) await updateFloatingIpRow(tx, id, { description: change.description });
   await associate(env, tx, before, change, admin);
 }
 
-async function associate(env: NetworkEnvironment, tx: Tx, fip: FloatingIpRow, change: FloatingIpChange, admin: boolean): Promise<void> {
+async function associate(env: NetworkDeps, tx: Tx, fip: FloatingIpRow, change: FloatingIpChange, admin: boolean): Promise<void> {
   const given = change.fixed_ip_address ?? undefined;
   if (given !== undefined && (change.port_id ?? null) === null) throw bad('fixed_ip_address cannot be specified without a port_id');
   if (change.port_id === undefined && (fip.fixed_port_id === null || !('fixed_ip_address' in change))) return;
@@ -87,7 +87,7 @@ async function associate(env: NetworkEnvironment, tx: Tx, fip: FloatingIpRow, ch
 }
 
 /** Routers translate anew, servers show other addresses. */
-async function linksChanged(env: NetworkEnvironment, tx: Tx, links: readonly Link[]): Promise<void> {
+async function linksChanged(env: NetworkDeps, tx: Tx, links: readonly Link[]): Promise<void> {
   await routersChanged(env, tx, links.map((link) => link.router_id));
   for (const id of new Set(links.flatMap((link) => link.fixed_port_id ?? []))) {
     const port = await findPort(tx, id);
@@ -133,7 +133,7 @@ async function routerBetween(tx: Tx, subnet_id: string, network_id: string, port
 }
 
 /** Faults: 404. */
-export async function deleteFloatingIp(env: NetworkEnvironment, tx: Tx, id: string): Promise<void> {
+export async function deleteFloatingIp(env: NetworkDeps, tx: Tx, id: string): Promise<void> {
   const row = await lockFloatingIp(tx, id, instant(env));
   if (row === undefined) throw floatingIpNotFound(id);
   await deleteFloatingIpRow(tx, id);

@@ -5,7 +5,7 @@ import { floatingIpsOfPorts, floatingPortInUse, unusedFloatingIps } from '../sto
 import { findPort } from '../store/ports.ts';
 import { findRouter, findRouterPort, gatewayOn, routerPortWith } from '../store/routers.ts';
 import type { PortRow, Tx } from '../store/tables.ts';
-import type { NetworkEnvironment } from './environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { deleteFloatingIp } from './floating-ips.ts';
 import type { FixedIp } from './ipam.ts';
 
@@ -34,7 +34,7 @@ export async function checkLinkedAddresses(tx: Tx, port_id: string): Promise<voi
 }
 
 /** Before an external network goes: its floating IPs that no port has. */
-export async function dropUnusedFloatingIps(env: NetworkEnvironment, tx: Tx, network_id: string): Promise<void> {
+export async function dropUnusedFloatingIps(env: NetworkDeps, tx: Tx, network_id: string): Promise<void> {
   for (const { id } of await unusedFloatingIps(tx, network_id)) await deleteFloatingIp(env, tx, id);
 }
 

@@ -8,7 +8,7 @@ import { deletePortRows, nodesOfNetworks, portsOfNetwork } from '../store/ports.
 import { deleteSubnetRows, subnetIdsOfNetworks, subnetsOfNetworks } from '../store/subnets.ts';
 import type { Bit, NetworkRow, Tx } from '../store/tables.ts';
 import { removeTags } from '../store/tags.ts';
-import { instant, nodesChanged, type NetworkEnvironment } from './environment.ts';
+import { instant, nodesChanged, type NetworkDeps } from '../deps.ts';
 import { takeQuota } from './quotas.ts';
 
 export interface NewNetwork {
@@ -36,7 +36,7 @@ const MIN_MTU = { 4: 68, 6: 1280 } as const;
 const RANDOM_TRIES = 12;
 const INSERT_TRIES = 5;
 
-export async function createNetwork(env: NetworkEnvironment, tx: Tx, wanted: NewNetwork): Promise<NetworkRow> {
+export async function createNetwork(env: NetworkDeps, tx: Tx, wanted: NewNetwork): Promise<NetworkRow> {
   const elsewhere = wanted.availability_zone_hints.find((zone) => zone !== ZONE);
   if (elsewhere !== undefined) throw zoneNotFound(elsewhere);
   await takeQuota(env, tx, wanted.project_id, { network: 1 });
@@ -53,7 +53,7 @@ export async function createNetwork(env: NetworkEnvironment, tx: Tx, wanted: New
   }
 }
 
-async function draft(env: NetworkEnvironment, tx: Tx, wanted: NewNetwork): Promise<NetworkRow> {
+async function draft(env: NetworkDeps, tx: Tx, wanted: NewNetwork): Promise<NetworkRow> {
   const segment = await chooseSegment(env, tx, wanted);
   const most = segment.network_type === 'vxlan' ? env.config.mtu - VXLAN_OVERHEAD : env.config.mtu;
   const now = instant(env);
@@ -79,7 +79,7 @@ async function draft(env: NetworkEnvironment, tx: Tx, wanted: NewNetwork): Promi
 
 type Segment = Pick<NetworkRow, 'network_type' | 'physical_network' | 'segmentation_id'>;
 
-async function chooseSegment(env: NetworkEnvironment, tx: Tx, wanted: NewNetwork): Promise<Segment> {
+async function chooseSegment(env: NetworkDeps, tx: Tx, wanted: NewNetwork): Promise<Segment> {
   const type = wanted['provider:network_type'];
   const physical_network = wanted['provider:physical_network'] ?? null;
   const id = wanted['provider:segmentation_id'];
@@ -103,7 +103,7 @@ async function chooseSegment(env: NetworkEnvironment, tx: Tx, wanted: NewNetwork
   }
 }
 
-async function chooseVni(env: NetworkEnvironment, tx: Tx, asked: number | undefined): Promise<number> {
+async function chooseVni(env: NetworkDeps, tx: Tx, asked: number | undefined): Promise<number> {
   if (asked !== undefined) {
     if (asked < 1 || asked > 16_777_215) throw invalidInput(`segmentation_id out of range (1 through 16777215)`);
     if (await segmentTaken(tx, 'vxlan', asked)) throw tunnelIdInUse(asked);
@@ -144,7 +144,7 @@ async function checkDefault(tx: Tx, external: boolean, own: string | undefined):
 export type NetworkChange = Partial<Omit<NewNetwork, 'project_id' | 'availability_zone_hints'>>;
 
 /** Faults: 404; 409 for sharing that others use, or an MTU too small for its subnets. */
-export async function updateNetwork(env: NetworkEnvironment, tx: Tx, id: string, change: NetworkChange): Promise<NetworkRow> {
+export async function updateNetwork(env: NetworkDeps, tx: Tx, id: string, change: NetworkChange): Promise<NetworkRow> {
   const before = await lockNetwork(tx, id, instant(env));
   if (before === undefined) throw networkNotFound(id);
   if (change.shared === false && before.shared === 1) await checkUnshare(tx, before);
@@ -173,11 +173,11 @@ function bits(change: NetworkChange): Partial<NetworkRow> {
   return out;
 }
 
-function mostMtu(env: NetworkEnvironment, row: NetworkRow): number {
+function mostMtu(env: NetworkDeps, row: NetworkRow): number {
   return row.network_type === 'vxlan' ? env.config.mtu - VXLAN_OVERHEAD : env.config.mtu;
 }
 
-async function checkMtu(env: NetworkEnvironment, tx: Tx, before: NetworkRow, asked: number): Promise<void> {
+async function checkMtu(env: NetworkDeps, tx: Tx, before: NetworkRow, asked: number): Promise<void> {
   const mtu = chooseMtu(asked, mostMtu(env, before));
   const versions = (await subnetsOfNetworks(tx, [before.id])).map((subnet) => subnet.ip_version);
   const least = versions.includes(6) ? MIN_MTU[6] : MIN_MTU[4];
@@ -196,7 +196,7 @@ async function checkUnshare(tx: Tx, network: NetworkRow): Promise<void> {
 }
 
 /** Its subnets and its service ports go with it. Faults: 404; 409 NetworkInUse. */
-export async function deleteNetwork(env: NetworkEnvironment, tx: Tx, id: string): Promise<void> {
+export async function deleteNetwork(env: NetworkDeps, tx: Tx, id: string): Promise<void> {
   if ((await lockNetwork(tx, id, instant(env))) === undefined) throw networkNotFound(id);
   const ports = await portsOfNetwork(tx, id);
   const inUse = ports.filter((port) => !AUTO_DELETED.has(port.device_owner)).map((port) => port.id);

@@ -10,7 +10,7 @@ import { subnetsOfNetworks } from '../store/subnets.ts';
 import type { PortRow, SubnetRow, Tx } from '../store/tables.ts';
 import { addTags } from '../store/tags.ts';
 import { eui64, parsePrefix } from './address.ts';
-import { instant, nodesChanged, serversChanged, type NetworkEnvironment } from './environment.ts';
+import { instant, nodesChanged, serversChanged, type NetworkDeps } from '../deps.ts';
 import { disassociatePort } from './floating-ip-links.ts';
 import { planAddressChange, planAddresses, takeAddresses, type FixedIp } from './ipam.ts';
 import { bit } from './networks.ts';
@@ -52,7 +52,7 @@ export interface PortCaller {
 const MAC_TRIES = 10;
 
 /** Faults: 404 network or group; 400 and 409 as neutron; 409 OverQuota, IpAddressGenerationFailure, MacAddressInUse. */
-export async function createPort(env: NetworkEnvironment, tx: Tx, wanted: NewPort, caller: PortCaller): Promise<PortRow> {
+export async function createPort(env: NetworkDeps, tx: Tx, wanted: NewPort, caller: PortCaller): Promise<PortRow> {
   const network = await findNetwork(tx, wanted.network_id);
   if (network === undefined) throw networkNotFound(wanted.network_id);
   if (caller.unlimited !== true) await takeQuota(env, tx, wanted.project_id, { port: 1 });
@@ -71,7 +71,7 @@ export async function createPort(env: NetworkEnvironment, tx: Tx, wanted: NewPor
   return written;
 }
 
-function draft(env: NetworkEnvironment, wanted: NewPort, security: boolean, groups: readonly string[]): PortRow {
+function draft(env: NetworkDeps, wanted: NewPort, security: boolean, groups: readonly string[]): PortRow {
   const now = instant(env);
   return {
     id: uuid(),
@@ -106,7 +106,7 @@ function draft(env: NetworkEnvironment, wanted: NewPort, security: boolean, grou
   };
 }
 
-async function insertWithMac(env: NetworkEnvironment, tx: Tx, row: PortRow, asked: string | undefined): Promise<PortRow> {
+async function insertWithMac(env: NetworkDeps, tx: Tx, row: PortRow, asked: string | undefined): Promise<PortRow> {
   try {
     for (let tried = 0; tried < MAC_TRIES; tried++) {
       const whole = { ...row, mac_address: asked ?? randomMac(env) };
@@ -121,7 +121,7 @@ async function insertWithMac(env: NetworkEnvironment, tx: Tx, row: PortRow, aske
   throw noMacAvailable(row.network_id);
 }
 
-function randomMac(env: NetworkEnvironment): string {
+function randomMac(env: NetworkDeps): string {
   return [env.config.base_mac, ...[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
@@ -133,7 +133,7 @@ async function savePort(tx: Tx, row: PortRow): Promise<PortRow> {
   return whole;
 }
 
-async function chooseGroups(env: NetworkEnvironment, tx: Tx, wanted: NewPort, security: boolean, caller: PortCaller): Promise<string[]> {
+async function chooseGroups(env: NetworkDeps, tx: Tx, wanted: NewPort, security: boolean, caller: PortCaller): Promise<string[]> {
   if (wanted.security_groups === undefined) {
     const none = !security || wanted.device_owner.startsWith('network:') || wanted.project_id === '';
     return none ? [] : [await ensureDefaultGroup(env, tx, wanted.project_id)];
@@ -154,7 +154,7 @@ async function checkGroups(tx: Tx, project_id: string, ids: readonly string[], c
   return unique;
 }
 
-async function portChanged(env: NetworkEnvironment, tx: Tx, row: PortRow, groups: readonly string[], before?: PortRow): Promise<void> {
+async function portChanged(env: NetworkDeps, tx: Tx, row: PortRow, groups: readonly string[], before?: PortRow): Promise<void> {
   const bound = row.node_id !== null || (before?.node_id ?? null) !== null;
   const peers = bound ? await nodesOfNetworks(tx, [row.network_id]) : [];
   const watching = await nodesWatchingGroups(tx, groups);
@@ -167,7 +167,7 @@ export interface PortChange extends Partial<Omit<NewPort, 'project_id' | 'networ
 }
 
 /** Faults: 404; 400 and 409 as neutron. */
-export async function updatePort(env: NetworkEnvironment, tx: Tx, id: string, change: PortChange, caller: PortCaller): Promise<PortRow> {
+export async function updatePort(env: NetworkDeps, tx: Tx, id: string, change: PortChange, caller: PortCaller): Promise<PortRow> {
   const before = await lockPort(tx, id);
   if (before === undefined) throw portNotFound(id);
   if (!caller.any_group) refuseMove(before, change);
@@ -210,7 +210,7 @@ function plainChanges(change: PortChange): Partial<PortRow> {
   };
 }
 
-async function changeMac(env: NetworkEnvironment, tx: Tx, before: PortRow, asked: string | null): Promise<string> {
+async function changeMac(env: NetworkDeps, tx: Tx, before: PortRow, asked: string | null): Promise<string> {
   if (asked === before.mac_address) return asked;
   if (before.host_id !== '') throw portBound(before.id, vifType(before), before.mac_address, asked ?? 'None');
   for (let tried = 0; tried < MAC_TRIES; tried++) {
@@ -255,7 +255,7 @@ function isOwnCalculation(subnets: readonly SubnetRow[], ip: FixedIp, mac: strin
 }
 
 /** Nothing happens for ports that are gone already, unless `strict`. Faults with it: 404. */
-export async function deletePort(env: NetworkEnvironment, tx: Tx, id: string, strict = true): Promise<void> {
+export async function deletePort(env: NetworkDeps, tx: Tx, id: string, strict = true): Promise<void> {
   const row = await lockPort(tx, id);
   if (row === undefined) {
     if (strict) throw portNotFound(id);
@@ -271,7 +271,7 @@ export async function deletePort(env: NetworkEnvironment, tx: Tx, id: string, st
 }
 
 /** Changes what is known of a port without being asked by a user: binding, status, tags. */
-export async function patchPort(env: NetworkEnvironment, tx: Tx, id: string, patch: (row: PortRow) => Partial<PortRow> | undefined, quiet = false): Promise<PortRow | undefined> {
+export async function patchPort(env: NetworkDeps, tx: Tx, id: string, patch: (row: PortRow) => Partial<PortRow> | undefined, quiet = false): Promise<PortRow | undefined> {
   const before = await lockPort(tx, id);
   const change = before === undefined ? undefined : patch(before);
   if (before === undefined || change === undefined) return before;
@@ -281,7 +281,7 @@ export async function patchPort(env: NetworkEnvironment, tx: Tx, id: string, pat
 }
 
 /** A new self-addressing subnet: the ports of its network have an address on it from now on. */
-export async function addAutoAddresses(env: NetworkEnvironment, tx: Tx, subnet: SubnetRow): Promise<void> {
+export async function addAutoAddresses(env: NetworkDeps, tx: Tx, subnet: SubnetRow): Promise<void> {
   for (const { id, device_owner } of await portsOfNetwork(tx, subnet.network_id)) {
     if (/^network:(router|ha_router)/.test(device_owner)) continue;
     const port = (await findPort(tx, id))!;
@@ -293,7 +293,7 @@ export async function addAutoAddresses(env: NetworkEnvironment, tx: Tx, subnet: 
 }
 
 /** Before a self-addressing subnet goes: ports lose the address they calculated. */
-export async function dropAutoAddresses(env: NetworkEnvironment, tx: Tx, subnet: SubnetRow): Promise<void> {
+export async function dropAutoAddresses(env: NetworkDeps, tx: Tx, subnet: SubnetRow): Promise<void> {
   const users = (await addressesOfSubnets(tx, [subnet.id])).filter((user) => !/^network:(router|ha_router)/.test(user.device_owner));
   for (const { port_id } of users) {
     const port = await findPort(tx, port_id);

@@ -2,7 +2,7 @@ import { overQuota } from '../faults.ts';
 import { countUsage, lockQuotas, QUOTA_TABLES, quotasOf, type QuotaResource } from '../store/quotas.ts';
 import type { NetworkTables, Tx } from '../store/tables.ts';
 import type { NetworkConfig } from '../config.ts';
-import type { NetworkEnvironment } from './environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import type { Kysely } from 'kysely';
 
 export type Quotas = Record<QuotaResource, number>;
@@ -21,7 +21,7 @@ export function defaultQuotas(config: NetworkConfig): Quotas {
   };
 }
 
-export async function effectiveQuotas(env: Pick<NetworkEnvironment, 'config'>, db: Kysely<NetworkTables>, project_id: string): Promise<Quotas> {
+export async function effectiveQuotas(env: Pick<NetworkDeps, 'config'>, db: Kysely<NetworkTables>, project_id: string): Promise<Quotas> {
   const own = (await quotasOf(db, project_id)).map((row) => [row.resource, row.value]);
   return { ...defaultQuotas(env.config), ...(Object.fromEntries(own) as Partial<Quotas>) };
 }
@@ -30,7 +30,7 @@ export async function effectiveQuotas(env: Pick<NetworkEnvironment, 'config'>, d
  * Refuses what would exceed the quota; holds the project's count until this transaction ends, so that two at once
  * never both take the last place. Faults: 409 OverQuota.
  */
-export async function takeQuota(env: NetworkEnvironment, tx: Tx, project_id: string, wanted: Partial<Quotas>): Promise<void> {
+export async function takeQuota(env: NetworkDeps, tx: Tx, project_id: string, wanted: Partial<Quotas>): Promise<void> {
   const quotas = await effectiveQuotas(env, tx, project_id);
   const limited = (Object.entries(wanted) as [QuotaResource, number][]).filter(([resource]) => quotas[resource] >= 0);
   if (limited.length === 0) return;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { knownNodes, legsOf, lockRouter, routersToPlace, updateRouterRow } from '../store/routers.ts';
 import type { RouterRow } from '../store/tables.ts';
-import { instant, nodesChanged, type NetworkEnvironment, type NodeView } from './environment.ts';
+import { instant, nodesChanged, type NetworkDeps, type NodeView } from '../deps.ts';
 import { patchPort } from './ports.ts';
 
 export interface Host {
@@ -23,12 +23,12 @@ export function chooseNode<N extends { id: string }>(nodes: readonly N[], router
 const hosts = (node: NodeView): boolean => node.roles.includes('network');
 
 /** A home for a new router; none while no node with the role `network` is up. */
-export async function hostFor(env: NetworkEnvironment, router_id: string): Promise<Host> {
+export async function hostFor(env: NetworkDeps, router_id: string): Promise<Host> {
   const node = chooseNode((await env.nodes.nodes()).filter((one) => hosts(one) && one.state === 'up' && one.disabled !== true), router_id);
   return { node_id: node?.id ?? null, host_id: node?.hostname ?? '' };
 }
 
-function isGone(env: NetworkEnvironment, node: NodeView | undefined): boolean {
+function isGone(env: NetworkDeps, node: NodeView | undefined): boolean {
   if (node === undefined || !hosts(node)) return true;
   return node.state !== 'up' && env.clock.now().getTime() - Date.parse(node.last_seen_at) > PATIENCE_MS;
 }
@@ -36,7 +36,7 @@ function isGone(env: NetworkEnvironment, node: NodeView | undefined): boolean {
 const BATCH = 200;
 
 /** Gives a node to routers that have none, or whose node is gone for good. @returns how many. */
-export async function placeRouters(env: NetworkEnvironment): Promise<number> {
+export async function placeRouters(env: NetworkDeps): Promise<number> {
   const nodes = await env.nodes.nodes();
   const gone = (await knownNodes(env.db.read)).filter((id) => isGone(env, nodes.find((node) => node.id === id)));
   let placed = 0;
@@ -49,7 +49,7 @@ export async function placeRouters(env: NetworkEnvironment): Promise<number> {
   return placed;
 }
 
-async function moveRouter(env: NetworkEnvironment, seen: RouterRow, host: Host): Promise<void> {
+async function moveRouter(env: NetworkDeps, seen: RouterRow, host: Host): Promise<void> {
   await env.db.transaction(async (tx) => {
     const router = await lockRouter(tx, seen.id, instant(env));
     if (router === undefined || router.node_id !== seen.node_id) return;

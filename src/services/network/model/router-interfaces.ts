@@ -6,7 +6,7 @@ import { deleteRouterPort, insertRouterPort, legsOf, lockRouter, type Leg } from
 import { findSubnet, findSubnets } from '../store/subnets.ts';
 import type { PortRow, RouterRow, SubnetRow, Tx } from '../store/tables.ts';
 import { contains, parseAddress, parsePrefix } from './address.ts';
-import { instant, type NetworkEnvironment } from './environment.ts';
+import { instant, type NetworkDeps } from '../deps.ts';
 import { createPort, deletePort, updatePort } from './ports.ts';
 import { checkDuplicates, fixedIpsOf, OWN_CALLER, OWN_PORT } from './routers.ts';
 import type { HostRoute, Pool } from './validate.ts';
@@ -30,7 +30,7 @@ const INTERFACE = 'network:router_interface';
 const bad = (message: string): Error => badResource('router', message);
 const hasIpv6 = (port: Pick<PortRow, 'fixed_ips'>): boolean => fixedIpsOf(port).some((ip) => ip.ip_address.includes(':'));
 
-async function lock(env: NetworkEnvironment, tx: Tx, id: string): Promise<RouterRow> {
+async function lock(env: NetworkDeps, tx: Tx, id: string): Promise<RouterRow> {
   const router = await lockRouter(tx, id, instant(env));
   if (router === undefined) throw routerNotFound(id);
   return router;
@@ -41,7 +41,7 @@ const shape = (router: RouterRow, port: PortRow, subnet_ids: string[]): RouterIn
 });
 
 /** A port of the router with the subnet's gateway address. Faults: 404; 400 BadRequest; 409 IpAddressAlreadyAllocated. */
-export async function addInterfaceBySubnet(env: NetworkEnvironment, tx: Tx, router_id: string, subnet_id: string, who: Attacher): Promise<RouterInterface> {
+export async function addInterfaceBySubnet(env: NetworkDeps, tx: Tx, router_id: string, subnet_id: string, who: Attacher): Promise<RouterInterface> {
   const router = await lock(env, tx, router_id);
   const subnet = await findSubnet(tx, subnet_id);
   if (subnet === undefined) throw subnetNotFound(subnet_id);
@@ -64,7 +64,7 @@ export async function addInterfaceBySubnet(env: NetworkEnvironment, tx: Tx, rout
 }
 
 /** A port that is there becomes one of the router's. Faults: 404; 400 BadRequest; 409 PortInUse. */
-export async function addInterfaceByPort(env: NetworkEnvironment, tx: Tx, router_id: string, port_id: string, who: Attacher): Promise<RouterInterface> {
+export async function addInterfaceByPort(env: NetworkDeps, tx: Tx, router_id: string, port_id: string, who: Attacher): Promise<RouterInterface> {
   const router = await lock(env, tx, router_id);
   const port = await lockPort(tx, port_id);
   if (port === undefined) throw portNotFound(port_id);
@@ -105,7 +105,7 @@ function checkInPools(port: PortRow, subnets: readonly SubnetRow[], who: Attache
 }
 
 /** Faults: 404 RouterInterfaceNotFound; 400 SubnetMismatchForPort; 409 while floating IPs or routes need it. */
-export async function removeInterfaceByPort(env: NetworkEnvironment, tx: Tx, router_id: string, port_id: string, subnet_id: string | undefined): Promise<RouterInterface> {
+export async function removeInterfaceByPort(env: NetworkDeps, tx: Tx, router_id: string, port_id: string, subnet_id: string | undefined): Promise<RouterInterface> {
   const router = await lock(env, tx, router_id);
   const leg = (await legsOf(tx, router_id)).find((one) => one.id === port_id && one.port_type === INTERFACE);
   if (leg === undefined) throw routerInterfaceNotFound(router_id, port_id);
@@ -118,7 +118,7 @@ export async function removeInterfaceByPort(env: NetworkEnvironment, tx: Tx, rou
 }
 
 /** Faults: 404 SubnetNotFound, RouterInterfaceNotFoundForSubnet; 409 while floating IPs or routes need it. */
-export async function removeInterfaceBySubnet(env: NetworkEnvironment, tx: Tx, router_id: string, subnet_id: string): Promise<RouterInterface> {
+export async function removeInterfaceBySubnet(env: NetworkDeps, tx: Tx, router_id: string, subnet_id: string): Promise<RouterInterface> {
   const router = await lock(env, tx, router_id);
   const subnet = await findSubnet(tx, subnet_id);
   if (subnet === undefined) throw subnetNotFound(subnet_id);
@@ -131,7 +131,7 @@ export async function removeInterfaceBySubnet(env: NetworkEnvironment, tx: Tx, r
   return shape(router, leg, [subnet_id]);
 }
 
-async function drop(env: NetworkEnvironment, tx: Tx, leg: Leg): Promise<void> {
+async function drop(env: NetworkDeps, tx: Tx, leg: Leg): Promise<void> {
   await deleteRouterPort(tx, leg.id);
   await deletePort(env, tx, leg.id, false);
 }

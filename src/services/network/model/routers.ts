@@ -7,7 +7,7 @@ import { deleteRouterPort, deleteRouterRow, holdRouter, insertRouter, insertRout
 import { findSubnets, subnetsOfNetworks } from '../store/subnets.ts';
 import type { NetworkRow, PortRow, RouterRow, SubnetRow, Tx } from '../store/tables.ts';
 import { contains, overlaps, parseAddress, parsePrefix } from './address.ts';
-import { instant, nodesChanged, type NetworkEnvironment } from './environment.ts';
+import { instant, nodesChanged, type NetworkDeps } from '../deps.ts';
 import type { FixedIp } from './ipam.ts';
 import { bit, ZONE } from './networks.ts';
 import { createPort, deletePort, updatePort } from './ports.ts';
@@ -42,7 +42,7 @@ export const OWN_CALLER = { any_group: true, unlimited: true };
 export const fixedIpsOf = (port: Pick<PortRow, 'fixed_ips'>): FixedIp[] => JSON.parse(port.fixed_ips) as FixedIp[];
 
 /** Faults: 404 NetworkNotFound; 400 BadRequest; 409 OverQuota. */
-export async function createRouter(env: NetworkEnvironment, tx: Tx, wanted: NewRouter): Promise<RouterRow> {
+export async function createRouter(env: NetworkDeps, tx: Tx, wanted: NewRouter): Promise<RouterRow> {
   const elsewhere = wanted.availability_zone_hints.find((zone) => zone !== ZONE);
   if (elsewhere !== undefined) throw zoneNotFound(elsewhere);
   await takeQuota(env, tx, wanted.project_id, { router: 1 });
@@ -71,7 +71,7 @@ export async function createRouter(env: NetworkEnvironment, tx: Tx, wanted: NewR
 }
 
 /** Faults: 404; 400 and 409 as neutron. */
-export async function updateRouter(env: NetworkEnvironment, tx: Tx, id: string, change: RouterChange): Promise<RouterRow> {
+export async function updateRouter(env: NetworkDeps, tx: Tx, id: string, change: RouterChange): Promise<RouterRow> {
   const before = await lockRouter(tx, id, instant(env));
   if (before === undefined) throw routerNotFound(id);
   const routes = change.routes ?? (JSON.parse(before.routes) as HostRoute[]);
@@ -89,7 +89,7 @@ export async function updateRouter(env: NetworkEnvironment, tx: Tx, id: string, 
 }
 
 /** Adds routes or takes them away; what is there already, or is not, is no error. Faults: as `updateRouter`. */
-export async function changeRoutes(env: NetworkEnvironment, tx: Tx, id: string, verb: 'add' | 'remove', routes: readonly HostRoute[]): Promise<void> {
+export async function changeRoutes(env: NetworkDeps, tx: Tx, id: string, verb: 'add' | 'remove', routes: readonly HostRoute[]): Promise<void> {
   const router = await holdRouter(tx, id);
   if (router === undefined) throw routerNotFound(id);
   const same = (a: HostRoute, b: HostRoute): boolean => a.destination === b.destination && a.nexthop === b.nexthop;
@@ -116,7 +116,7 @@ function subnetsOfLegs(tx: Tx, legs: readonly PortRow[]): Promise<SubnetRow[]> {
 }
 
 /** Makes, changes or takes away the gateway port. @returns what the router's row has then. */
-async function changeGateway(env: NetworkEnvironment, tx: Tx, router: RouterRow, info: GatewayInfo | null, routes: readonly HostRoute[]): Promise<Pick<RouterRow, 'gw_port_id' | 'enable_snat'>> {
+async function changeGateway(env: NetworkDeps, tx: Tx, router: RouterRow, info: GatewayInfo | null, routes: readonly HostRoute[]): Promise<Pick<RouterRow, 'gw_port_id' | 'enable_snat'>> {
   const asked = info?.external_fixed_ips ?? [];
   const enable_snat = bit(info?.enable_snat ?? true);
   const network = info === null ? undefined : await externalNetwork(tx, info.network_id, asked);
@@ -154,7 +154,7 @@ function differs(now: readonly FixedIp[], asked: readonly RequestedIp[]): boolea
   return !same(given('subnet_id'), now.map((ip) => ip.subnet_id)) || !same(given('ip_address'), now.map((ip) => ip.ip_address));
 }
 
-async function addGateway(env: NetworkEnvironment, tx: Tx, router: RouterRow, network: NetworkRow, asked: RequestedIp[]): Promise<string> {
+async function addGateway(env: NetworkDeps, tx: Tx, router: RouterRow, network: NetworkRow, asked: RequestedIp[]): Promise<string> {
   const port = await createPort(env, tx, {
     ...OWN_PORT, project_id: '', network_id: network.id, fixed_ips: asked.length === 0 ? undefined : asked,
     device_id: router.id, device_owner: 'network:router_gateway', host_id: router.host_id, node_id: router.node_id,
@@ -163,7 +163,7 @@ async function addGateway(env: NetworkEnvironment, tx: Tx, router: RouterRow, ne
   return port.id;
 }
 
-async function removeGateway(env: NetworkEnvironment, tx: Tx, router: RouterRow, gateway: Leg): Promise<void> {
+async function removeGateway(env: NetworkDeps, tx: Tx, router: RouterRow, gateway: Leg): Promise<void> {
   if ((await floatingIpsOfRouters(tx, [router.id])).length > 0) throw gatewayInUseByFloatingIp(router.id, gateway.network_id);
   await deleteRouterPort(tx, gateway.id);
   await deletePort(env, tx, gateway.id, false);
@@ -183,7 +183,7 @@ export async function checkDuplicates(tx: Tx, legs: readonly Leg[], coming: read
 }
 
 /** Its gateway goes with it. Faults: 404; 409 RouterInUse, RouterExternalGatewayInUseByFloatingIp. */
-export async function deleteRouter(env: NetworkEnvironment, tx: Tx, id: string): Promise<void> {
+export async function deleteRouter(env: NetworkDeps, tx: Tx, id: string): Promise<void> {
   const router = await lockRouter(tx, id, instant(env));
   if (router === undefined) throw routerNotFound(id);
   const legs = await legsOf(tx, id);

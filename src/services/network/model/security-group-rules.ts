@@ -5,7 +5,7 @@ import { nodesOfGroups } from '../store/ports.ts';
 import { deleteRuleRow, findRule, findRuleByKey, findSecurityGroup, insertRules, lockSecurityGroup } from '../store/security-groups.ts';
 import type { SecurityGroupRow, SecurityGroupRuleRow, Tx } from '../store/tables.ts';
 import { formatAddress, parsePrefix } from './address.ts';
-import { instant, nodesChanged, type NetworkEnvironment } from './environment.ts';
+import { instant, nodesChanged, type NetworkDeps } from '../deps.ts';
 import { takeQuota } from './quotas.ts';
 import { show, type Parse } from './validate.ts';
 
@@ -105,7 +105,7 @@ function checkIcmp(min: number | null, max: number | null): void {
 }
 
 /** All of one group, all or none. Faults: 400; 404 group; 409 a rule that is there already, OverQuota. */
-export async function createRules(env: NetworkEnvironment, tx: Tx, asked: readonly NewRule[], anyGroup: boolean): Promise<SecurityGroupRuleRow[]> {
+export async function createRules(env: NetworkDeps, tx: Tx, asked: readonly NewRule[], anyGroup: boolean): Promise<SecurityGroupRuleRow[]> {
   const rules = asked.map(checkRule);
   const [first] = rules as [NewRule];
   if (rules.some((rule) => rule.security_group_id !== first.security_group_id)) throw ruleInvalid('SecurityGroupNotSingleGroupRules', 'Only allowed to update rules for one security profile at a time');
@@ -134,7 +134,7 @@ async function refuseTwins(tx: Tx, rows: readonly SecurityGroupRuleRow[]): Promi
   }
 }
 
-export async function deleteRule(env: NetworkEnvironment, tx: Tx, id: string): Promise<void> {
+export async function deleteRule(env: NetworkDeps, tx: Tx, id: string): Promise<void> {
   const rule = await findRule(tx, id);
   if (rule === undefined) throw securityGroupRuleNotFound(id);
   await lockSecurityGroup(tx, rule.security_group_id, instant(env));

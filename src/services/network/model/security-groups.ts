@@ -4,7 +4,7 @@ import { defaultGroupExists, defaultGroupRemoval, defaultGroupUpdate, securityGr
 import { nodesOfGroups, serversOfGroup } from '../store/ports.ts';
 import { claimDefaultGroup, defaultGroupId, deleteSecurityGroupRow, findSecurityGroup, groupHasPorts, groupsWatching, insertRules, insertSecurityGroup, lockSecurityGroup, updateSecurityGroupRow } from '../store/security-groups.ts';
 import type { SecurityGroupRow, SecurityGroupRuleRow, Tx } from '../store/tables.ts';
-import { instant, nodesChanged, serversChanged, type NetworkEnvironment } from './environment.ts';
+import { instant, nodesChanged, serversChanged, type NetworkDeps } from '../deps.ts';
 import { bit } from './networks.ts';
 import { takeQuota } from './quotas.ts';
 import { ruleKey } from './security-group-rules.ts';
@@ -25,13 +25,13 @@ export interface NewSecurityGroup {
 }
 
 /** Its two first rules let everything out. */
-export async function createSecurityGroup(env: NetworkEnvironment, tx: Tx, wanted: NewSecurityGroup): Promise<SecurityGroupRow> {
+export async function createSecurityGroup(env: NetworkDeps, tx: Tx, wanted: NewSecurityGroup): Promise<SecurityGroupRow> {
   await ensureDefaultGroup(env, tx, wanted.project_id);
   await takeQuota(env, tx, wanted.project_id, { security_group: 1, security_group_rule: 2 });
   return insertGroup(env, tx, wanted, uuid(), false);
 }
 
-async function insertGroup(env: NetworkEnvironment, tx: Tx, wanted: NewSecurityGroup, id: string, isDefault: boolean): Promise<SecurityGroupRow> {
+async function insertGroup(env: NetworkDeps, tx: Tx, wanted: NewSecurityGroup, id: string, isDefault: boolean): Promise<SecurityGroupRow> {
   const now = instant(env);
   const row: SecurityGroupRow = {
     id, project_id: wanted.project_id, name: wanted.name, description: wanted.description, stateful: bit(wanted.stateful),
@@ -53,7 +53,7 @@ function firstRule(group: SecurityGroupRow, direction: 'ingress' | 'egress', eth
 }
 
 /** The project's default group, made on first touch: everything out, and in from its own members. @returns its id */
-export async function ensureDefaultGroup(env: NetworkEnvironment, tx: Tx, project_id: string): Promise<string> {
+export async function ensureDefaultGroup(env: NetworkDeps, tx: Tx, project_id: string): Promise<string> {
   const known = await defaultGroupId(tx, project_id);
   if (known !== undefined) return known;
   const id = uuid();
@@ -67,7 +67,7 @@ export async function ensureDefaultGroup(env: NetworkEnvironment, tx: Tx, projec
 export type SecurityGroupChange = Partial<Omit<NewSecurityGroup, 'project_id'>>;
 
 /** Faults: 404; 409 renaming the default group, or changing statefulness of a group in use. */
-export async function updateSecurityGroup(env: NetworkEnvironment, tx: Tx, id: string, change: SecurityGroupChange): Promise<SecurityGroupRow> {
+export async function updateSecurityGroup(env: NetworkDeps, tx: Tx, id: string, change: SecurityGroupChange): Promise<SecurityGroupRow> {
   const before = await lockSecurityGroup(tx, id, instant(env));
   if (before === undefined) throw securityGroupNotFound(id);
   const isDefault = (await defaultGroupId(tx, before.project_id)) === id;
@@ -85,7 +85,7 @@ export async function updateSecurityGroup(env: NetworkEnvironment, tx: Tx, id: s
 }
 
 /** Faults: 404; 409 in use; 409 the default group, unless `anyGroup`. */
-export async function deleteSecurityGroup(env: NetworkEnvironment, tx: Tx, id: string, anyGroup = false): Promise<void> {
+export async function deleteSecurityGroup(env: NetworkDeps, tx: Tx, id: string, anyGroup = false): Promise<void> {
   const row = await findSecurityGroup(tx, id);
   if (row === undefined) throw securityGroupNotFound(id);
   if (await groupHasPorts(tx, id)) throw securityGroupInUse(id);

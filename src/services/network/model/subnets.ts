@@ -8,7 +8,7 @@ import { deleteSubnetRows, findSubnet, insertSubnet, subnetsOfNetworks, updateSu
 import type { Ipv6Mode, NetworkRow, SubnetRow, Tx } from '../store/tables.ts';
 import { removeTags } from '../store/tags.ts';
 import { contains, defaultPools, formatAddress, hostRange, isLoopback, isMulticast, overlaps, parseAddress, parsePrefix, type Prefix, type Range } from './address.ts';
-import { instant, nodesChanged, type NetworkEnvironment } from './environment.ts';
+import { instant, nodesChanged, type NetworkDeps } from '../deps.ts';
 import { isAutoAddress } from './ipam.ts';
 import { bit } from './networks.ts';
 import { addAutoAddresses, dropAutoAddresses } from './ports.ts';
@@ -37,7 +37,7 @@ const MAX_NAMESERVERS = 5;
 const MAX_HOST_ROUTES = 20;
 const MIN_IPV6_MTU = 1280;
 
-export async function createSubnet(env: NetworkEnvironment, tx: Tx, wanted: NewSubnet): Promise<SubnetRow> {
+export async function createSubnet(env: NetworkDeps, tx: Tx, wanted: NewSubnet): Promise<SubnetRow> {
   if (wanted.cidr === undefined || wanted.cidr === null) throw badResource('subnets', 'a subnetpool must be specified in the absence of a cidr');
   const prefix = parsePrefix(wanted.cidr)!;
   checkSubnet({ ...wanted, cidr: wanted.cidr }, prefix);
@@ -168,7 +168,7 @@ function checkPools(prefix: Prefix, cidr: string, gateway: string | null, pools:
 }
 
 /** Faults: 404; 400 and 409 as on create. */
-export async function updateSubnet(env: NetworkEnvironment, tx: Tx, id: string, change: SubnetChange): Promise<SubnetRow> {
+export async function updateSubnet(env: NetworkDeps, tx: Tx, id: string, change: SubnetChange): Promise<SubnetRow> {
   const found = await findSubnet(tx, id);
   if (found === undefined) throw subnetNotFound(id);
   const now = instant(env);
@@ -200,7 +200,7 @@ export async function updateSubnet(env: NetworkEnvironment, tx: Tx, id: string, 
 }
 
 /** Faults: 404; 409 SubnetInUse while ports have addresses of it that they did not calculate themselves. */
-export async function deleteSubnet(env: NetworkEnvironment, tx: Tx, id: string): Promise<void> {
+export async function deleteSubnet(env: NetworkDeps, tx: Tx, id: string): Promise<void> {
   const row = await findSubnet(tx, id);
   if (row === undefined) throw subnetNotFound(id);
   await lockNetwork(tx, row.network_id, instant(env));

@@ -2,7 +2,7 @@ import { badResource, tagNotFound } from '../faults.ts';
 import { bumpRevision } from '../store/revisions.ts';
 import type { Tx } from '../store/tables.ts';
 import { addTags, removeTags, tagsOf } from '../store/tags.ts';
-import { instant, type NetworkEnvironment } from './environment.ts';
+import { instant, type NetworkDeps } from '../deps.ts';
 import { patchPort } from './ports.ts';
 
 export const MAX_TAGS = 50;
@@ -13,7 +13,7 @@ export type TaggedTable = 'network_networks' | 'network_subnets' | 'network_port
 export type TagChange = { add: string } | { replace: string[] } | { remove: string } | { clear: true };
 
 /** Faults: 404 TagNotFound; 400 too many. @returns the tags it has then. */
-export async function changeTags(env: NetworkEnvironment, tx: Tx, table: TaggedTable, id: string, change: TagChange): Promise<string[]> {
+export async function changeTags(env: NetworkDeps, tx: Tx, table: TaggedTable, id: string, change: TagChange): Promise<string[]> {
   const before = (await tagsOf(tx, [id])).get(id) ?? [];
   if ('remove' in change) {
     if ((await removeTags(tx, [id], change.remove)) === 0) throw tagNotFound(change.remove);
@@ -28,7 +28,7 @@ export async function changeTags(env: NetworkEnvironment, tx: Tx, table: TaggedT
   return after;
 }
 
-async function touch(env: NetworkEnvironment, tx: Tx, table: TaggedTable, id: string, tags: readonly string[]): Promise<void> {
+async function touch(env: NetworkDeps, tx: Tx, table: TaggedTable, id: string, tags: readonly string[]): Promise<void> {
   if (table === 'network_ports') await patchPort(env, tx, id, () => ({ tags: JSON.stringify(tags) }), true);
   else await bumpRevision(tx, table, id, instant(env));
 }

@@ -2,7 +2,7 @@ import type { NetworkApi, NetworkCaller, ShownFloatingIp } from '../client.ts';
 import { networkNotFound, portNotFound } from '../faults.ts';
 import { floatingIpNotFound } from '../l3-faults.ts';
 import { isAdmin, ownedBy, projectOf, requireRule, seen } from '../model/callers.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { createFloatingIp, deleteFloatingIp, updateFloatingIp } from '../model/floating-ips.ts';
 import { networkTarget } from '../model/networks.ts';
 import { findFloatingIp, listFloatingIps } from '../store/floating-ips.ts';
@@ -14,7 +14,7 @@ import { shownNetwork } from './networks.ts';
 
 type FloatingIpApi = Pick<NetworkApi, 'listFloatingIps' | 'showFloatingIp' | 'createFloatingIp' | 'linkFloatingIp' | 'deleteFloatingIp'>;
 
-export function floatingIpApi(env: NetworkEnvironment): FloatingIpApi {
+export function floatingIpApi(env: NetworkDeps): FloatingIpApi {
   return {
     async listFloatingIps(caller, query) {
       requireRule(caller, 'get_floatingip', ownedBy(projectOf(caller)));
@@ -34,11 +34,11 @@ export function floatingIpApi(env: NetworkEnvironment): FloatingIpApi {
   };
 }
 
-async function floatingIpSeen(env: NetworkEnvironment, caller: NetworkCaller, id: string): Promise<FloatingIpRow> {
+async function floatingIpSeen(env: NetworkDeps, caller: NetworkCaller, id: string): Promise<FloatingIpRow> {
   return seen(caller, 'get_floatingip', await findFloatingIp(env.db.read, id), (row) => ownedBy(row.project_id), floatingIpNotFound(id));
 }
 
-async function create(env: NetworkEnvironment, caller: NetworkCaller, floating_network_id: string): Promise<ShownFloatingIp> {
+async function create(env: NetworkDeps, caller: NetworkCaller, floating_network_id: string): Promise<ShownFloatingIp> {
   const project_id = projectOf(caller);
   requireRule(caller, 'create_floatingip', ownedBy(project_id));
   seen(caller, 'get_network', await findNetwork(env.db.read, floating_network_id), networkTarget, networkNotFound(floating_network_id));
@@ -47,7 +47,7 @@ async function create(env: NetworkEnvironment, caller: NetworkCaller, floating_n
   return (await shown(env, [await floatingIpSeen(env, caller, id)]))[0]!;
 }
 
-async function relink(env: NetworkEnvironment, caller: NetworkCaller, id: string, link: { port_id: string; fixed_ip_address: string } | null): Promise<void> {
+async function relink(env: NetworkDeps, caller: NetworkCaller, id: string, link: { port_id: string; fixed_ip_address: string } | null): Promise<void> {
   const { project_id } = await floatingIpSeen(env, caller, id);
   requireRule(caller, 'update_floatingip', ownedBy(project_id));
   if (link !== null) {
@@ -58,7 +58,7 @@ async function relink(env: NetworkEnvironment, caller: NetworkCaller, id: string
 }
 
 /** Two queries for any number. */
-async function shown(env: NetworkEnvironment, rows: readonly FloatingIpRow[]): Promise<ShownFloatingIp[]> {
+async function shown(env: NetworkDeps, rows: readonly FloatingIpRow[]): Promise<ShownFloatingIp[]> {
   const networks = new Map((await findNetworks(env.db.read, rows.map((row) => row.floating_network_id))).map((row) => [row.id, row]));
   const ports = new Map((await findPorts(env.db.read, rows.flatMap((row) => row.fixed_port_id ?? []))).map((row) => [row.id, row]));
   return rows.map((row) => ({

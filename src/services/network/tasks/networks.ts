@@ -1,12 +1,12 @@
 import type { NetworkApi, ShownNetwork } from '../client.ts';
 import { networkNotFound } from '../faults.ts';
 import { isAdmin, ownedBy, projectOf, requireRule, seen } from '../model/callers.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { networkTarget } from '../model/networks.ts';
 import { wholeList } from '../store/list.ts';
 import { findNetwork, listNetworks } from '../store/networks.ts';
 
-export function networkApi(env: NetworkEnvironment): Pick<NetworkApi, 'listNetworks' | 'showNetwork'> {
+export function networkApi(env: NetworkDeps): Pick<NetworkApi, 'listNetworks' | 'showNetwork'> {
   return {
     async listNetworks(caller, query) {
       requireRule(caller, 'get_network', ownedBy(projectOf(caller)));

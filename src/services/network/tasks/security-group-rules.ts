@@ -1,12 +1,12 @@
 import type { NetworkApi, NetworkCaller, NewIngressRule, ShownSecurityGroup } from '../client.ts';
 import { securityGroupRuleNotFound } from '../faults.ts';
 import { isAdmin, projectOf, requireRule, seen } from '../model/callers.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { createRules, deleteRule, parseEthertype, parsePort, parseProtocol, parseRemotePrefix } from '../model/security-group-rules.ts';
 import { findRule, type SeenRule } from '../store/security-groups.ts';
 import { groupSeen } from './security-groups.ts';
 
-export function securityGroupRuleApi(env: NetworkEnvironment): Pick<NetworkApi, 'createIngressRule' | 'deleteSecurityGroupRule'> {
+export function securityGroupRuleApi(env: NetworkDeps): Pick<NetworkApi, 'createIngressRule' | 'deleteSecurityGroupRule'> {
   return {
     createIngressRule: (caller, wanted) => create(env, caller, wanted),
     async deleteSecurityGroupRule(caller, id) {
@@ -21,7 +21,7 @@ const ruleTarget = (rule: Pick<SeenRule, 'project_id' | 'group_project_id'>) => 
   project_id: rule.project_id, tenant_id: rule.project_id, 'security_group:project_id': rule.group_project_id,
 });
 
-async function create(env: NetworkEnvironment, caller: NetworkCaller, wanted: NewIngressRule): Promise<ShownSecurityGroup['rules'][number]> {
+async function create(env: NetworkDeps, caller: NetworkCaller, wanted: NewIngressRule): Promise<ShownSecurityGroup['rules'][number]> {
   const project_id = projectOf(caller);
   const group = await groupSeen(env, caller, wanted.security_group_id);
   requireRule(caller, 'create_security_group_rule', ruleTarget({ project_id, group_project_id: group.project_id }));

@@ -1,7 +1,7 @@
 import type { GroupText, NetworkApi, NetworkCaller, ShownSecurityGroup } from '../client.ts';
 import { securityGroupNotFound } from '../faults.ts';
 import { isAdmin, ownedBy, projectOf, requireRule, seen } from '../model/callers.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { createSecurityGroup, deleteSecurityGroup, ensureDefaultGroup, parseGroupName, updateSecurityGroup } from '../model/security-groups.ts';
 import { string } from '../model/validate.ts';
 import { wholeList } from '../store/list.ts';
@@ -11,7 +11,7 @@ import { shownSecurityGroups } from './server-groups.ts';
 
 type GroupApi = Pick<NetworkApi, 'listSecurityGroups' | 'findSecurityGroups' | 'showSecurityGroup' | 'createSecurityGroup' | 'updateSecurityGroup' | 'deleteSecurityGroup'>;
 
-export function securityGroupApi(env: NetworkEnvironment): GroupApi {
+export function securityGroupApi(env: NetworkDeps): GroupApi {
   return {
     listSecurityGroups: (caller, query) => list(env, caller, query),
     async findSecurityGroups(caller, ids) {
@@ -40,19 +40,19 @@ export function securityGroupApi(env: NetworkEnvironment): GroupApi {
 }
 
 /** A group that the caller may see. Faults: 404. */
-export async function groupSeen(env: NetworkEnvironment, caller: NetworkCaller, id: string): Promise<SecurityGroupRow> {
+export async function groupSeen(env: NetworkDeps, caller: NetworkCaller, id: string): Promise<SecurityGroupRow> {
   return seen(caller, 'get_security_group', await findSecurityGroup(env.db.read, id), (row) => ownedBy(row.project_id), securityGroupNotFound(id));
 }
 
 const parseText = ({ name, description }: GroupText): GroupText => ({ name: parseGroupName(name, 'name'), description: string(255)(description, 'description') });
 
-async function shown(env: NetworkEnvironment, id: string): Promise<ShownSecurityGroup> {
+async function shown(env: NetworkDeps, id: string): Promise<ShownSecurityGroup> {
   const [group] = await shownSecurityGroups(env, [id]);
   if (group === undefined) throw securityGroupNotFound(id);
   return group;
 }
 
-async function list(env: NetworkEnvironment, caller: NetworkCaller, query: { all_projects: boolean; offset: number; limit: number }): Promise<ShownSecurityGroup[]> {
+async function list(env: NetworkDeps, caller: NetworkCaller, query: { all_projects: boolean; offset: number; limit: number }): Promise<ShownSecurityGroup[]> {
   const project_id = projectOf(caller);
   requireRule(caller, 'get_security_group', ownedBy(project_id));
   if ((await defaultGroupId(env.db.read, project_id)) === undefined) await env.db.transaction((tx) => ensureDefaultGroup(env, tx, project_id));

@@ -4,7 +4,7 @@ import { badRequest, conflict, type Fault, forbidden } from '../../../kernel/fau
 import type { NetworkClient, PlannedNic, RequestedNic, ServerNic } from '../client.ts';
 import { externalAttachForbidden, networkNotFound, portNotFound } from '../faults.ts';
 import { canonicalAddress, isHostAddress, parseAddress, parsePrefix } from '../model/address.ts';
-import type { NetworkEnvironment } from '../model/environment.ts';
+import type { NetworkDeps } from '../deps.ts';
 import { createPort, deletePort, patchPort } from '../model/ports.ts';
 import { effectiveQuotas } from '../model/quotas.ts';
 import { ensureDefaultGroup } from '../model/security-groups.ts';
@@ -24,7 +24,7 @@ const bad = (code: string, message: string): Fault => badRequest(`network.${code
 const portInUse = (id: string): Fault => conflict('network.port-in-use', `Port ${id} is still in use.`);
 
 /** See `NetworkClient.planNics`. */
-export async function planNics(env: NetworkEnvironment, auth: Auth, requested: RequestedNic[] | 'auto' | 'none', count: number): Promise<PlannedNic[]> {
+export async function planNics(env: NetworkDeps, auth: Auth, requested: RequestedNic[] | 'auto' | 'none', count: number): Promise<PlannedNic[]> {
   if (requested === 'none') return [];
   const project = auth.project_id ?? '';
   const nics = requested === 'auto' || requested.length === 0 ? await onlyNetwork(env, auth, project, requested === 'auto') : await checkRequested(env, auth, project, requested);
@@ -32,7 +32,7 @@ export async function planNics(env: NetworkEnvironment, auth: Auth, requested: R
   return nics;
 }
 
-async function onlyNetwork(env: NetworkEnvironment, auth: Auth, project: string, needed: boolean): Promise<PlannedNic[]> {
+async function onlyNetwork(env: NetworkDeps, auth: Auth, project: string, needed: boolean): Promise<PlannedNic[]> {
   const [network, second] = await ownOrSharedNetworks(env.db.read, project, 2);
   if (second !== undefined) throw conflict('network.ambiguous', 'Multiple possible networks found, use a Network ID to be more specific.');
   if (network === undefined) {
@@ -49,7 +49,7 @@ function checkExternal(auth: Auth, networks: readonly NetworkRow[]): void {
   if (barred !== undefined) throw externalAttachForbidden(barred.id);
 }
 
-async function checkRequested(env: NetworkEnvironment, auth: Auth, project: string, requested: readonly RequestedNic[]): Promise<PlannedNic[]> {
+async function checkRequested(env: NetworkDeps, auth: Auth, project: string, requested: readonly RequestedNic[]): Promise<PlannedNic[]> {
   const ports = await checkPorts(env, auth, project, requested.flatMap((one) => one.port_id ?? []));
   const wanted = requested.map((one) => one.network_id).filter((id) => id !== undefined);
   const found = await findNetworks(env.db.read, wanted);
@@ -72,7 +72,7 @@ async function checkRequested(env: NetworkEnvironment, auth: Auth, project: stri
   return out;
 }
 
-async function checkPorts(env: NetworkEnvironment, auth: Auth, project: string, ids: readonly string[]): Promise<PortRow[]> {
+async function checkPorts(env: NetworkDeps, auth: Auth, project: string, ids: readonly string[]): Promise<PortRow[]> {
   const ports = await findPorts(env.db.read, ids);
   for (const [at, id] of ids.entries()) {
     const port = ports.find((each) => each.id === id);
@@ -84,7 +84,7 @@ async function checkPorts(env: NetworkEnvironment, auth: Auth, project: string, 
   return ports;
 }
 
-async function checkFixedIp(env: NetworkEnvironment, auth: Auth, network: NetworkRow, subnets: readonly SubnetRow[], asked: string): Promise<string> {
+async function checkFixedIp(env: NetworkDeps, auth: Auth, network: NetworkRow, subnets: readonly SubnetRow[], asked: string): Promise<string> {
   const ip = canonicalAddress(asked);
   const address = ip === undefined ? undefined : parseAddress(ip);
   const fits = address !== undefined && subnets.some((subnet) => subnet.network_id === network.id && isHostAddress(parsePrefix(subnet.cidr)!, address));
@@ -95,14 +95,14 @@ async function checkFixedIp(env: NetworkEnvironment, auth: Auth, network: Networ
   return ip;
 }
 
-async function checkQuota(env: NetworkEnvironment, project: string, needed: number): Promise<void> {
+async function checkQuota(env: NetworkDeps, project: string, needed: number): Promise<void> {
   const { port } = await effectiveQuotas(env, env.db.read, project);
   if (needed === 0 || port < 0) return;
   if ((await countUsage(env.db.read, project, 'port')) + needed > port) throw forbidden('network.over-quota', 'Maximum number of ports exceeded');
 }
 
 /** See `NetworkClient.resolveSecurityGroups`. */
-export async function resolveSecurityGroups(env: NetworkEnvironment, auth: Auth, names: readonly string[]): Promise<{ id: string; name: string }[]> {
+export async function resolveSecurityGroups(env: NetworkDeps, auth: Auth, names: readonly string[]): Promise<{ id: string; name: string }[]> {
   const project = auth.project_id ?? '';
   if (names.includes('default')) await env.db.transaction((tx) => ensureDefaultGroup(env, tx, project));
   const found = await findGroupsNamed(env.db.read, project, names);
@@ -120,7 +120,7 @@ export async function resolveSecurityGroups(env: NetworkEnvironment, auth: Auth,
 type Claim = Parameters<NetworkClient['claimNics']>[0];
 
 /** See `NetworkClient.claimNics`. All of them or none. */
-export async function claimNics(env: NetworkEnvironment, claim: Claim): Promise<ServerNic[]> {
+export async function claimNics(env: NetworkDeps, claim: Claim): Promise<ServerNic[]> {
   await env.db.transaction(async (tx) => {
     const there = await portsOfDevices(tx, [claim.server_id]);
     if (there.length > 0 || claim.nics.length === 0) {
@@ -132,7 +132,7 @@ export async function claimNics(env: NetworkEnvironment, claim: Claim): Promise<
   return (await nicsOf(env, [claim.server_id])).get(claim.server_id) ?? [];
 }
 
-async function claimOne(env: NetworkEnvironment, tx: Tx, claim: Claim, nic: PlannedNic, index: number): Promise<void> {
+async function claimOne(env: NetworkDeps, tx: Tx, claim: Claim, nic: PlannedNic, index: number): Promise<void> {
   if (nic.port_id !== undefined) {
     const port = await lockPort(tx, nic.port_id);
     if (port === undefined) throw portNotFound(nic.port_id);
@@ -163,7 +163,7 @@ async function claimOne(env: NetworkEnvironment, tx: Tx, claim: Claim, nic: Plan
   }, { any_group: true });
 }
 
-async function bind(env: NetworkEnvironment, tx: Tx, port_id: string, claim: Claim, nic_index: number, nic_tag: string | null): Promise<void> {
+async function bind(env: NetworkDeps, tx: Tx, port_id: string, claim: Claim, nic_index: number, nic_tag: string | null): Promise<void> {
   await patchPort(env, tx, port_id, (row) => {
     if (row.device_id === claim.server_id && row.node_id === claim.node_id && row.host_id === claim.host) return undefined;
     return { device_id: claim.server_id, device_owner: `compute:${claim.zone}`, host_id: claim.host, node_id: claim.node_id, nic_index, nic_tag, status: 'DOWN', plugged: 0 };
@@ -171,7 +171,7 @@ async function bind(env: NetworkEnvironment, tx: Tx, port_id: string, claim: Cla
 }
 
 /** See `NetworkClient.releaseNics`. */
-export async function releaseNics(env: NetworkEnvironment, server_id: string): Promise<void> {
+export async function releaseNics(env: NetworkDeps, server_id: string): Promise<void> {
   await env.db.transaction(async (tx) => {
     for (const port of await portsOfDevices(tx, [server_id])) {
       if (port.made_for_server === 1) await deletePort(env, tx, port.id, false);
@@ -181,7 +181,7 @@ export async function releaseNics(env: NetworkEnvironment, server_id: string): P
 }
 
 /** See `NetworkClient.nicsOf`: five queries for any number of servers. */
-export async function nicsOf(env: NetworkEnvironment, server_ids: readonly string[]): Promise<Map<string, ServerNic[]>> {
+export async function nicsOf(env: NetworkDeps, server_ids: readonly string[]): Promise<Map<string, ServerNic[]>> {
   const db = env.db.read;
   const ports = await portsOfDevices(db, server_ids);
   const addresses = ports.map((port) => JSON.parse(port.fixed_ips) as FixedIp[]);
@@ -223,7 +223,7 @@ function shapeSubnet(row: SubnetRow): Omit<ServerNic['fixed_ips'][number], 'ip_a
 }
 
 /** See `NetworkClient.setPlugged`. */
-export async function setPlugged(env: NetworkEnvironment, server_id: string, plugged: boolean): Promise<void> {
+export async function setPlugged(env: NetworkDeps, server_id: string, plugged: boolean): Promise<void> {
   const status = (row: PortRow): PortRow['status'] => (plugged && row.admin_state_up === 1 ? 'ACTIVE' : 'DOWN');
   const differing = (await portsOfDevices(env.db.read, [server_id])).filter((row) => row.status !== status(row) || (row.plugged === 1) !== plugged);
   if (differing.length === 0) return;

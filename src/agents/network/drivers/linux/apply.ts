@@ -2,7 +2,7 @@ import { readdir, readlink, stat } from 'node:fs/promises';
 import { revokedFlows } from '../../firewall/cuts.ts';
 import type { NodeNetworkState, PortReport, PortWiring } from '../../protocol.ts';
 import { executeGuest, executeNode } from './execute.ts';
-import { KernelError } from './helper.ts';
+import { KernelError } from './co-process.ts';
 import type { Action, Desired, Observed, Plan } from './model.ts';
 import { guestNamespace, namespacePath, tapName } from './names.ts';
 import { currentState, cutFlows, deviceKey, ensureReady, networkKey, updateRules, type Node } from './node.ts';

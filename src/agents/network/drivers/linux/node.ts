@@ -45,7 +45,7 @@ export interface Node {
   turn: number;
   namespace: string | undefined;
   preparing: Promise<void> | undefined;
-  /** Ends the helpers and forgets everything: the kernel holds nothing any more. */
+  /** Ends the co-processes and forgets everything: the kernel holds nothing any more. */
   forget(): Promise<void>;
 }
 
@@ -88,7 +88,7 @@ export async function stopTools(node: Node): Promise<void> {
   await Promise.all([inside.close(), host.close(), shell.close(), node.nft.close()]);
 }
 
-/** The cloud's namespace exists and the helpers are in it, not in one that somebody removed. */
+/** The cloud's namespace exists and the co-processes are in it, not in one that somebody removed. */
 export async function ensureReady(node: Node): Promise<void> {
   if (node.namespace !== undefined && namespaceId(node.cloud) === node.namespace) return;
   node.preparing ??= prepare(node).finally(() => {

@@ -1,7 +1,7 @@
 import { emptyObserved, type Observed, type ObservedGuest, type GuestLink } from './model.ts';
 import { emptyObserved as emptyRules, type ObservedRuleset } from '../../firewall/ruleset.ts';
 import { canonical } from '../../firewall/addresses.ts';
-import { KernelError } from './helper.ts';
+import { KernelError } from './co-process.ts';
 import { deviceOf, guestNamespace, isHostLeg, namespacePath, routerOf } from './names.ts';
 import { ROUTE_PROTOCOL, routeText } from './routes.ts';
 import type { Shell } from './tools.ts';

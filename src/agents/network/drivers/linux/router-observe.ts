@@ -1,5 +1,5 @@
 import { canonical } from '../../firewall/addresses.ts';
-import { KernelError } from './helper.ts';
+import { KernelError } from './co-process.ts';
 import { namespacePath, routerNamespace } from './names.ts';
 import { addRoutes, parse, parseRules, type LinkJson, type RouteJson } from './observe.ts';
 import { ROUTER_SETTINGS, type ObservedLeg, type ObservedRouter } from './router-model.ts';

@@ -1,6 +1,6 @@
 import type { NodeNetworkState, PortReport, RouterWiring } from '../../protocol.ts';
 import { isOpen, reportRouter } from '../../router-wiring.ts';
-import { KernelError } from './helper.ts';
+import { KernelError } from './co-process.ts';
 import type { Observed } from './model.ts';
 import { bridgeName, namespacePath, routerEnd, routerNamespace } from './names.ts';
 import type { Node } from './node.ts';

@@ -1,5 +1,5 @@
 import type { Log } from '../../../../kernel/log/log.ts';
-import { createHelper, KernelError, type Helper } from './helper.ts';
+import { createCoProcess, KernelError, type CoProcess } from './co-process.ts';
 import { namespacePath } from './names.ts';
 
 /** One line for `ip -batch`; with `unless`, an error that matches is as good as success. */
@@ -62,25 +62,25 @@ const STALE = /RTNETLINK answers: (No such device|Invalid argument)/;
 export function ipTool(namespace: string | undefined, timeout_ms: number, log: Log): IpTool {
   const enter = namespace === undefined ? [] : ['nsenter', `--net=${namespacePath(namespace)}`];
   const argv = [...enter, 'ip', '-force', '-batch', '-'];
-  const helper = createHelper({ name: `ip in ${namespace ?? 'host'}`, argv, sync: 'sync', done: IP_SYNC, timeout_ms, log });
+  const coProcess = createCoProcess({ name: `ip in ${namespace ?? 'host'}`, argv, sync: 'sync', done: IP_SYNC, timeout_ms, log });
 
   async function batch(commands: IpCommand[]): Promise<Map<number, string>> {
-    const output = await helper.request(commands.map(lineOf).join('\n'));
+    const output = await coProcess.request(commands.map(lineOf).join('\n'));
     const sync = IP_SYNC.exec(output);
     const offset = Number(sync?.[1]) - commands.length - 1;
     return batchFailures(output.slice(0, sync?.index), offset);
   }
 
   return {
-    pid: () => helper.pid(),
-    restart: () => helper.restart(),
-    close: () => helper.close(),
+    pid: () => coProcess.pid(),
+    restart: () => coProcess.restart(),
+    close: () => coProcess.close(),
     async run(commands) {
       if (commands.length === 0) return;
       const failures = await batch(commands);
       const stale = [...failures].filter(([, text]) => STALE.test(text)).map(([index]) => index);
       if (stale.length === 0) return checkBatch(commands, failures);
-      await helper.refresh();
+      await coProcess.refresh();
       const second = await batch(stale.map((index) => commands[index] ?? ''));
       stale.forEach((index, position) => {
         const text = second.get(position);
@@ -104,12 +104,12 @@ const NFT_SYNC = /meta expression, datatype mark[^\n]*\n$/;
 /** `nft -i` as a co-process: a line is a transaction. */
 export function nftTool(namespace: string, timeout_ms: number, log: Log): NftTool {
   const argv = ['nsenter', `--net=${namespacePath(namespace)}`, 'nft', '-i'];
-  const helper = createHelper({ name: `nft in ${namespace}`, argv, sync: 'describe meta mark', done: NFT_SYNC, timeout_ms, log });
+  const coProcess = createCoProcess({ name: `nft in ${namespace}`, argv, sync: 'describe meta mark', done: NFT_SYNC, timeout_ms, log });
   let waiting: { commands: string[]; resolve(): void; reject(error: unknown): void }[] = [];
   let busy = false;
 
   async function transaction(commands: string[]): Promise<void> {
-    const output = await helper.request(commands.join('; '));
+    const output = await coProcess.request(commands.join('; '));
     const complaint = output.slice(0, NFT_SYNC.exec(output)?.index).trim();
     if (complaint !== '') throw new KernelError('nft', explain(commands, complaint));
   }
@@ -132,8 +132,8 @@ export function nftTool(namespace: string, timeout_ms: number, log: Log): NftToo
   }
 
   return {
-    restart: () => helper.restart(),
-    close: () => helper.close(),
+    restart: () => coProcess.restart(),
+    close: () => coProcess.close(),
     commit(commands) {
       if (commands.length === 0) return Promise.resolve();
       return new Promise((resolve, reject) => {
@@ -168,19 +168,19 @@ const SHELL_SYNC = /\n@@done (\d+)\n$/;
 
 /** Shells that wait for scripts, for what has to happen inside guests' namespaces; as many scripts run at once as there are shells. */
 export function shellPool(size: number, timeout_ms: number, log: Log): Shell {
-  const helpers: { helper: Helper; pending: number }[] = [];
+  const processes: { coProcess: CoProcess; pending: number }[] = [];
   for (let index = 0; index < size; index += 1) {
-    const helper = createHelper({
+    const coProcess = createCoProcess({
       name: `shell ${index}`, argv: ['/bin/sh'], sync: `printf '\\n@@done %d\\n' "$?"`, done: SHELL_SYNC, timeout_ms, log,
     });
-    helpers.push({ helper, pending: 0 });
+    processes.push({ coProcess, pending: 0 });
   }
   return {
     async run(script) {
-      const free = helpers.reduce((best, one) => (one.pending < best.pending ? one : best));
+      const free = processes.reduce((best, one) => (one.pending < best.pending ? one : best));
       free.pending += 1;
       try {
-        const output = await free.helper.request(script);
+        const output = await free.coProcess.request(script);
         const sync = SHELL_SYNC.exec(output);
         return { output: output.slice(0, sync?.index), status: Number(sync?.[1]) };
       } finally {
@@ -188,7 +188,7 @@ export function shellPool(size: number, timeout_ms: number, log: Log): Shell {
       }
     },
     async close() {
-      await Promise.all(helpers.map((one) => one.helper.close()));
+      await Promise.all(processes.map((one) => one.coProcess.close()));
     },
   };
 }

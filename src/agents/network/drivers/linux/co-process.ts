@@ -14,10 +14,10 @@ export class KernelError extends Error {
   }
 }
 
-export interface HelperOptions {
+export interface CoProcessOptions {
   name: string;
   argv: string[];
-  /** Sent after every request; makes the helper print something that `done` matches. */
+  /** Sent after every request; makes the tool print something that `done` matches. */
   sync: string;
   /** Matches at the end of the output once the request has been carried out. */
   done: RegExp;
@@ -32,8 +32,8 @@ interface Request {
   reject(error: Error): void;
 }
 
-export interface Helper {
-  /** Carries out one request after the other. @returns all that the helper printed for it, sync answer included. */
+export interface CoProcess {
+  /** Carries out one request after the other. @returns all that the tool printed for it, sync answer included. */
   request(input: string): Promise<string>;
   /** Process id while it runs. */
   pid(): number | undefined;
@@ -49,12 +49,12 @@ export interface Helper {
  * to a running one 0.2 ms. It is started on first use and again after it died; a request that takes longer
  * than `timeout_ms` kills it and fails.
  */
-export function createHelper(options: HelperOptions): Helper {
-  return new CoProcess(options);
+export function createCoProcess(options: CoProcessOptions): CoProcess {
+  return new CoProcessRunner(options);
 }
 
-class CoProcess implements Helper {
-  readonly #options: HelperOptions;
+class CoProcessRunner implements CoProcess {
+  readonly #options: CoProcessOptions;
   readonly #queue: Request[] = [];
   #child: ChildProcessWithoutNullStreams | undefined;
   #current: Request | undefined;
@@ -62,7 +62,7 @@ class CoProcess implements Helper {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(options: HelperOptions) {
+  constructor(options: CoProcessOptions) {
     this.#options = options;
   }
 
@@ -136,7 +136,7 @@ class CoProcess implements Helper {
     if (which !== this.#child) return;
     this.#child = undefined;
     const { log, name } = this.#options;
-    if (!this.#closed) log.warn({ helper: name, how, output: this.#output.slice(-500) }, 'network helper ended');
+    if (!this.#closed) log.warn({ tool: name, how, output: this.#output.slice(-500) }, 'network tool ended');
     this.#settle(this.#fault(`${this.#output.slice(0, 2000).trim() || 'no output'} (${how})`));
   }
 
