@@ -1,6 +1,6 @@
-/** The five endpoints of a resource that only administrators change. */
+/** The five endpoints of a resource; and the rules of those that only administrators change. */
 import type { TSchema } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Call, type Endpoint, type Target } from '../../../kernel/api/endpoint.ts';
 import type { Page } from '../../../kernel/db/list-query.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -25,15 +25,21 @@ export interface Resource {
   update: TSchema;
 }
 
+type TargetOf = (call: Call) => Target | Promise<Target>;
+
 /** What the five calls do with rows; `create` and `update` return the row as it is then. */
 interface Handlers<Row extends { id: string }> {
   filters: Filters;
-  list(options: ListOptions): Promise<Page<Row>>;
+  list(options: ListOptions, call: Call): Promise<Page<Row>>;
   find(id: string): Promise<Row | undefined>;
   show(call: Call, row: Row): object;
-  create(body: unknown): Promise<Row>;
+  /** What the new one's reply shows beside it, if anything that is never shown again. */
+  showNew?(call: Call, row: Row): object;
+  create(body: unknown, call: Call): Promise<Row>;
   update(id: string, body: unknown): Promise<Row>;
   remove(id: string): Promise<void>;
+  /** What the rules are checked against, where they ask for more than the caller and the path. */
+  targets?: { list?: TargetOf; create?: TargetOf; one?: TargetOf };
 }
 
 const names = (resource: Resource) => ({ one: resource.ruleOne ?? resource.one, many: resource.ruleMany ?? resource.many, single: `${resource.path}/{${resource.parameter}}` });
@@ -56,20 +62,24 @@ export function crudEndpoints<Row extends { id: string }>(identity: Identity, re
   const id = (call: unknown): string => (call as Call).params[resource.parameter] as string;
   const shown = (call: unknown, row: Row) => ({ [resource.one]: handlers.show(call as Call, row) });
   const body = (call: unknown): unknown => ((call as Call).body as Record<string, unknown>)[resource.one];
+  const target = (which: 'list' | 'create' | 'one') => {
+    const found = handlers.targets?.[which];
+    return found === undefined ? {} : { target: (call: unknown) => found(call as Call) };
+  };
   return [
     endpoint({
-      id: `identity:list_${many}`, method: 'GET', path: resource.path as string, summary: `List each ${words}`, policy: `identity:list_${many}`, reply: listReply(resource.many), status: 200,
+      id: `identity:list_${many}`, method: 'GET', path: resource.path as string, summary: `List each ${words}`, policy: `identity:list_${many}`, reply: listReply(resource.many), status: 200, ...target('list'),
       async handler(call) {
-        const page = await handlers.list(readList(identity, call as Call, handlers.filters));
+        const page = await handlers.list(readList(identity, call as Call, handlers.filters), call as Call);
         return collection(identity, call as Call, resource.many, page, (row) => handlers.show(call as Call, row));
       },
     }),
     endpoint({
-      id: `identity:create_${one}`, method: 'POST', path: resource.path as string, summary: `Create one ${words}`, policy: `identity:create_${one}`, body: resource.create, reply: entryReply(resource.one), status: 201,
-      handler: async (call) => shown(call, await handlers.create(body(call))),
+      id: `identity:create_${one}`, method: 'POST', path: resource.path as string, summary: `Create one ${words}`, policy: `identity:create_${one}`, body: resource.create, reply: entryReply(resource.one), status: 201, ...target('create'),
+      handler: async (call) => ({ [resource.one]: (handlers.showNew ?? handlers.show)(call as Call, await handlers.create(body(call), call as Call)) }),
     }),
     endpoint({
-      id: `identity:get_${one}`, method: 'GET', path: single as string, summary: `Show one ${words}`, policy: `identity:get_${one}`, reply: entryReply(resource.one), status: 200,
+      id: `identity:get_${one}`, method: 'GET', path: single as string, summary: `Show one ${words}`, policy: `identity:get_${one}`, reply: entryReply(resource.one), status: 200, ...target('one'),
       async handler(call) {
         const row = await handlers.find(id(call));
         if (row === undefined) throw noSuch(words, id(call));
@@ -77,11 +87,11 @@ export function crudEndpoints<Row extends { id: string }>(identity: Identity, re
       },
     }),
     endpoint({
-      id: `identity:update_${one}`, method: 'PATCH', path: single as string, summary: `Change one ${words}`, policy: `identity:update_${one}`, body: resource.update, reply: entryReply(resource.one), status: 200,
+      id: `identity:update_${one}`, method: 'PATCH', path: single as string, summary: `Change one ${words}`, policy: `identity:update_${one}`, body: resource.update, reply: entryReply(resource.one), status: 200, ...target('one'),
       handler: async (call) => shown(call, await handlers.update(id(call), body(call))),
     }),
     endpoint({
-      id: `identity:delete_${one}`, method: 'DELETE', path: single as string, summary: `Delete one ${words}`, policy: `identity:delete_${one}`, status: 204,
+      id: `identity:delete_${one}`, method: 'DELETE', path: single as string, summary: `Delete one ${words}`, policy: `identity:delete_${one}`, status: 204, ...target('one'),
       async handler(call) {
         await handlers.remove(id(call));
         return reply();

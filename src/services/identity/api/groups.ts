@@ -8,7 +8,8 @@ import type { Identity } from '../model/identity.ts';
 import { findGroup, isMember, listGroups, listGroupsOfUser } from '../store/groups.ts';
 import type { GroupRow } from '../store/tables.ts';
 import { findUser, listUsersInGroup } from '../store/users.ts';
-import { collection, entryReply, linkTo, listReply, readList, type Shown, withinOwnDomain } from './lists.ts';
+import { crudEndpoints, type Resource } from './crud.ts';
+import { collection, linkTo, listReply, readList, type Shown, withinOwnDomain } from './lists.ts';
 import { domainOfNew } from './projects.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, idString, nameString, optionalText } from './schemas.ts';
@@ -36,8 +37,11 @@ export const groupRules: PolicyRule[] = [
 ];
 
 const fields = { description: optionalText, domain_id: Type.Optional(idString) };
-const createBody = bodyOf('group', Type.Object({ ...fields, name: nameString(64) }));
-const updateBody = bodyOf('group', Type.Object({ ...fields, name: Type.Optional(nameString(64)) }, { minProperties: 1 }));
+const groups: Resource = {
+  one: 'group', many: 'groups', path: LIST, parameter: 'group_id',
+  create: bodyOf('group', Type.Object({ ...fields, name: nameString(64) })),
+  update: bodyOf('group', Type.Object({ ...fields, name: Type.Optional(nameString(64)) }, { minProperties: 1 })),
+};
 
 export function showGroup(identity: Identity, call: Call, row: GroupRow): Shown {
   return { ...parseFields(row.extra), id: row.id, name: row.name, domain_id: row.domain_id, description: row.description, ...linkTo(identity, call, 'groups', row.id) };
@@ -49,43 +53,21 @@ async function groupTarget(identity: Identity, group_id: string): Promise<Record
 }
 
 export function groupEndpoints(identity: Identity): Endpoint[] {
-  const target = (call: { params: { group_id: string } }) => groupTarget(identity, call.params.group_id);
-  const one = (row: GroupRow, call: unknown) => ({ group: showGroup(identity, call as Call, row) });
-  return [
-    endpoint({
-      id: 'identity:list_groups', method: 'GET', path: LIST, summary: 'List groups', policy: 'identity:list_groups', reply: listReply('groups'), status: 200,
-      target: (call) => ({ group: { domain_id: call.auth.domain_id } }),
-      async handler(call) {
-        const options = withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name', domain_id: 'domain_id' }));
-        return collection(identity, call as Call, 'groups', await listGroups(identity.db.read, options), (row) => showGroup(identity, call as Call, row));
-      },
-    }),
-    endpoint({
-      id: 'identity:create_group', method: 'POST', path: LIST, summary: 'Create a group', policy: 'identity:create_group', body: createBody, reply: entryReply('group'), status: 201,
-      target: (call) => ({ group: { domain_id: domainOfNew(call as Call, 'group') } }),
-      handler: async (call) => one(await createGroup(identity, call.body.group as GroupInput & { name: string }, domainOfNew(call as Call, 'group')), call),
-    }),
-    endpoint({
-      id: 'identity:get_group', method: 'GET', path: ONE, summary: 'Show a group', policy: 'identity:get_group', target, reply: entryReply('group'), status: 200,
-      async handler(call) {
-        const row = await findGroup(identity.db.read, call.params.group_id);
-        if (row === undefined) throw noSuch('group', call.params.group_id);
-        return one(row, call);
-      },
-    }),
-    endpoint({
-      id: 'identity:update_group', method: 'PATCH', path: ONE, summary: 'Change a group', policy: 'identity:update_group', target, body: updateBody, reply: entryReply('group'), status: 200,
-      handler: async (call) => one(await updateGroup(identity, call.params.group_id, call.body.group as GroupInput), call),
-    }),
-    endpoint({
-      id: 'identity:delete_group', method: 'DELETE', path: ONE, summary: 'Delete a group', policy: 'identity:delete_group', target, status: 204,
-      async handler(call) {
-        await deleteGroup(identity, call.params.group_id);
-        return reply();
-      },
-    }),
-    ...memberEndpoints(identity),
-  ];
+  const crud = crudEndpoints<GroupRow>(identity, groups, {
+    filters: { name: 'name', domain_id: 'domain_id' },
+    targets: {
+      list: (call) => ({ group: { domain_id: call.auth.domain_id } }),
+      create: (call) => ({ group: { domain_id: domainOfNew(call, 'group') } }),
+      one: (call) => groupTarget(identity, call.params['group_id'] as string),
+    },
+    list: (options, call) => listGroups(identity.db.read, withinOwnDomain(call, options)),
+    find: (id) => findGroup(identity.db.read, id),
+    show: (call, row) => showGroup(identity, call, row),
+    create: (body, call) => createGroup(identity, body as GroupInput & { name: string }, domainOfNew(call, 'group')),
+    update: (id, body) => updateGroup(identity, id, body as GroupInput),
+    remove: (id) => deleteGroup(identity, id),
+  });
+  return [...crud, ...memberEndpoints(identity)];
 }
 
 function memberEndpoints(identity: Identity): Endpoint[] {

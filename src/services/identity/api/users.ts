@@ -10,7 +10,8 @@ import { tagsOfProjects } from '../store/projects.ts';
 import type { UserRow } from '../store/tables.ts';
 import { projectsOfUser } from '../store/user-projects.ts';
 import { findUser, listUsers } from '../store/users.ts';
-import { collection, entryReply, linkTo, listReply, readList, whole, type Shown, withinOwnDomain } from './lists.ts';
+import { crudEndpoints, type Resource } from './crud.ts';
+import { linkTo, listReply, whole, type Shown, withinOwnDomain } from './lists.ts';
 import { domainOfNew, showProject } from './projects.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, idString, nameString, optionalFlag, optionalText } from './schemas.ts';
@@ -39,8 +40,11 @@ const fields = {
   domain_id: Type.Optional(idString), enabled: optionalFlag, default_project_id: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
   description: optionalText, password: secret, options,
 };
-const createBody = bodyOf('user', Type.Object({ ...fields, name: nameString(255) }));
-const updateBody = bodyOf('user', Type.Object({ ...fields, name: Type.Optional(nameString(255)) }, { minProperties: 1 }));
+const users: Resource = {
+  one: 'user', many: 'users', path: LIST, parameter: 'user_id',
+  create: bodyOf('user', Type.Object({ ...fields, name: nameString(255) })),
+  update: bodyOf('user', Type.Object({ ...fields, name: Type.Optional(nameString(255)) }, { minProperties: 1 })),
+};
 const passwordBody = bodyOf('user', Type.Object({ original_password: Type.String({ maxLength: 4096 }), password: Type.String({ minLength: 1, maxLength: 4096 }) }));
 
 export function showUser(identity: Identity, call: Call, row: UserRow): Shown {
@@ -60,40 +64,22 @@ export async function userTarget(identity: Identity, user_id: string): Promise<R
 
 export function userEndpoints(identity: Identity): Endpoint[] {
   const target = (call: { params: { user_id: string } }) => userTarget(identity, call.params.user_id);
-  const one = (row: UserRow, call: unknown) => ({ user: showUser(identity, call as Call, row) });
+  const crud = crudEndpoints<UserRow>(identity, users, {
+    filters: { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } },
+    targets: {
+      list: (call) => ({ domain_id: call.auth.domain_id }),
+      create: (call) => ({ user: { domain_id: domainOfNew(call, 'user') } }),
+      one: (call) => userTarget(identity, call.params['user_id'] as string),
+    },
+    list: (options, call) => listUsers(identity.db.read, withinOwnDomain(call, options)),
+    find: (id) => findUser(identity.db.read, id),
+    show: (call, row) => showUser(identity, call, row),
+    create: (body, call) => createUser(identity, body as UserInput & { name: string }, domainOfNew(call, 'user')),
+    update: (id, body) => updateUser(identity, id, body as UserInput),
+    remove: (id) => deleteUser(identity, id),
+  });
   return [
-    endpoint({
-      id: 'identity:list_users', method: 'GET', path: LIST, summary: 'List users', policy: 'identity:list_users', reply: listReply('users'), status: 200,
-      target: (call) => ({ domain_id: call.auth.domain_id }),
-      async handler(call) {
-        const options = withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } }));
-        return collection(identity, call as Call, 'users', await listUsers(identity.db.read, options), (row) => showUser(identity, call as Call, row));
-      },
-    }),
-    endpoint({
-      id: 'identity:create_user', method: 'POST', path: LIST, summary: 'Create a user', policy: 'identity:create_user', body: createBody, reply: entryReply('user'), status: 201,
-      target: (call) => ({ user: { domain_id: domainOfNew(call as Call, 'user') } }),
-      handler: async (call) => one(await createUser(identity, call.body.user as UserInput & { name: string }, domainOfNew(call as Call, 'user')), call),
-    }),
-    endpoint({
-      id: 'identity:get_user', method: 'GET', path: ONE, summary: 'Show a user', policy: 'identity:get_user', target, reply: entryReply('user'), status: 200,
-      async handler(call) {
-        const row = await findUser(identity.db.read, call.params.user_id);
-        if (row === undefined) throw noSuch('user', call.params.user_id);
-        return one(row, call);
-      },
-    }),
-    endpoint({
-      id: 'identity:update_user', method: 'PATCH', path: ONE, summary: 'Change a user', policy: 'identity:update_user', target, body: updateBody, reply: entryReply('user'), status: 200,
-      handler: async (call) => one(await updateUser(identity, call.params.user_id, call.body.user as UserInput), call),
-    }),
-    endpoint({
-      id: 'identity:delete_user', method: 'DELETE', path: ONE, summary: 'Delete a user', policy: 'identity:delete_user', target, status: 204,
-      async handler(call) {
-        await deleteUser(identity, call.params.user_id);
-        return reply();
-      },
-    }),
+    ...crud,
     endpoint({
       id: 'identity:change_password', method: 'POST', path: `${ONE}/password`, summary: 'Change the own password', policy: 'public', body: passwordBody, status: 204,
       async handler(call) {
