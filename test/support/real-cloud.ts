@@ -1,7 +1,6 @@
 /** A whole cloud for tests and measurements: controller and agent as processes of their own, on a free port, in a data directory of their own. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +11,7 @@ import { agentPart, controllerPart, warm } from '../../src/cli/process/program.t
 import { prepareDataDir } from '../../src/cli/secrets.ts';
 import { checkout, type Settings } from '../../src/cli/settings.ts';
 import { loadConfig } from '../../src/kernel/config/config.ts';
+import { freePort } from './free-port.ts';
 import { removeRemains } from './real-cloud-remains.ts';
 
 export type PartName = 'controller' | 'agent';
@@ -145,17 +145,6 @@ async function writeSettings({ name, drivers = 'real', toml = '', agent = '' }: 
   return { config, config_file, data_dir, exists: true, checkout };
 }
 
-/** The processes may be restarted on the same port, so it has to be known before. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 interface Processes {
   pid(part: PartName): number | undefined;

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { findLeaks } from '../../../conformance/leaks.ts';
 import { buildGuestImage } from '../../../src/cli/guest-image.ts';
-import { runProgram, startRealCloud } from '../../support/real-cloud.ts';
+import { type RealCloud, runProgram, startRealCloud } from '../../support/real-cloud.ts';
 import { createServer, deleteServer, makeFlavor, makeImage, makeNetwork, waitServer } from '../../support/real-cloud-world.ts';
 
 const NAME = 'gtlk';
@@ -18,18 +18,22 @@ async function must(...command: string[]): Promise<string> {
   return ran.stdout.trim();
 }
 
-test('whatever is on one side only is named', async (t) => {
-  const cloud = await startRealCloud({ name: NAME });
-  t.after(() => cloud.stop());
-  const { admin } = cloud;
+/** Image, flavor and network; gives what boots a server with them. */
+async function furnish({ admin }: RealCloud): Promise<(name: string) => Promise<string>> {
   const imageRef = await makeImage(admin, 'hello', buildGuestImage());
   const flavorRef = await makeFlavor(admin, 'nano');
   const network = await makeNetwork(admin, 'office', '192.168.41.0/24');
-  const boot = async (name: string): Promise<string> => {
+  return async (name) => {
     const id = await createServer(admin, { name, imageRef, flavorRef, networks: [{ uuid: network }] });
     await waitServer(admin, id, 'ACTIVE');
     return id;
   };
+}
+
+test('whatever is on one side only is named', async (t) => {
+  const cloud = await startRealCloud({ name: NAME });
+  t.after(() => cloud.stop());
+  const boot = await furnish(cloud);
   const [kept, forgotten, lost] = [await boot('kept'), await boot('forgotten'), await boot('lost')];
   assert.deepEqual(await findLeaks(cloud.settings), [], 'three servers, nothing amiss');
 
@@ -65,11 +69,7 @@ test('a cloud puts itself right after all of its processes were killed', async (
   const cloud = await startRealCloud({ name: NAME });
   t.after(() => cloud.stop());
   const { admin } = cloud;
-  const imageRef = await makeImage(admin, 'hello', buildGuestImage());
-  const flavorRef = await makeFlavor(admin, 'nano');
-  const network = await makeNetwork(admin, 'office', '192.168.41.0/24');
-  const id = await createServer(admin, { name: 'steady', imageRef, flavorRef, networks: [{ uuid: network }] });
-  await waitServer(admin, id, 'ACTIVE');
+  const id = await (await furnish(cloud))('steady');
   const started = await must('docker', 'inspect', '-f', '{{.State.StartedAt}}', `${NAME}-${id}`);
   await Promise.all([cloud.kill('agent'), cloud.kill('controller')]);
   cloud.launch('controller');
