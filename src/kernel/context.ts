@@ -23,6 +23,8 @@ export interface Auth {
   readonly expires_at: string;
   readonly application_credential_id: string | undefined;
   readonly trust_id: string | undefined;
+  /** Of OAuth 1.0a: a program acts for the user. */
+  readonly access_token_id?: string | undefined;
   /** When there, the token may call nothing else: from an application credential that was narrowed down. */
   readonly access_rules?: readonly AccessRule[];
 }

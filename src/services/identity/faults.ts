@@ -29,6 +29,14 @@ export function invalidField(field: string, message: string): Fault {
   return badRequest('identity.body-invalid', `Invalid input for field '${field}': ${message}`);
 }
 
+/** Keystone's words for what a request lacks. */
+export function missing(attribute: string, target: string): Fault {
+  return badRequest(
+    'identity.malformed',
+    `Expecting to find ${attribute} in ${target}. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.`,
+  );
+}
+
 /** 401 that does not say what was wrong. */
 export function denied(): Fault {
   return unauthorized('auth.required', 'The request you have made requires authentication.');

@@ -7,6 +7,7 @@ import { noSuch, notAllowed } from '../faults.ts';
 import { accessId, createCredential, deleteCredential, openCredential, updateCredential, type CredentialInput } from '../model/credentials.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
+import { validateToken } from '../model/tokens.ts';
 import { findCredential, listCredentials } from '../store/credentials.ts';
 import type { CredentialRow } from '../store/tables.ts';
 import { collection, entryReply, exactly, linkTo, listReply, readList, whole, type Shown } from './lists.ts';
@@ -38,10 +39,19 @@ const createBody = bodyOf('credential', Type.Object({
 const updateBody = bodyOf('credential', Type.Object({ blob }, { additionalProperties: false }));
 const ec2Body = Type.Object({ tenant_id: Type.String({ maxLength: 64 }) });
 
+function isDelegated({ auth }: Call): boolean {
+  return auth.application_credential_id !== undefined || auth.trust_id !== undefined || auth.access_token_id !== undefined;
+}
+
+/** A restricted application credential makes no keys that would do without it. */
+async function assertUnrestricted(identity: Identity, call: Call): Promise<void> {
+  if (call.auth.application_credential_id === undefined || (await validateToken(identity, call.auth.token))?.restricted === false) return;
+  throw notAllowed('restricted', "You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing additional credentials.");
+}
+
 /** What was delegated for one project reaches the secrets of that project only. */
 function assertReach(call: Call, project_id: string | null): void {
-  const { application_credential_id, trust_id } = call.auth;
-  if ((application_credential_id !== undefined || trust_id !== undefined) && project_id !== call.auth.project_id) {
+  if (isDelegated(call) && project_id !== call.auth.project_id) {
     throw notAllowed('delegated', 'You are not authorized to perform the requested action: Credential project does not match the project scope of the delegated token.');
   }
 }
@@ -67,8 +77,7 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
       async handler(call) {
         const options = readList(identity, call as Call, { user_id: 'user_id', type: 'type' });
         if (!call.allows('identity:list_credentials', { credential: {} })) options.hints = [...options.hints, exactly('user_id', call.auth.user_id)];
-        const { application_credential_id, trust_id, project_id } = call.auth;
-        if (application_credential_id !== undefined || trust_id !== undefined) options.hints = [...options.hints, exactly('project_id', project_id ?? '')];
+        if (isDelegated(call as Call)) options.hints = [...options.hints, exactly('project_id', call.auth.project_id ?? '')];
         return collection(identity, call as Call, 'credentials', await listCredentials(identity.db.read, options), (row) => showCredential(identity, call as Call, openCredential(identity, row)));
       },
     }),
@@ -77,8 +86,9 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
       target: (call) => ({ credential: (call.body as { credential?: object } | undefined)?.credential ?? {} }),
       async handler(call) {
         const input = call.body.credential as CredentialInput;
+        if (input.type.toLowerCase() === 'ec2') await assertUnrestricted(identity, call as unknown as Call);
         assertReach(call as unknown as Call, input.project_id ?? null);
-        return { credential: showCredential(identity, call as unknown as Call, await createCredential(identity, input)) };
+        return { credential: showCredential(identity, call as unknown as Call, await createCredential(identity, input, call.auth)) };
       },
     }),
     endpoint({
@@ -124,8 +134,7 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
       id: 'identity:ec2_list_credentials', method: 'GET', path: EC2, summary: 'List EC2 credentials', policy: 'identity:ec2_list_credentials', reply: listReply('credentials'), status: 200,
       async handler(call) {
         const hints = [exactly('type', 'ec2'), exactly('user_id', call.params.user_id)];
-        const { application_credential_id, trust_id, project_id } = call.auth;
-        if (application_credential_id !== undefined || trust_id !== undefined) hints.push(exactly('project_id', project_id ?? ''));
+        if (isDelegated(call as unknown as Call)) hints.push(exactly('project_id', call.auth.project_id ?? ''));
         const { rows } = await listCredentials(identity.db.read, { hints, limit: identity.config.list_limit });
         return whole(identity, call as Call, 'credentials', rows.map((row) => show(call, openCredential(identity, row))));
       },
@@ -134,9 +143,10 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
       id: 'identity:ec2_create_credential', method: 'POST', path: EC2, summary: 'Create an EC2 credential', policy: 'identity:ec2_create_credential', body: ec2Body, reply: entryReply('credential', ['access', 'secret']), status: 201,
       target: (call) => ({ user_id: call.params.user_id, credential: { user_id: call.params.user_id } }),
       async handler(call) {
+        await assertUnrestricted(identity, call as unknown as Call);
         assertReach(call as unknown as Call, call.body.tenant_id);
-        const text = JSON.stringify({ access: hexId(), secret: hexId(), ...(call.auth.trust_id === undefined ? {} : { trust_id: call.auth.trust_id }) });
-        const row = await createCredential(identity, { type: 'ec2', blob: text, user_id: call.params.user_id, project_id: call.body.tenant_id });
+        const blob = { access: hexId(), secret: hexId() };
+        const row = await createCredential(identity, { type: 'ec2', blob, user_id: call.params.user_id, project_id: call.body.tenant_id }, call.auth);
         return { credential: show(call, row) };
       },
     }),

@@ -1,6 +1,6 @@
 /** From a request for a token to the token: who it is, by one or several methods, and where they want to act. */
-import { badRequest, isFault, type Fault } from '../../../kernel/fault.ts';
-import { denied, notAllowed } from '../faults.ts';
+import { isFault } from '../../../kernel/fault.ts';
+import { denied, missing, notAllowed } from '../faults.ts';
 import { accessDomain, accessProject, accessProjectByName, accessUser, accessUserByName, effectiveRoles, type AccessDomain, type AccessProject, type AccessUser, type Named } from '../store/access.ts';
 import { findApplicationCredential, findApplicationCredentialByName } from '../store/application-credentials.ts';
 import type { ApplicationCredentialRow, TrustRow } from '../store/tables.ts';
@@ -62,17 +62,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = { password: byPassword, toke
 function supportedMethods(request: AuthRequest): string[] {
   const methods = [...new Set(request.identity.methods)];
   for (const method of methods) {
-    if (!Object.hasOwn(request.identity, method)) throw expected(method, 'identity');
+    if (!Object.hasOwn(request.identity, method)) throw missing(method, 'identity');
   }
   if (methods.length === 0 || methods.some((method) => !Object.hasOwn(HANDLERS, method))) throw denied();
   return methods;
-}
-
-function expected(attribute: string, target: string): Fault {
-  return badRequest(
-    'identity.malformed',
-    `Expecting to find ${attribute} in ${target}. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.`,
-  );
 }
 
 async function identify(identity: Identity, request: AuthRequest, methods: readonly string[]): Promise<Known> {
@@ -96,21 +89,21 @@ function fulfilsRules(user: AccessUser, methods: readonly Method[]): boolean {
 
 async function findUser(identity: Identity, reference: Reference): Promise<AccessUser | undefined> {
   if (reference.id !== undefined) return await accessUser(identity.db.read, reference.id);
-  if (reference.name === undefined) throw expected('name or id', 'user');
-  if (reference.domain === undefined) throw expected('domain', 'user');
+  if (reference.name === undefined) throw missing('name or id', 'user');
+  if (reference.domain === undefined) throw missing('domain', 'user');
   return await accessUserByName(identity.db.read, reference.name, named(reference.domain, 'domain'));
 }
 
 function named(reference: { id?: string; name?: string }, target: string): Named {
   if (reference.id !== undefined) return { id: reference.id };
-  if (reference.name === undefined) throw expected('id or name', target);
+  if (reference.name === undefined) throw missing('id or name', target);
   return { name: reference.name };
 }
 
 async function byPassword(identity: Identity, request: AuthRequest): Promise<Known> {
   const asked = request.identity.password?.user;
-  if (asked === undefined) throw expected('user', 'password');
-  if (asked.password === undefined) throw expected('password', 'user');
+  if (asked === undefined) throw missing('user', 'password');
+  if (asked.password === undefined) throw missing('password', 'user');
   const user = await findUser(identity, asked);
   const waits = user !== undefined && !identity.guard.mayTry(user.id);
   const right = await verifySecret(asked.password, waits ? undefined : user?.password_hash, identity.config.password_cost);
@@ -124,7 +117,7 @@ async function byPassword(identity: Identity, request: AuthRequest): Promise<Kno
 
 async function byToken(identity: Identity, request: AuthRequest): Promise<Known> {
   const id = request.identity.token?.id;
-  if (id === undefined) throw expected('id', 'token');
+  if (id === undefined) throw missing('id', 'token');
   const parent = await validateToken(identity, id);
   const user = parent === undefined ? undefined : await accessUser(identity.db.read, parent.auth.user_id);
   if (parent === undefined || user === undefined) throw denied();
@@ -134,8 +127,8 @@ async function byToken(identity: Identity, request: AuthRequest): Promise<Known>
 async function byApplicationCredential(identity: Identity, request: AuthRequest): Promise<Known> {
   if (request.scope !== undefined) throw denied();
   const asked = request.identity.application_credential;
-  if (asked === undefined) throw expected('application_credential', 'identity');
-  if (asked.secret === undefined) throw expected('secret', 'application_credential');
+  if (asked === undefined) throw missing('application_credential', 'identity');
+  if (asked.secret === undefined) throw missing('secret', 'application_credential');
   const credential = await findCredential(identity, asked);
   const right = await verifySecret(asked.secret, credential?.secret_hash, identity.config.password_cost);
   const ended = credential !== undefined && credential.expires_at !== null && Date.parse(credential.expires_at) <= identity.clock.now().getTime();
@@ -146,8 +139,8 @@ async function byApplicationCredential(identity: Identity, request: AuthRequest)
 
 async function findCredential(identity: Identity, asked: NonNullable<AuthRequest['identity']['application_credential']>): Promise<ApplicationCredentialRow | undefined> {
   if (asked.id !== undefined) return await findApplicationCredential(identity.db.read, asked.id);
-  if (asked.name === undefined) throw expected('name or ID', 'application credential');
-  if (asked.user === undefined) throw expected('user', 'application credential');
+  if (asked.name === undefined) throw missing('name or ID', 'application credential');
+  if (asked.user === undefined) throw missing('user', 'application credential');
   const user = await findUser(identity, asked.user);
   return user === undefined ? undefined : await findApplicationCredentialByName(identity.db.read, user.id, asked.name);
 }
@@ -176,9 +169,9 @@ async function chooseScope(identity: Identity, request: AuthRequest, known: Know
 async function askedTrust(identity: Identity, { scope }: AuthRequest, known: Known): Promise<TrustRow | undefined> {
   if (known.parent?.payload.trust_id !== undefined) throw notAllowed('trust-again', 'A token of a trust gives no other tokens.');
   if (typeof scope !== 'object' || !Object.hasOwn(scope, TRUST)) return undefined;
-  if (Object.keys(scope).length > 1) throw expected('system, project, domain, OS-TRUST:trust or unscoped', 'scope');
+  if (Object.keys(scope).length > 1) throw missing('system, project, domain, OS-TRUST:trust or unscoped', 'scope');
   const id = (scope[TRUST] as { id?: unknown } | null)?.id;
-  if (typeof id !== 'string') throw expected('trust_id', 'trust');
+  if (typeof id !== 'string') throw missing('trust_id', 'trust');
   const trust = await findTrust(identity.db.read, id);
   if (trust === undefined || trust.remaining_uses === 0 || known.application_credential !== undefined || known.parent?.payload.application_credential_id !== undefined) throw denied();
   if (trust.trustee_user_id !== known.user.id) throw notAllowed('not-trustee', 'User is not a trustee.');
@@ -195,7 +188,7 @@ async function useTrust(identity: Identity, trust: TrustRow): Promise<void> {
 async function askedScope(identity: Identity, scope: NonNullable<AuthRequest['scope']>): Promise<Scope> {
   const asked = typeof scope === 'string' ? { [scope]: {} } : scope;
   const kinds = ['project', 'domain', 'system', 'unscoped'].filter((kind) => Object.hasOwn(asked, kind));
-  if (kinds.length !== 1) throw expected('system, project, domain, OS-TRUST:trust or unscoped', 'scope');
+  if (kinds.length !== 1) throw missing('system, project, domain, OS-TRUST:trust or unscoped', 'scope');
   if (asked['unscoped'] !== undefined) return { kind: 'unscoped' };
   if (asked['system'] !== undefined) return { kind: 'system' };
   if (asked.domain !== undefined) {
@@ -220,7 +213,7 @@ async function usableProject(identity: Identity, reference: Reference): Promise<
 }
 
 function domainOf(reference: Reference): { id?: string; name?: string } {
-  if (reference.domain === undefined) throw expected('domain', 'project');
+  if (reference.domain === undefined) throw missing('domain', 'project');
   return reference.domain;
 }
 

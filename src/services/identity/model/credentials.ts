@@ -3,13 +3,14 @@ import { createHash } from 'node:crypto';
 import { badRequest } from '../../../kernel/fault.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import { isUniqueViolation } from '../../../kernel/db/errors.ts';
-import { noSuch, taken } from '../faults.ts';
-import { deleteCredential as removeCredential, findCredential, insertCredential, updateCredential as writeCredential } from '../store/credentials.ts';
+import { missing, noSuch, notAllowed, taken } from '../faults.ts';
+import { countCredentials, deleteCredential as removeCredential, findCredential, insertCredential, updateCredential as writeCredential } from '../store/credentials.ts';
 import { findProject } from '../store/projects.ts';
 import type { CredentialRow } from '../store/tables.ts';
 import { findUser } from '../store/users.ts';
 import { extraOf, type Fields } from './fields.ts';
-import { change, type Identity } from './identity.ts';
+import { change, type Identity, type Tx } from './identity.ts';
+import { seal, unseal } from './secrets.ts';
 
 export interface CredentialInput extends Fields {
   type: string;
@@ -20,24 +21,47 @@ export interface CredentialInput extends Fields {
 
 const KNOWN = ['id', 'type', 'blob', 'user_id', 'project_id', 'links'];
 
-/** @returns the row with its blob readable. */
-export async function createCredential(identity: Identity, input: CredentialInput): Promise<CredentialRow> {
-  const blob = typeof input.blob === 'string' ? input.blob : JSON.stringify(input.blob);
-  if (input.type === 'ec2' && typeof input.project_id !== 'string') throw badRequest('identity.ec2-without-project', "Invalid input for field 'project_id': credentials of type ec2 need one");
+/** By what the caller acts for a user, if not by the user's own password. */
+export interface Delegation {
+  trust_id?: string | undefined;
+  application_credential_id?: string | undefined;
+  access_token_id?: string | undefined;
+}
+
+/** What was made by a delegation gives no more than it: EC2 keys say where they come from. */
+function ec2Blob(fields: object, by: Delegation): string {
+  const { trust_id, application_credential_id: app_cred_id, access_token_id } = by;
+  return JSON.stringify({ ...fields, ...(trust_id === undefined ? {} : { trust_id }), ...(app_cred_id === undefined ? {} : { app_cred_id }), ...(access_token_id === undefined ? {} : { access_token_id }) });
+}
+
+/** @returns the row with its blob readable. Faults: 400, 403 beyond the number a user may have, 404, 409. */
+export async function createCredential(identity: Identity, input: CredentialInput, by: Delegation): Promise<CredentialRow> {
+  const ec2 = input.type.toLowerCase() === 'ec2';
+  if (ec2 && typeof input.project_id !== 'string') throw badRequest('identity.ec2-without-project', "Invalid input for field 'project_id': credentials of type ec2 need one");
+  const given = typeof input.blob === 'string' ? input.blob : JSON.stringify(input.blob);
+  const fields = ec2 ? ec2Fields(given) : undefined;
+  const blob = fields === undefined ? given : ec2Blob(fields, by);
+  const sealed = seal(identity, blob);
   const row: CredentialRow = {
-    id: input.type === 'ec2' ? accessId(accessOf(blob)) : hexId(), type: input.type, blob, user_id: input.user_id, project_id: input.project_id ?? null, extra: extraOf(input, KNOWN),
+    id: fields === undefined ? hexId() : accessId(fields.access), type: input.type, blob: sealed.text, user_id: input.user_id, project_id: input.project_id ?? null, extra: extraOf(input, KNOWN), key_hash: sealed.key_hash,
   };
   await change(identity, async (tx) => {
     if ((await findUser(tx, row.user_id)) === undefined) throw noSuch('user', row.user_id);
     if (row.project_id !== null && (await findProject(tx, row.project_id)) === undefined) throw noSuch('project', row.project_id);
+    await assertRoom(identity, tx, row.user_id);
     try {
-      await insertCredential(tx, { ...row, blob: seal(identity, blob) });
+      await insertCredential(tx, row);
     } catch (error) {
       if (isUniqueViolation(error)) throw taken('credential', `Duplicate entry found with ID ${row.id}`);
       throw error;
     }
   });
-  return row;
+  return { ...row, blob };
+}
+
+async function assertRoom(identity: Identity, tx: Tx, user_id: string): Promise<void> {
+  const limit = identity.config.max_credentials;
+  if ((await countCredentials(tx, user_id)) >= limit) throw notAllowed('too-many-credentials', `Unable to create additional credentials, maximum of ${limit} already exceeded for user.`);
 }
 
 /** How credentials of an access key are found. */
@@ -45,38 +69,44 @@ export function accessId(access: string): string {
   return createHash('sha256').update(access).digest('hex');
 }
 
-function accessOf(blob: string): string {
+interface Ec2Fields extends Fields {
+  access: string;
+}
+
+function ec2Fields(blob: string): Ec2Fields {
   let parsed: unknown;
   try {
     parsed = JSON.parse(blob);
   } catch (cause) {
     throw badRequest('identity.blob-invalid', 'Invalid blob in credential', { cause });
   }
-  const access = (parsed as { access?: unknown } | null)?.access;
-  if (typeof access !== 'string') throw badRequest('identity.blob-invalid', 'Expecting to find access in credential. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.');
-  return access;
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw missing('blob', 'credential');
+  if (typeof (parsed as Fields)['access'] !== 'string') throw missing('access', 'credential');
+  return parsed as Ec2Fields;
 }
 
-function seal(identity: Identity, blob: string): string {
-  return identity.credential_keys.encrypt(Buffer.from(blob, 'utf8'), Math.floor(identity.clock.now().getTime() / 1000));
-}
-
+/** The row as it is to be shown. */
 export function openCredential(identity: Identity, row: CredentialRow): CredentialRow {
-  const blob = identity.credential_keys.decrypt(row.blob);
-  if (blob === undefined) throw new Error(`credential ${row.id} was encrypted with a key that is not here`);
-  return { ...row, blob: blob.toString('utf8') };
+  return { ...row, blob: unseal(identity, row.blob, `credential ${row.id}`) };
 }
 
-/** Only the secret itself may change: whose it is and where it counts stays. */
+/** Only the secret itself may change: whose it is, where it counts and what it was delegated by stays. */
 export async function updateCredential(identity: Identity, id: string, blob: string | object): Promise<CredentialRow> {
   const text = typeof blob === 'string' ? blob : JSON.stringify(blob);
+  const sealed = seal(identity, text);
   return await change(identity, async (tx) => {
     const row = await findCredential(tx, id);
     if (row === undefined) throw noSuch('credential', id);
-    if (row.type === 'ec2') accessOf(text);
-    await writeCredential(tx, id, { blob: seal(identity, text) });
+    if (row.type.toLowerCase() === 'ec2') assertSameOrigin(ec2Fields(openCredential(identity, row).blob), ec2Fields(text));
+    await writeCredential(tx, id, { blob: sealed.text, key_hash: sealed.key_hash });
     return { ...row, blob: text };
   });
+}
+
+function assertSameOrigin(before: Ec2Fields, after: Ec2Fields): void {
+  for (const key of ['trust_id', 'app_cred_id', 'access_token_id', 'access_id']) {
+    if ((before[key] ?? null) !== (after[key] ?? null)) throw badRequest('identity.credential-origin', `${key} can not be updated for credential`);
+  }
 }
 
 export async function deleteCredential(identity: Identity, id: string): Promise<void> {

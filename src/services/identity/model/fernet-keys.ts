@@ -2,6 +2,7 @@
  * A folder of Fernet keys, laid out as keystone's: files named by number; the highest is the primary, which makes tokens;
  * 0 is staged and becomes the next primary; the others still read older tokens.
  */
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decrypt, encrypt, generateFernetKey, parseFernetKey, type FernetKey } from './fernet.ts';
@@ -9,6 +10,8 @@ import { decrypt, encrypt, generateFernetKey, parseFernetKey, type FernetKey } f
 export interface KeyRing {
   encrypt(payload: Buffer, seconds: number): string;
   decrypt(text: string): Buffer | undefined;
+  /** A hash that tells the key apart with which the next text will be encrypted. */
+  primary(): string;
   /** Reads the folder again if it has changed. */
   reload(): void;
 }
@@ -32,8 +35,13 @@ export function openKeyRing(directory: string): KeyRing {
       // Another controller may have rotated the keys since.
       return payload === undefined && reload() ? decrypt(keys, text) : payload;
     },
+    primary: () => fingerprint(keys[0] as FernetKey),
     reload: () => void reload(),
   };
+}
+
+function fingerprint({ signing, encryption }: FernetKey): string {
+  return createHash('sha256').update(signing).update(encryption).digest('hex');
 }
 
 /** The staged key becomes primary, a new one is staged, and of the oldest only as many stay as `max_active_keys` allows. */

@@ -21,7 +21,7 @@ export interface Identity {
   /** Without a slash at its end; '' when callers are shown the host that they asked. */
   readonly public_url: string;
   readonly keys: KeyRing;
-  /** What the secrets of users are encrypted with; never rotated away. */
+  /** What the secrets of users are encrypted with. */
   readonly credential_keys: KeyRing;
   readonly tokens: TokenCache;
   readonly catalog: CatalogCache;

@@ -129,6 +129,7 @@ function makeAuth(id: string, payload: TokenPayload, { user, project, domain, ro
     expires_at: instant(payload.expires_at),
     application_credential_id: payload.application_credential_id,
     trust_id: payload.trust_id,
+    access_token_id: payload.access_token_id,
     ...(access_rules === undefined ? {} : { access_rules }),
   };
 }

@@ -17,6 +17,11 @@ export async function listCredentials(db: Db, options: ListOptions): Promise<Pag
   return await listRows(db.selectFrom('identity_credentials').selectAll(), options, 'id');
 }
 
+export async function countCredentials(db: Db, user_id: string): Promise<number> {
+  const { count } = await db.selectFrom('identity_credentials').select((eb) => eb.fn.countAll<number>().as('count')).where('user_id', '=', user_id).executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 export async function updateCredential(db: Db, id: string, values: Partial<CredentialRow>): Promise<void> {
   await db.updateTable('identity_credentials').set(values).where('id', '=', id).execute();
 }

@@ -21,6 +21,12 @@ export interface Tables {
   identity_credentials: CredentialRow;
   identity_trusts: TrustRow;
   identity_trust_roles: { trust_id: string; role_id: string };
+  identity_registered_limits: RegisteredLimitRow;
+  identity_limits: LimitRow;
+  identity_domain_options: DomainOptionRow;
+  identity_consumers: ConsumerRow;
+  identity_request_tokens: RequestTokenRow;
+  identity_access_tokens: AccessTokenRow;
   identity_policies: PolicyRow;
   identity_endpoint_groups: EndpointGroupRow;
   identity_project_endpoints: { project_id: string; endpoint_id: string };
@@ -145,6 +151,79 @@ export interface CredentialRow {
   user_id: string;
   project_id: string | null;
   extra: string;
+  /** Tells the key apart by which the secret is encrypted; '' when it was not yet written down. */
+  key_hash: string;
+}
+
+export interface RegisteredLimitRow {
+  id: string;
+  service_id: string;
+  /** '' for all regions. */
+  region_id: string;
+  resource_name: string;
+  /** -1: as much as there is. */
+  default_limit: number;
+  description: string | null;
+}
+
+/** What differs for one project or one domain; what it is about is repeated from what it refers to, which does not change under it. */
+export interface LimitRow {
+  id: string;
+  registered_limit_id: string;
+  project_id: string | null;
+  domain_id: string | null;
+  service_id: string;
+  region_id: string;
+  resource_name: string;
+  resource_limit: number;
+  description: string | null;
+}
+
+export interface DomainOptionRow {
+  domain_id: string;
+  option_group: string;
+  option_name: string;
+  /** JSON; encrypted when sensitive. */
+  value: string;
+  sensitive: number;
+  key_hash: string;
+}
+
+export interface ConsumerRow {
+  id: string;
+  /** Encrypted. */
+  secret: string;
+  key_hash: string;
+  description: string | null;
+  extra: string;
+}
+
+export interface RequestTokenRow {
+  id: string;
+  /** Encrypted. */
+  secret: string;
+  key_hash: string;
+  consumer_id: string;
+  project_id: string;
+  expires_at: string | null;
+  /** These three are there once a user has authorised it. */
+  user_id: string | null;
+  verifier: string | null;
+  /** JSON. */
+  role_ids: string | null;
+}
+
+export interface AccessTokenRow {
+  id: string;
+  /** Encrypted. */
+  secret: string;
+  key_hash: string;
+  consumer_id: string;
+  project_id: string;
+  user_id: string;
+  /** JSON. */
+  role_ids: string;
+  expires_at: string | null;
 }
 
 export interface TrustRow {

@@ -1,5 +1,8 @@
 import type { Migration } from '../../../../kernel/db/migrate.ts';
 import { core } from './001-core.ts';
 import { extensions } from './002-extensions.ts';
+import { limits } from './003-limits.ts';
+import { domainConfig } from './004-domain-config.ts';
+import { oauth1 } from './005-oauth1.ts';
 
-export const migrations: Migration[] = [core, extensions];
+export const migrations: Migration[] = [core, extensions, limits, domainConfig, oauth1];
