@@ -1,6 +1,7 @@
 import { connectToController, type AgentLink, type AgentLinkOptions } from '../kernel/bus/agent-link.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log/log.ts';
+import type { ImageStore } from './compute/drivers/docker/images.ts';
 import { createDockerDriver } from './compute/drivers/docker/index.ts';
 import { createFakeDriver } from './compute/drivers/fake/index.ts';
 import { hostAddress } from './compute/host.ts';
@@ -53,8 +54,7 @@ export function startAgent(options: AgentOptions): Agent {
     return link;
   };
   const network = createNetwork(options);
-  const fetchImage: FetchImage = ({ id }) => linked().fetch(`/image/agent/images/${encodeURIComponent(id)}/file`);
-  const compute = options.roles.includes('compute') ? createCompute(options, network, fetchImage) : undefined;
+  const compute = options.roles.includes('compute') ? createCompute(options, network, imageStore(linked)) : undefined;
   let converging: NetworkService | undefined;
   link = connectToController({
     url: options.controller_url,
@@ -93,21 +93,25 @@ export function startAgent(options: AgentOptions): Agent {
   };
 }
 
-type FetchImage = (ref: ImageRef) => ReturnType<AgentLink['fetch']>;
+/** Images by the controller's own paths for nodes. */
+function imageStore(linked: () => AgentLink): ImageStore {
+  const path = ({ id }: ImageRef): string => `/image/agent/images/${encodeURIComponent(id)}`;
+  return { archive: (ref) => linked().fetch(`${path(ref)}/file`) };
+}
 
 function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): NetworkDriver {
   if (drivers.network === 'fake') return createFakeNetworkDriver();
   return createLinuxNetworkDriver({ cloud, log: log.child({ part: 'network' }), ...(tunnel_ip !== undefined && { tunnel_ip }) });
 }
 
-function createCompute(options: AgentOptions, network: NetworkDriver, fetchImage: FetchImage): ComputeDriver {
+function createCompute(options: AgentOptions, network: NetworkDriver, image_store: ImageStore): ComputeDriver {
   const { drivers, cloud, docker_socket, state_dir, log } = options;
   if (drivers.compute === 'fake') return withCables(createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname } }), network);
   return createDockerDriver({
     socket_path: docker_socket,
     cloud,
     network,
-    fetchImage,
+    image_store,
     state_dir,
     clock: systemClock,
     log: log.child({ part: 'compute' }),

@@ -14,6 +14,33 @@ export interface ImageRef {
   disk_format: string;
 }
 
+/** A stored blob: its digest (lower-case hex sha-256) and its length in bytes. */
+export interface BlobRef {
+  digest: string;
+  size: number;
+}
+
+/** What an image is made of, as the image service keeps it. */
+export interface ImageManifest {
+  digest: string;
+  config: BlobRef;
+  /** From the lowest up. `diff_id`: hex sha-256 of the unpacked layer. */
+  layers: (BlobRef & { diff_id: string; media_type: string })[];
+}
+
+/** How an image came to a node. */
+export interface ImageFetch {
+  /** It was there before: nothing was done. */
+  present: boolean;
+  /** What crossed the network, as stored. */
+  bytes_fetched: number;
+  layers_fetched: number;
+  /** Layers that were not fetched since the node had them, and how long they are in the store. */
+  layers_reused: number;
+  bytes_reused: number;
+  ms: number;
+}
+
 export interface GuestLimits {
   vcpus: number;
   memory_mb: number;
@@ -66,6 +93,8 @@ export interface GuestReport {
   finished_at: string | null;
   /** Last lines of the log after a bad exit, at most 2 KiB; else empty. */
   last_output: string;
+  /** Of a spawn that had to bring the image to the node first. */
+  image_fetch?: ImageFetch;
 }
 
 /** The report of a server that has no container on the node. */
@@ -124,6 +153,8 @@ export interface ComputeDriver {
   consoleOutput(server_id: string, lines: number | undefined): Promise<string>;
   diagnostics(server_id: string): Promise<GuestDiagnostics>;
   resources(): Promise<HostResources>;
+  /** Afterwards the image is on the node, and servers start of it without a fetch. */
+  prefetch(image: ImageRef): Promise<ImageFetch>;
   /** Calls back on every change of power state seen on the engine (exit, OOM, pause …). */
   onChange(listener: (report: GuestReport) => void): void;
   close(): Promise<void>;
@@ -139,6 +170,7 @@ export const computeMethods = {
   console: 'compute.console',
   diagnostics: 'compute.diagnostics',
   resources: 'compute.resources',
+  prefetch: 'compute.prefetch',
   /** node → controller, an event. */
   changed: 'compute.changed',
 } as const;

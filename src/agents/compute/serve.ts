@@ -1,11 +1,11 @@
 import { badRequest } from '../../kernel/fault.ts';
-import { computeMethods, type ComputeDriver, type GuestSpec, type PowerAction } from './protocol.ts';
+import { computeMethods, type ComputeDriver, type GuestSpec, type ImageRef, type PowerAction } from './protocol.ts';
 
 export type Handler = (params: unknown) => Promise<unknown>;
 
 /**
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
- * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, lines? }` for console, `{ server_id }`
+ * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, lines? }` for console, `{ image }` for prefetch, `{ server_id }`
  * for the others, nothing for list and resources. Replies are the driver's; undefined becomes null.
  */
 export function computeHandlers(driver: ComputeDriver): Record<string, Handler> {
@@ -21,6 +21,7 @@ export function computeHandlers(driver: ComputeDriver): Record<string, Handler> 
     [computeMethods.console]: (params) => driver.consoleOutput(serverId(params), optionalNumber(params, 'lines')),
     [computeMethods.diagnostics]: (params) => driver.diagnostics(serverId(params)),
     [computeMethods.resources]: () => driver.resources(),
+    [computeMethods.prefetch]: (params) => driver.prefetch(field<ImageRef>(params, 'image', 'object')),
   };
 }
 

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { createDockerDriver, type DockerDriver } from '../../../src/agents/compute/drivers/docker/index.ts';
 import { CLOUD_LABEL } from '../../../src/agents/compute/drivers/docker/container-config.ts';
+import type { LayerSource } from '../../../src/agents/compute/drivers/docker/load-layers.ts';
 import { createEngine, type Engine } from '../../../src/agents/compute/drivers/docker/engine.ts';
 import { endOfArchive, writeEntry } from '../../../src/kernel/tar.ts';
 import type { GuestSpec, ImageRef } from '../../../src/agents/compute/protocol.ts';
@@ -94,7 +95,7 @@ export interface Rig {
   driver: DockerDriver;
   engine: Engine;
   netns_dir: string;
-  /** Served by `fetchImage`; counts its calls. */
+  /** Served as whole archives; counts its calls. */
   images: Map<string, TestImage>;
   fetched: string[];
   plug: TestPlug;
@@ -118,8 +119,8 @@ export interface TestPlug {
   beforeReady: () => Promise<void>;
 }
 
-/** @param socket of the engine to work on. */
-export async function createRig(socket = SOCKET): Promise<Rig> {
+/** @param socket of the engine to work on. @param layers hands out images by their layers. */
+export async function createRig(socket = SOCKET, layers?: LayerSource): Promise<Rig> {
   const cloud = `${PREFIX}-${process.pid}-${randomUUID().slice(0, 6)}`;
   const stateDir = await mkdtemp(join(tmpdir(), `${cloud}-`));
   const engine = createEngine({ socket_path: socket });
@@ -134,11 +135,14 @@ export async function createRig(socket = SOCKET): Promise<Rig> {
       socket_path: socket,
       cloud,
       network: plug,
-      async fetchImage(ref) {
-        fetched.push(ref.id);
-        const image = images.get(ref.id);
-        if (image === undefined) throw new Error('no such test image');
-        return image.stream?.() ?? Readable.from(chunked(image.archive, 65_521), { objectMode: false });
+      image_store: {
+        async archive(ref) {
+          fetched.push(ref.id);
+          const image = images.get(ref.id);
+          if (image === undefined) throw new Error('no such test image');
+          return image.stream?.() ?? Readable.from(chunked(image.archive, 65_521), { objectMode: false });
+        },
+        layers,
       },
       log: silentLog,
       clock: systemClock,

@@ -164,7 +164,7 @@ test('resources are those of the machine', async () => {
 test('an engine that is away is a fault of its own', async () => {
   const driver = createDockerDriver({
     socket_path: `${SOCKET}.nowhere`, cloud: rig.cloud, network: rig.plug, log: silentLog, clock: systemClock, state_dir: '/nonexistent',
-    fetchImage: async () => Readable.from([]),
+    image_store: { archive: async () => Readable.from([]) },
   });
   try {
     await assert.rejects(driver.list(), { code: 'compute.engine-unavailable', status: 503 });

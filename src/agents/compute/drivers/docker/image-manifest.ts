@@ -45,7 +45,7 @@ export function singleImage(contents: ArchiveContents, tag: string, platform: Pl
  */
 const UNTAMED = new Set(['healthcheck', 'volumes', 'onbuild']);
 
-function tamedConfig(bytes: Buffer | undefined): Buffer {
+export function tamedConfig(bytes: Buffer | undefined): Buffer {
   const config = bytes === undefined ? undefined : tryParse(bytes);
   if (config === undefined || Array.isArray(config)) throw new TarError('its configuration is not JSON, or too large');
   const tamed = Object.entries(config).flatMap(([key, value]: [string, unknown]) => {

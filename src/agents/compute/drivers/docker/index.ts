@@ -1,12 +1,11 @@
 /** The compute driver for Docker Engine 20.10 and newer. Keeps nothing in memory that matters: labels, links and notes are the truth. */
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
 import type { NetworkDriver } from '../../../network/protocol.ts';
 import { hostAddress, readHost } from '../../host.ts';
 import { createGate, createKeyedLock } from '../../locks.ts';
-import type { ComputeDriver, HostResources, ImageRef } from '../../protocol.ts';
+import type { ComputeDriver, HostResources } from '../../protocol.ts';
 import { watchChanges } from './changes.ts';
 import { readConsole } from './console.ts';
 import { destroyServer, killServer } from './destroy.ts';
@@ -17,7 +16,7 @@ import type { EngineInfo } from './engine-types.ts';
 import { versionNumber } from './engine-version.ts';
 import { createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
-import { createImages } from './images.ts';
+import { createImages, type ImageStore } from './images.ts';
 import { createNetnsLinks } from './netns-links.ts';
 import { powerServer } from './power.ts';
 import { removeRemains } from './remains.ts';
@@ -30,8 +29,7 @@ export interface DockerDriverOptions {
   /** Label value and name prefix of this cloud's containers: `[a-z0-9][a-z0-9-]*`. */
   cloud: string;
   network: Pick<NetworkDriver, 'plug' | 'unplug'>;
-  /** The stored archive of an image, from its first byte. */
-  fetchImage(ref: ImageRef): Promise<Readable>;
+  image_store: ImageStore;
   log: Log;
   clock: Clock;
   /** For the notes on guests; made when missing. */
@@ -54,7 +52,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
   const engine = options.engine ?? createEngine({ socket_path: options.socket_path ?? '/var/run/docker.sock' });
   const ctx: DriverContext = {
     engine, cloud, network, log, clock,
-    images: createImages(engine, options.cloud, (ref) => options.fetchImage(ref), log),
+    images: createImages({ engine, cloud, store: options.image_store, state_dir: options.state_dir, log }),
     links: createNetnsLinks(options.netns_dir ?? '/run/gantry/netns'),
     notes: createGuestNotes(join(options.state_dir, 'guests')),
   };
@@ -77,6 +75,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
       engineCall('read the console', async () => await readConsole(engine, (await needContainer(ctx, serverId)).Id, lines)),
     diagnostics: (serverId) => engineCall('read the diagnostics', () => readDiagnostics(ctx, serverId)),
     resources: () => engineCall('read the resources of the node', () => readResources(engine, options.host_ip)),
+    prefetch: (image) => engineCall('fetch the image', () => ctx.images.ensure(image)),
     onChange: (listener) => changes.listen(listener),
     async close() {
       changes.close();

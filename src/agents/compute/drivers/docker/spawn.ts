@@ -1,6 +1,6 @@
 /** From a specification to a running container: the cable before the process, and nothing left behind on failure. */
 import { conflict, isFault } from '../../../../kernel/fault.ts';
-import type { GuestReport, GuestSpec } from '../../protocol.ts';
+import type { GuestReport, GuestSpec, ImageFetch } from '../../protocol.ts';
 import { containerConfig, containerName } from './container-config.ts';
 import { destroyServer, removeContainer } from './destroy.ts';
 import type { DriverContext } from './driver-context.ts';
@@ -44,30 +44,35 @@ async function build(ctx: DriverContext, spec: GuestSpec, config: object, files:
   ]);
   if (created.status === 'rejected') throw created.reason;
   if (plugged.status === 'rejected') throw networkFault(plugged.reason);
-  const id = created.value;
+  const { id, image_fetch } = created.value;
   await ctx.links.put(id, plugged.value.netns);
   await startContainer(ctx, id);
   const report = await engineCall('look at the server', () => reportContainer(ctx, spec.server_id, id));
   if (report === undefined) throw conflict('compute.start-failed', 'Could not start the server: its container was removed meanwhile.');
-  return report;
+  return image_fetch === undefined ? report : { ...report, image_fetch };
+}
+
+interface Created {
+  id: string;
+  image_fetch?: ImageFetch;
 }
 
 /** Create first, fetch the image only if the engine says that it is missing: the usual start costs one call. */
-async function create(ctx: DriverContext, spec: GuestSpec, config: object, files: Buffer | undefined): Promise<string> {
-  const id = await engineCall('create the container', async () => {
+async function create(ctx: DriverContext, spec: GuestSpec, config: object, files: Buffer | undefined): Promise<Created> {
+  const created = await engineCall('create the container', async () => {
     try {
-      return await createContainer(ctx, spec, config);
+      return { id: await createContainer(ctx, spec, config) };
     } catch (error) {
       if (!isEngineStatus(error, 404)) throw error;
-      await ctx.images.ensure(spec.image);
-      return await createContainer(ctx, spec, config);
+      const image_fetch = await ctx.images.ensure(spec.image);
+      return { id: await createContainer(ctx, spec, config), image_fetch };
     }
   }, 'compute.create-failed');
   if (files !== undefined) {
     const call = { query: { path: '/' }, bytes: files, timeout_ms: CREATE_MS };
-    await engineCall('put files into the server', () => ctx.engine.json('PUT', `/containers/${id}/archive`, call), 'compute.inject-failed');
+    await engineCall('put files into the server', () => ctx.engine.json('PUT', `/containers/${created.id}/archive`, call), 'compute.inject-failed');
   }
-  return id;
+  return created;
 }
 
 async function createContainer(ctx: DriverContext, spec: GuestSpec, config: object): Promise<string> {

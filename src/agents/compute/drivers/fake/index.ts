@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../../../../kernel/clock.ts';
 import { createKeyedLock } from '../../locks.ts';
-import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type PowerAction } from '../../protocol.ts';
+import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type ImageFetch, type ImageRef, type PowerAction } from '../../protocol.ts';
 import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
 
 export { parseDuration } from './guests.ts';
@@ -30,6 +30,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   const { clock, sleep = sleepFor } = options;
   const guests = createFakeGuests(clock);
   const lock = createKeyedLock();
+  const prefetch = fakePrefetch();
   const closing = new AbortController();
   const { signal } = closing;
 
@@ -80,6 +81,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     consoleOutput: async (serverId, lines) => consoleOf(guests.need(serverId), lines),
     diagnostics: async (serverId) => diagnosticsOf(guests.need(serverId), clock),
     resources: async () => ({ ...RESOURCES, ...options.resources }),
+    prefetch: async (image) => prefetch(image),
     onChange: (listener) => guests.listen(listener),
     close: async () => closing.abort(),
   };
@@ -112,3 +114,12 @@ const RESOURCES: HostResources = {
   load_average: [0, 0, 0],
   host_ip: '127.0.0.1',
 };
+
+function fakePrefetch(): (image: ImageRef) => ImageFetch {
+  const there = new Set<string>();
+  return ({ id, digest, size }) => {
+    const present = there.has(`${id}:${digest}`);
+    there.add(`${id}:${digest}`);
+    return { present, bytes_fetched: present ? 0 : size, layers_fetched: 0, layers_reused: 0, bytes_reused: 0, ms: 0 };
+  };
+}
