@@ -14,6 +14,8 @@ import { bootstrap, type BootstrapOptions } from './model/bootstrap.ts';
 import { CatalogCache } from './model/catalog.ts';
 import { openKeyRing } from './model/fernet-keys.ts';
 import type { Identity } from './model/identity.ts';
+import { LimitCache } from './model/limit-cache.ts';
+import { assertDepth, limitOf } from './model/limits.ts';
 import { createLoginGuard } from './model/login-guard.ts';
 import { TokenCache } from './model/token-cache.ts';
 import { validateToken } from './model/tokens.ts';
@@ -53,9 +55,11 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
     credential_keys: openKeyRing(deps.config.credential_keys || join(dirname(deps.config.fernet_keys), 'credential-keys')),
     tokens: new TokenCache(),
     catalog: new CatalogCache(),
+    limits: new LimitCache(),
     guard: createLoginGuard(deps.clock, deps.config.failed_logins),
     listeners: { project_deleted: [] },
   };
+  const place: Place = { region: '' };
   return {
     service: {
       name: 'identity',
@@ -70,18 +74,28 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
       jobs: [purgeRevocations(identity), rotateKeysOnTime(identity)],
       migrations,
     },
-    client: createClient(identity),
-    bootstrap: (options) => bootstrap(identity, options),
+    client: createClient(identity, place),
+    async bootstrap(options) {
+      place.region = options.region;
+      await assertDepth(identity);
+      await bootstrap(identity, options);
+    },
   };
 }
 
-function createClient(identity: Identity): IdentityClient {
+/** Where this controller is. */
+interface Place {
+  region: string;
+}
+
+function createClient(identity: Identity, place: Place): IdentityClient {
   return {
     authenticate: async (token) => (await validateToken(identity, token))?.auth,
     async findProject(id) {
       const row = await findProject(identity.db.read, id);
       return row === undefined ? undefined : { id: row.id, name: row.name, domain_id: row.domain_id, enabled: row.enabled === 1 };
     },
+    limitOf: (question) => limitOf(identity, question, place.region),
     onProjectDeleted: (listener) => void identity.listeners.project_deleted.push(listener),
   };
 }

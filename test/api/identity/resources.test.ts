@@ -78,7 +78,7 @@ test('projects form a tree: depth, enabled and deletion follow it', async () => 
   refused(await v3('PATCH', `projects/${leaf.id}`, { project: { enabled: true } }), 403, /disabled parents/);
   refused(await v3('POST', 'projects', { project: { name: unique('p'), parent_id: leaf.id } }), 400, /disabled/);
   let parent = (await made('project')).id;
-  for (let depth = 2; depth < 5; depth += 1) parent = (await made('project', { parent_id: parent })).id;
+  for (let depth = 2; depth <= 5; depth += 1) parent = (await made('project', { parent_id: parent })).id;
   refused(await v3('POST', 'projects', { project: { name: unique('p'), parent_id: parent } }), 403, /depth/);
 });
 

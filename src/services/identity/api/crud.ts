@@ -1,6 +1,7 @@
 /** The five endpoints of a resource; and the rules of those that only administrators change. */
 import type { TSchema } from 'typebox';
 import { endpoint, reply, type Call, type Endpoint, type Target } from '../../../kernel/api/endpoint.ts';
+import type { Fault } from '../../../kernel/fault.ts';
 import type { Page } from '../../../kernel/db/list-query.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -21,7 +22,8 @@ export interface Resource {
   /** What comes after the verb in rules, if not `one` and `many`. */
   ruleOne?: string;
   ruleMany?: string;
-  create: TSchema;
+  /** Undefined: they are created in another way. */
+  create?: TSchema;
   update: TSchema;
 }
 
@@ -32,10 +34,12 @@ interface Handlers<Row extends { id: string }> {
   filters: Filters;
   list(options: ListOptions, call: Call): Promise<Page<Row>>;
   find(id: string): Promise<Row | undefined>;
+  /** The fault when there is none such, where it is worded otherwise. */
+  missing?(id: string): Fault;
   show(call: Call, row: Row): object;
   /** What the new one's reply shows beside it, if anything that is never shown again. */
   showNew?(call: Call, row: Row): object;
-  create(body: unknown, call: Call): Promise<Row>;
+  create?(body: unknown, call: Call): Promise<Row>;
   update(id: string, body: unknown): Promise<Row>;
   remove(id: string): Promise<void>;
   /** What the rules are checked against, where they ask for more than the caller and the path. */
@@ -66,6 +70,13 @@ export function crudEndpoints<Row extends { id: string }>(identity: Identity, re
     const found = handlers.targets?.[which];
     return found === undefined ? {} : { target: (call: unknown) => found(call as Call) };
   };
+  const { create } = handlers;
+  const created = resource.create === undefined || create === undefined ? [] : [
+    endpoint({
+      id: `identity:create_${one}`, method: 'POST', path: resource.path as string, summary: `Create one ${words}`, policy: `identity:create_${one}`, body: resource.create, reply: entryReply(resource.one), status: 201, ...target('create'),
+      handler: async (call) => ({ [resource.one]: (handlers.showNew ?? handlers.show)(call as Call, await create(body(call), call as Call)) }),
+    }),
+  ];
   return [
     endpoint({
       id: `identity:list_${many}`, method: 'GET', path: resource.path as string, summary: `List each ${words}`, policy: `identity:list_${many}`, reply: listReply(resource.many), status: 200, ...target('list'),
@@ -74,15 +85,12 @@ export function crudEndpoints<Row extends { id: string }>(identity: Identity, re
         return collection(identity, call as Call, resource.many, page, (row) => handlers.show(call as Call, row));
       },
     }),
-    endpoint({
-      id: `identity:create_${one}`, method: 'POST', path: resource.path as string, summary: `Create one ${words}`, policy: `identity:create_${one}`, body: resource.create, reply: entryReply(resource.one), status: 201, ...target('create'),
-      handler: async (call) => ({ [resource.one]: (handlers.showNew ?? handlers.show)(call as Call, await handlers.create(body(call), call as Call)) }),
-    }),
+    ...created,
     endpoint({
       id: `identity:get_${one}`, method: 'GET', path: single as string, summary: `Show one ${words}`, policy: `identity:get_${one}`, reply: entryReply(resource.one), status: 200, ...target('one'),
       async handler(call) {
         const row = await handlers.find(id(call));
-        if (row === undefined) throw noSuch(words, id(call));
+        if (row === undefined) throw handlers.missing?.(id(call)) ?? noSuch(words, id(call));
         return shown(call, row);
       },
     }),

@@ -11,9 +11,11 @@ import { endpointFilterEndpoints, endpointFilterRules } from './endpoint-filters
 import { grantEndpoints, grantRules } from './grants.ts';
 import { groupEndpoints, groupRules } from './groups.ts';
 import { impliedRoleEndpoints, impliedRoleRules } from './implied-roles.ts';
+import { limitEndpoints, limitRules } from './limits.ts';
 import { policyEndpoints, policyRules } from './policies.ts';
 import { projectTagEndpoints, projectTagRules } from './project-tags.ts';
 import { projectEndpoints, projectRules } from './projects.ts';
+import { registeredLimitEndpoints, registeredLimitRules } from './registered-limits.ts';
 import { roleAssignmentEndpoints, roleAssignmentRules } from './role-assignments.ts';
 import { roleEndpoints, roleRules } from './roles.ts';
 import { sharedRules } from './rules.ts';
@@ -24,12 +26,14 @@ import { userEndpoints, userRules } from './users.ts';
 export const identityRules: PolicyRule[] = [
   ...sharedRules, ...tokenRules, ...authRules, ...catalogRules, ...domainRules, ...projectRules, ...projectTagRules,
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
+  ...registeredLimitRules, ...limitRules,
   ...applicationCredentialRules, ...trustRules, ...credentialRules, ...policyRules, ...endpointFilterRules,
 ];
 
 const RESOURCES = [
   tokenEndpoints, authEndpoints, catalogEndpoints, domainEndpoints, projectEndpoints, projectTagEndpoints,
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
+  registeredLimitEndpoints, limitEndpoints,
   applicationCredentialEndpoints, trustEndpoints, credentialEndpoints, policyEndpoints, endpointFilterEndpoints,
 ];
 

@@ -1,5 +1,5 @@
 /** Regions, services and endpoints. */
-import { Type } from 'typebox';
+import { Type, type TSchema } from 'typebox';
 import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import { nullable, oneOf } from '../../../kernel/api/schema.ts';
@@ -20,7 +20,7 @@ import { bodyOf, optionalFlag, optionalText } from './schemas.ts';
 
 const regionId = Type.String({ maxLength: 255 });
 const regionFields = { id: Type.Optional(regionId), parent_region_id: Type.Optional(nullable(regionId)), description: optionalText };
-const regions: Resource = {
+const regions: Resource & { create: TSchema } = {
   one: 'region', many: 'regions', path: '/v3/regions', parameter: 'region_id',
   create: bodyOf('region', Type.Object(regionFields)), update: bodyOf('region', Type.Object(regionFields, { minProperties: 1 })),
 };

@@ -3,10 +3,11 @@ import type { Clock } from '../../../kernel/clock.ts';
 import { onCommit, type Database } from '../../../kernel/db/database.ts';
 import type { Log } from '../../../kernel/log/log.ts';
 import type { IdentityConfig } from '../config.ts';
-import { nextGeneration } from '../store/state.ts';
+import { currentGeneration, nextGeneration } from '../store/state.ts';
 import type { Tables } from '../store/tables.ts';
 import type { CatalogCache } from './catalog.ts';
 import type { KeyRing } from './fernet-keys.ts';
+import type { LimitCache } from './limit-cache.ts';
 import type { LoginGuard } from './login-guard.ts';
 import type { TokenCache } from './token-cache.ts';
 
@@ -25,12 +26,13 @@ export interface Identity {
   readonly credential_keys: KeyRing;
   readonly tokens: TokenCache;
   readonly catalog: CatalogCache;
+  readonly limits: LimitCache;
   readonly guard: LoginGuard;
   readonly listeners: { project_deleted: ((project_id: string) => void)[] };
 }
 
 /** What a change may have made untrue about tokens that were found valid before. */
-export type Changed = { user_id: string } | { project_id: string } | 'everybody' | 'catalog';
+export type Changed = { user_id: string } | { project_id: string } | 'everybody' | 'catalog' | 'limits';
 
 /**
  * Runs a change of identity's rows. Once it has committed, this process forgets at once what it knew of the tokens that are
@@ -43,7 +45,9 @@ export async function change<T>(identity: Identity, work: (tx: Tx, touch: (what:
     if (touched.length === 0) return result;
     const generation = await nextGeneration(tx);
     onCommit(tx, () => {
+      identity.limits.forget();
       for (const what of touched) {
+        if (what === 'limits') continue;
         if (what === 'catalog') identity.catalog.forget();
         else if (what === 'everybody') identity.tokens.forgetAll();
         else if ('user_id' in what) identity.tokens.forgetUser(what.user_id);
@@ -53,6 +57,13 @@ export async function change<T>(identity: Identity, work: (tx: Tx, touch: (what:
     });
     return result;
   });
+}
+
+/** Forgets what another controller has changed since; asks the database at most once a second. */
+export async function catchUp(identity: Identity): Promise<void> {
+  if (!(await identity.tokens.catchUp(identity.clock.now().getTime(), () => currentGeneration(identity.db.read)))) return;
+  identity.catalog.forget();
+  identity.limits.forget();
 }
 
 export type Touch = (what: Changed) => void;

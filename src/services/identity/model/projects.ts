@@ -12,6 +12,7 @@ import { deleteProject as removeProject, findProject, hasChildren, insertProject
 import type { ProjectRow } from '../store/tables.ts';
 import { clearDefaultProject } from '../store/users.ts';
 import { assertMutable, extraOf, mergeOptions, type Fields } from './fields.ts';
+import { enforcementModel } from './limits.ts';
 import { change, type Identity, type Touch, type Tx } from './identity.ts';
 
 export interface ProjectInput {
@@ -35,7 +36,7 @@ export async function createProject(identity: Identity, input: ProjectInput, dom
     return await createDomain(identity, input);
   }
   return await change(identity, async (tx) => {
-    const parent = await usableParent(tx, input.parent_id ?? domain_id, domain_id);
+    const parent = await usableParent(identity, tx, input.parent_id ?? domain_id, domain_id);
     const row: ProjectRow = { ...rowOf(input), domain_id, parent_id: parent.id, is_domain: 0 };
     return await insert(tx, row, input.tags ?? [], 'project');
   });
@@ -79,7 +80,7 @@ function nameTaken(kind: 'project' | 'domain', row: ProjectRow) {
     : `it is not permitted to have two projects with either the same name or same id in the same domain: name is ${row.name}, project id ${row.id}`);
 }
 
-async function usableParent(tx: Tx, parent_id: string, domain_id: string): Promise<ProjectRow> {
+async function usableParent(identity: Identity, tx: Tx, parent_id: string, domain_id: string): Promise<ProjectRow> {
   const domain = await findProject(tx, domain_id);
   if (domain === undefined || domain.is_domain === 0) throw noSuch('domain', domain_id);
   const parent = parent_id === domain_id ? domain : await findProject(tx, parent_id);
@@ -90,7 +91,7 @@ async function usableParent(tx: Tx, parent_id: string, domain_id: string): Promi
   const above = parent.is_domain === 1 ? [] : [parent, ...(await projectParents(tx, parent.id))];
   const disabled = [...above, domain].find((row) => row.enabled === 0);
   if (disabled !== undefined) throw badRequest('identity.parent-disabled', `cannot create a project in a branch containing a disabled project: ${disabled.id}`);
-  if (above.length + 1 >= MAX_DEPTH) throw notAllowed('hierarchy-too-deep', `Max hierarchy depth reached for ${parent.id} branch.`);
+  if (above.length + 1 > Math.min(MAX_DEPTH, enforcementModel(identity).levels)) throw notAllowed('hierarchy-too-deep', `Max hierarchy depth reached for ${parent.id} branch.`);
   return parent;
 }
 

@@ -3,6 +3,7 @@ import { badRequest } from '../../../kernel/fault.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import { isUniqueViolation } from '../../../kernel/db/errors.ts';
 import { noSuch, notAllowed, taken } from '../faults.ts';
+import { deleteLimitsOfRegion } from '../store/limits.ts';
 import {
   childRegions, deleteEndpoint as removeEndpoint, deleteRegion as removeRegion, deleteService as removeService, findEndpoint, findRegion, findService,
   insertEndpoint, insertRegion, insertService, regionHasEndpoints, updateEndpoint as writeEndpoint, updateRegion as writeRegion, updateService as writeService,
@@ -66,7 +67,10 @@ export async function deleteRegion(identity: Identity, id: string): Promise<void
     for (const region of all) {
       if (await regionHasEndpoints(tx, region)) throw notAllowed('region-in-use', `Unable to delete region ${id} because it or its child regions have associated endpoints.`);
     }
-    for (const region of all) await removeRegion(tx, region);
+    for (const region of all) {
+      await deleteLimitsOfRegion(tx, region);
+      await removeRegion(tx, region);
+    }
     touch('catalog');
   });
 }

@@ -2,9 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Auth } from '../../../kernel/context.ts';
 import { insertRevocation, isRevoked, type RevocationKey } from '../store/access.ts';
-import { currentGeneration } from '../store/state.ts';
 import type { AccessRuleRow } from '../store/tables.ts';
-import { change, type Identity } from './identity.ts';
+import { catchUp, change, type Identity } from './identity.ts';
 import { lookUp } from './token-facts.ts';
 import { packToken, unpackToken, type TokenPayload } from './token-payload.ts';
 
@@ -41,7 +40,7 @@ export async function issueToken(identity: Identity, asked: Omit<TokenPayload, '
  */
 export async function validateToken(identity: Identity, id: string, window = 0): Promise<ValidToken | undefined> {
   const now = identity.clock.now().getTime();
-  if (await identity.tokens.catchUp(now, () => currentGeneration(identity.db.read))) identity.catalog.forget();
+  await catchUp(identity);
   const cached = identity.tokens.get(id);
   if (cached !== undefined) return isExpired(cached.payload, now, window) ? undefined : cached;
   const epoch = identity.tokens.epoch;

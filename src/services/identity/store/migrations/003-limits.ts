@@ -11,6 +11,7 @@ export const limits: Migration = {
     await create(tx, 'identity_registered_limits', (t) => integers(nullable(texts(foreign(id(t), 'service_id', 'identity_services'), 'region_id', 'resource_name'), 'description'), 'default_limit'));
     await unique(tx, 'identity_registered_limits', 'service_id', 'region_id', 'resource_name');
     await index(tx, 'identity_registered_limits', 'resource_name');
+    await index(tx, 'identity_registered_limits', 'region_id');
 
     await create(tx, 'identity_limits', (t) => {
       const described = nullable(texts(foreign(id(t), 'registered_limit_id', 'identity_registered_limits'), 'service_id', 'region_id', 'resource_name'), 'description');
