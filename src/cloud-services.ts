@@ -49,7 +49,7 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
     // not set by anybody: callers are shown the host that they asked
     public_url: config.api.public_url === localUrl(config.api) ? '' : config.api.public_url,
   });
-  const image = await createImageService({ ...base, config: config.image, directory: join(config.cloud.data_dir, 'controller') });
+  const image = await createImageService({ ...base, tasks, config: config.image, directory: join(config.cloud.data_dir, 'controller') });
   const placement = createPlacementService(base);
   const network = createNetworkService({ ...base, config: config.network, nodes, identity: identity.client });
   for (const [method, handler] of Object.entries(network.nodeHandlers)) nodes.handle(method, handler);

@@ -1,5 +1,7 @@
 import { type Static, Type } from 'typebox';
 
+const STORE_NAME = '^[a-z][a-z0-9_-]{0,62}$';
+
 /** `[image]` of the configuration. */
 export const ImageSection = Type.Object(
   {
@@ -9,6 +11,13 @@ export const ImageSection = Type.Object(
     max_members: Type.Integer({ default: 128, minimum: 0, description: 'Members per image.' }),
     page_size: Type.Integer({ default: 25, minimum: 1, description: 'Images of a page when the caller names no limit.' }),
     max_page_size: Type.Integer({ default: 1000, minimum: 1, description: 'Most images of one page.' }),
+    store_name: Type.String({ default: 'local', pattern: STORE_NAME, description: 'What the API calls the store that keeps image data unless another is asked for.' }),
+    more_stores: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,62}=/.+$' }), { default: [], description: 'Further stores that images can be imported or copied to, each as `name=/folder`.' }),
+    task_hours: Type.Integer({ default: 48, minimum: 1, description: 'Hours that a task of the image API is shown after its end.' }),
+    import_allowed_hosts: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Host names, addresses and networks (CIDR) that images may be imported from although they are private, loopback or the like.' }),
+    import_allowed_ports: Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), { default: [80, 443], description: 'Ports that images may be imported from.' }),
+    import_plain_registries: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Docker registries, as `host:port`, that are spoken to without TLS.' }),
+    certificates_dir: Type.String({ default: '', description: 'Folder with the certificates that signed images name, each as `<uuid>.pem`. Default: none, and signed images are refused.' }),
   },
   { additionalProperties: false },
 );

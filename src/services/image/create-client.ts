@@ -5,6 +5,7 @@ import { readListing } from './api/image-listing.ts';
 import type { ImageCaller, ImageClient, ImageQuery } from './client.ts';
 import type { ImageDeps } from './deps.ts';
 import { imageNotFound, markerNotFound } from './faults.ts';
+import { openImageData } from './model/image-data.ts';
 import { changeProperties, deleteImage, getImage } from './model/images.ts';
 import { imageInfo } from './model/view.ts';
 import { findImage, type ImageListing, listImages } from './store/images.ts';
@@ -55,7 +56,7 @@ export function createImageClient(deps: ImageDeps): ImageClient {
       const row = await findImage(deps.db.read, id);
       if (!row) throw imageNotFound(id);
       if (row.digest === null || row.size === null) throw conflict('image.no-data', `Image ${id} has no data yet.`);
-      return { stream: deps.blobs.open(row.digest), size: row.size, digest: row.digest };
+      return { stream: openImageData(deps, row), size: row.size, digest: row.digest };
     },
   };
 }

@@ -3,31 +3,47 @@ import { join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import { as, type Database } from '../../kernel/db/database.ts';
 import type { Log } from '../../kernel/log/log.ts';
+import { type Resolve, systemResolve } from '../../kernel/http/outbound.ts';
 import type { Service } from '../../kernel/service.ts';
+import type { Tasks } from '../../kernel/task/tasks.ts';
+import { cacheEndpoints } from './api/cache.ts';
 import { imageDataEndpoints } from './api/image-data.ts';
 import { imageEndpoints } from './api/images.ts';
+import { imageImportEndpoints } from './api/image-import.ts';
 import { imageMemberEndpoints } from './api/image-members.ts';
 import { imageTagEndpoints } from './api/image-tags.ts';
 import { infoEndpoints } from './api/info.ts';
 import { schemaEndpoints } from './api/schemas.ts';
+import { storeEndpoints } from './api/stores.ts';
+import { taskEndpoints } from './api/tasks.ts';
 import { versionEndpoints } from './api/versions.ts';
 import { IMAGE_PREFIX, type ImageClient } from './client.ts';
 import type { ImageConfig } from './config.ts';
 import { createImageClient } from './create-client.ts';
-import type { ImageDeps } from './deps.ts';
+import type { ImageDeps, ImageLimits } from './deps.ts';
 import { formatFault } from './faults.ts';
 import { collectGarbage } from './jobs/collect-garbage.ts';
+import { collectStores } from './jobs/collect-stores.ts';
+import { expireTasks } from './jobs/expire-tasks.ts';
+import { recoverImages } from './model/recovery.ts';
 import { imagePolicies } from './policies.ts';
 import { createBlobStore } from './store/blobs.ts';
-import { requeueSaving } from './store/images.ts';
 import { migrations } from './store/migrations/index.ts';
+import { createStaging } from './store/staging.ts';
+import { createStores } from './store/stores.ts';
 import type { ImageTables } from './store/tables.ts';
+import { imageTasks } from './tasks/index.ts';
 
 export interface ImageServiceOptions {
   db: Database;
   clock: Clock;
   log: Log;
   config: ImageConfig;
+  tasks: Tasks;
+  /** What projects may have; without it, any number. */
+  limits?: ImageLimits;
+  /** Looks up names; tests hand in one of their own. */
+  resolve?: Resolve;
   /** Where the blobs are kept. */
   directory: string;
 }
@@ -39,28 +55,33 @@ export interface ImageService {
   start(): Promise<void>;
 }
 
+const UNLIMITED: ImageLimits = { limitOf: async () => undefined };
+
 export async function createImageService(options: ImageServiceOptions): Promise<ImageService> {
-  const blobs = await createBlobStore(join(options.directory, 'blobs'));
-  const deps: ImageDeps = { ...options, db: as<ImageTables>(options.db), blobs };
+  const { db, clock, log, config, directory, tasks: engine, limits = UNLIMITED, resolve = systemResolve } = options;
+  const folder = join(directory, 'blobs');
+  const blobs = await createBlobStore(folder);
+  const stores = await createStores({ id: config.store_name, blobs, folder }, config.more_stores);
+  const staging = await createStaging(join(directory, 'staging'));
+  const taskDeps = { clock, log, config, limits, resolve, db: as<ImageTables>(db), blobs, stores, staging };
+  const { definitions, starter } = imageTasks(taskDeps, engine);
+  const deps: ImageDeps = { ...taskDeps, tasks: starter };
   const service: Service = {
     name: 'image',
     prefix: IMAGE_PREFIX,
     endpoints: [
       ...versionEndpoints(), ...imageEndpoints(deps), ...imageDataEndpoints(deps), ...imageTagEndpoints(deps), ...imageMemberEndpoints(deps),
-      ...schemaEndpoints(), ...infoEndpoints(),
+      ...schemaEndpoints(), ...infoEndpoints(deps), ...imageImportEndpoints(deps), ...storeEndpoints(deps), ...taskEndpoints(deps), ...cacheEndpoints(deps),
     ],
     policies: imagePolicies,
     formatFault,
-    tasks: [],
-    jobs: [collectGarbage(deps)],
+    tasks: definitions,
+    jobs: [collectGarbage(deps), collectStores(deps), expireTasks(deps)],
     migrations,
   };
   return {
     service,
     client: createImageClient(deps),
-    async start() {
-      await blobs.clearIncoming();
-      await deps.db.transaction((tx) => requeueSaving(tx));
-    },
+    start: () => recoverImages(deps),
   };
 }

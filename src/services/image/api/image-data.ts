@@ -1,31 +1,34 @@
+import { Type } from 'typebox';
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { endpoint, reply } from '../../../kernel/api/endpoint.ts';
-import { Fault, forbidden, unsupportedMediaType } from '../../../kernel/fault.ts';
+import { badRequest, Fault, forbidden, unsupportedMediaType } from '../../../kernel/fault.ts';
 import type { ImageDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
-import { getImage, setActive, uploadImage } from '../model/images.ts';
+import { type Incoming, openImageData, uploadImage } from '../model/image-data.ts';
+import { getImage, setActive } from '../model/images.ts';
 import { findImage } from '../store/images.ts';
 import type { ImageRow } from '../store/tables.ts';
-import { eyesOf, imageTarget } from './eyes.ts';
+import { eyesOf, imageTarget, targetOf } from './eyes.ts';
 
 export const imageDataEndpoints = (deps: ImageDeps): Endpoint[] => [
   endpoint({
     id: 'image-data:upload', method: 'PUT', path: '/v2/images/{image_id}/file', summary: 'Upload the data of an image', policy: 'upload_image', status: 204,
     target: (call) => imageTarget(deps, call), body: 'stream',
     async handler(call) {
-      const type = call.headers['content-type']?.split(';', 1)[0];
-      if (type !== 'application/octet-stream') throw unsupportedMediaType('image.media-type', 'The data of an image are sent as application/octet-stream.');
-      await uploadImage(deps, await getImage(deps, eyesOf(call), call.params.image_id), call.stream);
+      await uploadImage(deps, await getImage(deps, eyesOf(call), call.params.image_id), incoming(call), call.headers['x-image-meta-store'] as string | undefined);
       return undefined;
     },
   }),
   endpoint({
     id: 'image-data:download', method: 'GET', path: '/v2/images/{image_id}/file', summary: 'Download the data of an image', policy: 'download_image', status: 200,
-    target: (call) => imageTarget(deps, call), reply: 'stream',
+    target: (call) => imageTarget(deps, call), query: Type.Object({ prefer: Type.Optional(Type.String()) }), reply: 'stream',
     async handler(call) {
       const row = await getImage(deps, eyesOf(call), call.params.image_id);
       if (row.status === 'deactivated' && !eyesOf(call).is_admin) throw forbidden('image.deactivated', `The requested image has been deactivated. Image data download is forbidden.`);
-      return sendData(deps, row, call);
+      const prefer = (call.query.prefer ?? '').split(',').map((id) => id.trim()).filter((id) => id !== '');
+      if (prefer.length > 0) call.enforce('download_from_store', targetOf(row, call.auth.project_id));
+      for (const id of prefer) deps.stores.of(id);
+      return sendData(deps, row, call, prefer);
     },
   }),
   ...(['deactivate', 'reactivate'] as const).map((verb) =>
@@ -49,7 +52,18 @@ export const imageDataEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
 ];
 
-function sendData(deps: ImageDeps, row: ImageRow, call: Pick<Call<any, any, any>, 'headers'>) {
+/** The body of a request and what it says of itself. Faults: 415, 400 for a size that is none. */
+export function incoming(call: Pick<Call<any, any, any>, 'headers' | 'stream'>): Incoming {
+  const type = call.headers['content-type']?.split(';', 1)[0];
+  if (type !== 'application/octet-stream') throw unsupportedMediaType('image.media-type', 'The data of an image are sent as application/octet-stream.');
+  const told = call.headers['x-openstack-image-size'];
+  const text = told ?? call.headers['content-length'];
+  if (text === undefined) return { source: call.stream, declared: undefined, exact: false };
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) throw badRequest('image.size', 'Invalid or missing image size in request headers.');
+  return { source: call.stream, declared: Number(text), exact: told !== undefined };
+}
+
+function sendData(deps: ImageDeps, row: ImageRow, call: Pick<Call<any, any, any>, 'headers'>, prefer: readonly string[] = []) {
   if (row.digest === null || row.size === null) return reply(undefined, { status: 204 });
   const range = readRange(call.headers.range, row.size);
   const headers: Record<string, string> = {
@@ -59,7 +73,7 @@ function sendData(deps: ImageDeps, row: ImageRow, call: Pick<Call<any, any, any>
   };
   if (row.checksum !== null) headers['content-md5'] = row.checksum;
   if (range) headers['content-range'] = `bytes ${range.start}-${range.end}/${row.size}`;
-  return reply(deps.blobs.open(row.digest, range), { status: range ? 206 : 200, headers });
+  return reply(openImageData(deps, row, range, prefer), { status: range ? 206 : 200, headers });
 }
 
 /** One range; several at once are not served. Faults: 416. */

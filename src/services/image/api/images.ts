@@ -3,6 +3,7 @@ import { type Call, endpoint, reply } from '../../../kernel/api/endpoint.ts';
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import { forbidden } from '../../../kernel/fault.ts';
 import type { ImageDeps } from '../deps.ts';
+import { IMPORT_METHODS } from '../model/image-import.ts';
 import { parsePatch } from '../model/image-patch.ts';
 import { createImage, deleteImage, getImage, patchImage } from '../model/images.ts';
 import { imageView } from '../model/view.ts';
@@ -33,7 +34,7 @@ function listEndpoint(deps: ImageDeps): Endpoint {
       if (!page) throw markerNotFound(call.query.marker);
       const last = page.rows.at(-1);
       return {
-        images: page.rows.map(imageView) as never[],
+        images: page.rows.map((row) => imageView(row, deps)) as never[],
         first: `/v2/images${withMarker(call, undefined)}`,
         ...(page.more && last ? { next: `/v2/images${withMarker(call, last.id)}` } : {}),
         schema: '/v2/schemas/images',
@@ -58,7 +59,8 @@ function createEndpoint(deps: ImageDeps): Endpoint {
     async handler(call) {
       checkVisibilityRule(call, (call.body as { visibility?: unknown }).visibility, call.auth.project_id);
       const row = await createImage(deps, call.auth.project_id ?? '', call.body as Record<string, unknown>);
-      return reply(imageView(row) as never, { headers: { location: `${call.base}/v2/images/${row.id}` } });
+      const headers = { location: `${call.base}/v2/images/${row.id}`, 'openstack-image-import-methods': IMPORT_METHODS.join(','), 'openstack-image-store-ids': deps.stores.ids.join(',') };
+      return reply(imageView(row, deps) as never, { headers });
     },
   });
 }
@@ -73,7 +75,7 @@ function showEndpoint(deps: ImageDeps): Endpoint {
   return endpoint({
     id: 'images:show', method: 'GET', path: '/v2/images/{image_id}', summary: 'Show an image', policy: 'get_image', status: 200,
     target: (call) => imageTarget(deps, call), reply: imageReply,
-    handler: async (call) => imageView(await getImage(deps, eyesOf(call), call.params.image_id)) as never,
+    handler: async (call) => imageView(await getImage(deps, eyesOf(call), call.params.image_id), deps) as never,
   });
 }
 
@@ -89,7 +91,7 @@ function patchEndpoint(deps: ImageDeps): Endpoint {
         if (step.path[0] === 'visibility') checkVisibilityRule(call, step.value, row.owner);
         if (step.path[0] === 'owner' && !eyesOf(call).is_admin) throw forbidden('image.owner', 'You are not permitted to change the owner of an image.');
       }
-      return imageView(await patchImage(deps, row.id, steps)) as never;
+      return imageView(await patchImage(deps, row.id, steps), deps) as never;
     },
   });
 }

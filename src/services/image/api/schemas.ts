@@ -38,6 +38,27 @@ const memberProperties = {
   schema: readOnly('string', 'The schema of this image member'),
 };
 
+const taskStubProperties = {
+  id: readOnly('string', 'An identifier for the task'),
+  type: { ...readOnly('string', 'The type of task represented by this content'), enum: ['import', 'api_image_import'] },
+  status: { ...readOnly('string', 'The current status of this task'), enum: ['pending', 'processing', 'success', 'failure'] },
+  owner: readOnly('string', 'An identifier for the owner of this task'),
+  expires_at: readOnly(['null', 'string'], 'When this task goes'),
+  created_at: readOnly('string', 'When this task was created'),
+  updated_at: readOnly('string', 'When this task was changed last'),
+  self: readOnly('string', 'The address of this task'),
+  schema: readOnly('string', 'The schema of this task'),
+};
+const taskProperties = {
+  ...taskStubProperties,
+  input: writable(['null', 'object'], 'What the task needs to know'),
+  result: readOnly(['null', 'object'], 'What became of the task'),
+  message: readOnly('string', 'How far the task has come, or why it failed'),
+  image_id: readOnly('string', 'The image that the task works on'),
+  request_id: readOnly('string', 'The request that asked for the task'),
+  user_id: readOnly('string', 'The user who asked for the task'),
+};
+
 const image = { name: 'image', properties: imageProperties, additionalProperties: { type: 'string' }, links: ['self', 'enclosure', 'describedby'].map((rel) => ({ rel, href: `{${rel === 'self' ? 'self' : rel === 'enclosure' ? 'file' : 'schema'}}` })) };
 const member = { name: 'member', properties: memberProperties };
 
@@ -49,7 +70,7 @@ function listOf(name: string, of: object): object {
   };
 }
 
-const SCHEMAS: Record<string, object> = { image, images: listOf('images', image), member, members: listOf('members', member) };
+const SCHEMAS: Record<string, object> = { image, images: listOf('images', image), member, members: listOf('members', member), task: { name: 'task', properties: taskProperties }, tasks: listOf('tasks', { name: 'task', properties: taskStubProperties }) };
 
 export const schemaEndpoints = (): Endpoint[] =>
   Object.entries(SCHEMAS).map(([name, schema]) =>

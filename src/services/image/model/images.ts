@@ -1,16 +1,15 @@
-import type { Readable } from 'node:stream';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { isUniqueViolation } from '../../../kernel/db/errors.ts';
 import { badRequest, conflict, forbidden, notFound } from '../../../kernel/fault.ts';
 import { isUuid, uuid } from '../../../kernel/ids.ts';
-import type { ImageDeps } from '../deps.ts';
-import { imageNotFound, wrongState } from '../faults.ts';
+import type { ImageDeps, TaskDeps } from '../deps.ts';
+import { imageNotFound } from '../faults.ts';
 import { deleteImage as deleteRow, findImage, insertImage, lockImage, moveImage, updateImage as updateRow } from '../store/images.ts';
 import { findMember } from '../store/image-members.ts';
 import type { ImageRow } from '../store/tables.ts';
 import { checkLimits, checkWritable, setAttribute } from './attributes.ts';
-import { checkImageArchive } from './image-archive.ts';
 import { applyPatch, type PatchStep, stepsToProperties } from './image-patch.ts';
+import { quotaCheck } from './quotas.ts';
 
 /** Whose eyes: a project's, or an administrator's. */
 export interface Eyes {
@@ -31,23 +30,33 @@ async function canSee(deps: ImageDeps, eyes: Eyes, row: ImageRow): Promise<boole
   return (await findMember(deps.db.read, row.id, eyes.project_id)) !== undefined;
 }
 
-/** @param fields the body as sent: attributes and properties. Faults: 400, 403 reserved, 409 id taken, 413 limits. */
-export async function createImage(deps: ImageDeps, owner: string, fields: Record<string, unknown>): Promise<ImageRow> {
+/** An image as it would be created from the body of a request. Faults: 400, 403 reserved, 413 limits. */
+export function newImage(deps: TaskDeps, owner: string, fields: Record<string, unknown>): ImageRow {
   const { id, ...rest } = fields;
   if (id !== undefined && (typeof id !== 'string' || !isUuid(id))) throw badRequest('image.id', 'The id of an image must be a UUID.');
   const now = isoMicros(deps.clock.now());
   const row: ImageRow = {
     id: (id as string | undefined) ?? uuid(), name: null, status: 'queued', visibility: 'shared', owner,
     container_format: null, disk_format: null, min_disk: 0, min_ram: 0, size: null, virtual_size: null, checksum: null,
-    os_hash_value: null, digest: null, protected: 0, os_hidden: 0, properties: '{}', tags: '[]', created_at: now, updated_at: now,
+    os_hash_value: null, digest: null, stores: null, import_task: null, importing_to: null, failed_import: null, protected: 0, os_hidden: 0, properties: '{}', tags: '[]', created_at: now, updated_at: now,
   };
   for (const [name, value] of Object.entries(rest)) {
     checkWritable(name);
     setAttribute(row, name, value);
   }
   checkLimits(row, deps.config);
+  return row;
+}
+
+/** @param fields the body as sent: attributes and properties. Faults: 400, 403 reserved, 409 id taken, 413 limits or quota. */
+export async function createImage(deps: ImageDeps, owner: string, fields: Record<string, unknown>): Promise<ImageRow> {
+  const row = newImage(deps, owner, fields);
+  const withinQuota = await quotaCheck(deps, row.owner, { image_count_total: 1 });
   try {
-    await deps.db.transaction((tx) => insertImage(tx, row));
+    await deps.db.transaction(async (tx) => {
+      await withinQuota(tx);
+      await insertImage(tx, row);
+    });
   } catch (error) {
     if (isUniqueViolation(error)) throw conflict('image.id-taken', `Image ID ${row.id} already exists!`);
     throw error;
@@ -97,37 +106,12 @@ export async function removeTag(deps: ImageDeps, id: string, tag: string): Promi
 
 export async function deleteImage(deps: ImageDeps, row: ImageRow): Promise<void> {
   if (row.protected === 1) throw forbidden('image.protected', `Image ${row.id} is protected and cannot be deleted.`);
-  await deps.db.transaction((tx) => deleteRow(tx, row.id));
-}
-
-/** Takes the data in. Faults: 409 when the image has some already, 400 when they are not what they should be. */
-export async function uploadImage(deps: ImageDeps, row: ImageRow, source: Readable): Promise<void> {
-  if (row.container_format === null || row.disk_format === null) {
-    throw badRequest('image.no-format', 'Properties disk_format, container_format must be set prior to saving data.');
-  }
-  const begun = await deps.db.transaction((tx) => moveImage(tx, row.id, ['queued'], { status: 'saving' }));
-  if (!begun) throw wrongState(row.id, row.status, 'saving');
-  try {
-    await store(deps, row, source);
-  } catch (error) {
-    await deps.db.transaction((tx) => moveImage(tx, row.id, ['saving'], { status: 'queued' }));
-    throw error;
-  }
-}
-
-async function store(deps: ImageDeps, row: ImageRow, source: Readable): Promise<void> {
-  const blob = await deps.blobs.receive(source, deps.config.max_size_gb * 2 ** 30);
-  try {
-    if (row.container_format === 'docker') await checkImageArchive(blob.path);
-    await deps.blobs.keep(blob);
-  } catch (error) {
-    await deps.blobs.discard(blob);
-    throw error;
-  }
-  const facts = { status: 'active' as const, size: blob.size, checksum: blob.md5, os_hash_value: blob.sha512, digest: blob.sha256, updated_at: isoMicros(deps.clock.now()) };
-  const kept = await deps.db.transaction((tx) => moveImage(tx, row.id, ['saving'], facts));
-  // deleted meanwhile: the bytes are nobody's now, and the collector takes them
-  if (!kept) throw notFound('image.deleted-during-upload', `Image ${row.id} could not be found after upload. The image may have been deleted during the upload.`);
+  await deps.db.transaction(async (tx) => {
+    await deps.tasks.cancel(tx, row.id);
+    await deleteRow(tx, row.id);
+  });
+  // A task that is still at it takes its own data along.
+  if (row.status === 'uploading') await deps.staging.remove(row.id);
 }
 
 /** deactivate and reactivate. */

@@ -1,13 +1,20 @@
 import { isoSeconds } from '../../../kernel/clock.ts';
 import type { ImageInfo } from '../client.ts';
+import type { ImageDeps } from '../deps.ts';
 import type { ImageRow } from '../store/tables.ts';
+import { storesOf } from './image-data.ts';
 
 export type ImageView = Record<string, unknown>;
 
 /** An image as `GET /v2/images/{id}` shows it: properties stand beside the attributes. */
-export function imageView(row: ImageRow): ImageView {
+export function imageView(row: ImageRow, deps: Pick<ImageDeps, 'stores'>): ImageView {
+  const stores = storesOf(deps, row);
   return {
     ...(JSON.parse(row.properties) as Record<string, string>),
+    ...(stores.length > 0 ? { stores: stores.join(',') } : {}),
+    ...(row.import_task === null ? {} : { os_glance_import_task: row.import_task }),
+    ...(row.importing_to === null ? {} : { os_glance_importing_to_stores: row.importing_to }),
+    ...(row.failed_import === null ? {} : { os_glance_failed_import: row.failed_import }),
     id: row.id,
     name: row.name,
     status: row.status,

@@ -81,7 +81,8 @@ async function receive(path: string, source: Readable, limit: number): Promise<W
   return { path, size, md5: hashes.md5.digest('hex'), sha256: hashes.sha256.digest('hex'), sha512: hashes.sha512.digest('hex') };
 }
 
-function uploadFault(error: unknown): unknown {
+/** What befell the bytes on their way in, as a Fault where the sender can do something about it. */
+export function uploadFault(error: unknown): unknown {
   if (error instanceof Fault) return error;
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOSPC' || code === 'EDQUOT') return tooLarge('image.storage-full', 'There is not enough disk space on the image storage media.', { cause: error });
@@ -89,7 +90,7 @@ function uploadFault(error: unknown): unknown {
   return error;
 }
 
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

@@ -99,3 +99,14 @@ function visibleTo(eb: Build, project_id: string, { visibility, member_status }:
   const open = visibility === 'community' || visibility === 'all' ? eb('visibility', 'in', ['public', 'community']) : eb('visibility', '=', 'public');
   return eb.or([eb('owner', '=', project_id), open, eb.and([eb('visibility', '=', 'shared'), shared])]);
 }
+
+/** By id. */
+export async function idsInStatus(db: Kysely<ImageTables>, status: ImageStatus[], after: string, limit: number): Promise<Pick<ImageRow, 'id' | 'status'>[]> {
+  return db.selectFrom('image_images').select(['id', 'status']).where('status', 'in', status).where('id', '>', after).orderBy('id').limit(limit).execute();
+}
+
+/** Of all images with these data. */
+export async function storesOfDigest(db: Kysely<ImageTables>, digest: string): Promise<(string | null)[]> {
+  const rows = await db.selectFrom('image_images').select('stores').distinct().where('digest', '=', digest).execute();
+  return rows.map(({ stores }) => stores);
+}

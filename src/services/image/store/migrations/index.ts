@@ -1,4 +1,5 @@
 import type { Migration } from '../../../../kernel/db/migrate.ts';
 import { images } from './001-images.ts';
+import { imageImports } from './002-image-imports.ts';
 
-export const migrations: Migration[] = [images];
+export const migrations: Migration[] = [images, imageImports];

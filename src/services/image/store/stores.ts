@@ -1,0 +1,37 @@
+/** The places that keep image data, by the names that the API knows them by. */
+import { badRequest } from '../../../kernel/fault.ts';
+import { type BlobStore, createBlobStore } from './blobs.ts';
+
+export interface Stores {
+  default_id: string;
+  /** The default one first. */
+  ids: readonly string[];
+  has(id: string): boolean;
+  /** Faults: 400 for a name that is none of ours. */
+  of(id: string): BlobStore;
+  /** Where it keeps its bytes, for administrators. */
+  folderOf(id: string): string | undefined;
+}
+
+/** @param more `name=/folder`, as configured */
+export async function createStores(first: { id: string; blobs: BlobStore; folder: string }, more: readonly string[]): Promise<Stores> {
+  const stores = new Map([[first.id, { blobs: first.blobs, folder: first.folder }]]);
+  for (const text of more) {
+    const at = text.indexOf('=');
+    const [id, folder] = [text.slice(0, at), text.slice(at + 1)];
+    if (stores.has(id)) throw new Error(`[image] more_stores: there are two stores ${id}`);
+    stores.set(id, { blobs: await createBlobStore(folder), folder });
+  }
+  const known = (id: string): BlobStore => {
+    const store = stores.get(id);
+    if (!store) throw badRequest('image.store-unknown', `There is no store ${id} at this site.`);
+    return store.blobs;
+  };
+  return {
+    default_id: first.id,
+    ids: [...stores.keys()],
+    has: (id) => stores.has(id),
+    of: known,
+    folderOf: (id) => stores.get(id)?.folder,
+  };
+}

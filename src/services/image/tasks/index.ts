@@ -1,0 +1,18 @@
+import type { TaskDefinition } from '../../../kernel/task/define.ts';
+import type { Tasks } from '../../../kernel/task/tasks.ts';
+import type { ImageTasks, TaskDeps } from '../deps.ts';
+import { imageResource, importImageTask } from './import-image.ts';
+
+/** The long work of images: the kinds to register, and how the rest of the service asks for it. */
+export function imageTasks(deps: TaskDeps, tasks: Tasks): { definitions: TaskDefinition[]; starter: ImageTasks } {
+  const importImage = importImageTask(deps);
+  const starter: ImageTasks = {
+    async import(tx, input, { request_id, global_request_id }) {
+      await tasks.start(tx, importImage, { resource: imageResource(input.image_id), input, request_id, global_request_id });
+    },
+    async cancel(tx, image_id) {
+      await tasks.cancel(tx, imageResource(image_id));
+    },
+  };
+  return { definitions: [importImage], starter };
+}
