@@ -2,10 +2,11 @@ import { connectToController, type AgentLink, type AgentLinkOptions } from '../k
 import { systemClock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log/log.ts';
 import type { ImageStore } from './compute/drivers/docker/images.ts';
+import { imageStore } from './image-store.ts';
 import { createDockerDriver } from './compute/drivers/docker/index.ts';
 import { createFakeDriver } from './compute/drivers/fake/index.ts';
 import { hostAddress } from './compute/host.ts';
-import type { ComputeDriver, ImageRef } from './compute/protocol.ts';
+import type { ComputeDriver } from './compute/protocol.ts';
 import { computeHandlers } from './compute/serve.ts';
 import { createFakeNetworkDriver } from './network/drivers/fake/index.ts';
 import { createLinuxNetworkDriver } from './network/drivers/linux/index.ts';
@@ -91,12 +92,6 @@ export function startAgent(options: AgentOptions): Agent {
       await network.close();
     },
   };
-}
-
-/** Images by the controller's own paths for nodes. */
-function imageStore(linked: () => AgentLink): ImageStore {
-  const path = ({ id }: ImageRef): string => `/image/agent/images/${encodeURIComponent(id)}`;
-  return { archive: (ref) => linked().fetch(`${path(ref)}/file`) };
 }
 
 function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): NetworkDriver {

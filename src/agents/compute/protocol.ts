@@ -24,8 +24,8 @@ export interface BlobRef {
 export interface ImageManifest {
   digest: string;
   config: BlobRef;
-  /** From the lowest up. `diff_id`: hex sha-256 of the unpacked layer. */
-  layers: (BlobRef & { diff_id: string; media_type: string })[];
+  /** From the lowest up. `diff_id`: `sha256:` and the hex digest of the unpacked layer, as the configuration claims it; null: only there. */
+  layers: (BlobRef & { diff_id: string | null; media_type: string })[];
 }
 
 /** How an image came to a node. */

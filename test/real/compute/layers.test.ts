@@ -95,6 +95,10 @@ test('what is not as announced is refused, and nothing of it stays', async () =>
   assert.deepEqual(await spooled(), []);
   store.instead.clear();
 
+  const silent = store.add([base, top]);
+  silent.manifest.layers.forEach((layer) => (layer.diff_id = null));
+  assert.equal((await rig.driver.prefetch(silent.ref)).layers_fetched, 2);
+  rig.spec({ ref: silent.ref, archive: Buffer.alloc(0) });
   const lying = store.add([base, top], { config: configOf([top.diff_id, base.diff_id]) });
   await assert.rejects(rig.driver.spawn(spec(lying)), /configuration and its manifest name different layers/);
   assert.equal((await rig.driver.spawn(spec(image))).power_state, 'running');

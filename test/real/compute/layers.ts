@@ -73,7 +73,7 @@ export function createLayerStore(): LayerStore {
       const manifest: ImageManifest = {
         digest: sha256(Buffer.from(randomUUID())),
         config: { digest: sha256(config), size: config.length },
-        layers: layers.map(({ digest, diff_id, blob }) => ({ digest, diff_id, size: blob.length, media_type: 'application/vnd.oci.image.layer.v1.tar' })),
+        layers: layers.map(({ digest, diff_id, blob }) => ({ digest, diff_id: `sha256:${diff_id}`, size: blob.length, media_type: 'application/vnd.oci.image.layer.v1.tar' })),
         ...change,
       };
       const ref = { id: randomUUID(), digest: manifest.digest, size: 1, container_format: 'docker', disk_format: 'raw' };

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { Log } from '../../../../kernel/log/log.ts';
 import { endOfArchive, paddingOf, TarError, writeEntry, writeHeader } from '../../../../kernel/tar.ts';
-import type { ImageManifest, ImageRef } from '../../protocol.ts';
+import type { BlobRef, ImageManifest, ImageRef } from '../../protocol.ts';
 import type { EngineLayers, VerifiedLayers } from './engine-layers.ts';
 import { tamedConfig } from './image-manifest.ts';
 import { keyOf, type LayerSpool, type SpooledLayer } from './layer-spool.ts';
@@ -42,39 +42,48 @@ export interface Fetched {
   bytes_reused: number;
 }
 
-type Layer = ImageManifest['layers'][number];
+interface Layer extends BlobRef {
+  /** Lower-case hex. */
+  diff_id: string;
+}
+
+interface Contents {
+  /** As the engine gets it. */
+  config: Buffer;
+  layers: Layer[];
+}
 
 export async function loadByLayers(loader: LayerLoader, ref: ImageRef, manifest: ImageManifest, tag: string): Promise<Fetched> {
   checkManifest(manifest);
-  const config = await fetchConfig(loader.source, ref, manifest);
-  const diffIds = manifest.layers.map((layer) => layer.diff_id);
-  const present = await loader.engine_layers.countPresent(diffIds);
+  const contents = contentsOf(await fetchConfig(loader.source, ref, manifest), manifest);
+  const present = await loader.engine_layers.countPresent(contents.layers.map((layer) => layer.diff_id));
+  const config_bytes = manifest.config.size;
   try {
-    return await fetchAndLoad(loader, ref, manifest, { tag, config, present });
+    return await fetchAndLoad(loader, ref, { ...contents, tag, present, config_bytes });
   } catch (error) {
     if (!(error instanceof LayerMissing)) throw error;
     loader.log.info({ image_id: ref.id }, 'the engine lost layers that it had; the whole image is fetched');
-    return await fetchAndLoad(loader, ref, manifest, { tag, config, present: 0 });
+    return await fetchAndLoad(loader, ref, { ...contents, tag, present: 0, config_bytes });
   }
 }
 
-interface Plan {
+interface Plan extends Contents {
   tag: string;
-  config: Buffer;
+  config_bytes: number;
   /** How many of the lowest layers the engine has. */
   present: number;
 }
 
-async function fetchAndLoad(loader: LayerLoader, ref: ImageRef, manifest: ImageManifest, { tag, config, present }: Plan): Promise<Fetched> {
+async function fetchAndLoad(loader: LayerLoader, ref: ImageRef, plan: Plan): Promise<Fetched> {
   const needed: Layer[] = [];
-  for (const [at, layer] of manifest.layers.entries()) {
-    if (at >= present || !(await loader.verified.isVerified(layer))) needed.push(layer);
+  for (const [at, layer] of plan.layers.entries()) {
+    if (at >= plan.present || !(await loader.verified.isVerified(layer))) needed.push(layer);
   }
   const wanted = [...new Map(needed.map((layer) => [keyOf(layer), layer])).values()];
   const spooled = new Map<string, SpooledLayer>();
   try {
     await fetchAll(loader, ref, wanted, spooled);
-    const archive = Readable.from(layerArchive(manifest, { tag, config, present }, spooled), { objectMode: false });
+    const archive = Readable.from(layerArchive(plan, spooled), { objectMode: false });
     try {
       await loader.load(archive);
     } finally {
@@ -84,9 +93,9 @@ async function fetchAndLoad(loader: LayerLoader, ref: ImageRef, manifest: ImageM
     await Promise.all([...spooled.values()].map((one) => one.release()));
   }
   await loader.verified.add(wanted, await loader.engine_layers.all());
-  const reused = manifest.layers.filter((layer) => !spooled.has(keyOf(layer)));
+  const reused = plan.layers.filter((layer) => !spooled.has(keyOf(layer)));
   return {
-    bytes_fetched: manifest.config.size + sum([...spooled.values()].map((one) => one.bytes_fetched)),
+    bytes_fetched: plan.config_bytes + sum([...spooled.values()].map((one) => one.bytes_fetched)),
     layers_fetched: wanted.length,
     layers_reused: reused.length,
     bytes_reused: sum(reused.map((layer) => layer.size)),
@@ -130,21 +139,26 @@ async function fetchConfig(source: LayerSource, ref: ImageRef, manifest: ImageMa
   }
   const config = Buffer.concat(chunks);
   if (createHash('sha256').update(config).digest('hex') !== manifest.config.digest) throw new TarError('its configuration is not what its digest says');
-  const tamed = tamedConfig(config);
-  checkDiffIds(tamed, manifest);
-  return tamed;
+  return config;
 }
 
-/** The engine goes by the configuration, we by the manifest: they have to speak of the same layers. */
-function checkDiffIds(config: Buffer, manifest: ImageManifest): void {
+/** The engine goes by the configuration: what the manifest says of the same layers may not differ. */
+function contentsOf(bytes: Buffer, manifest: ImageManifest): Contents {
+  const config = tamedConfig(bytes);
   const { rootfs } = JSON.parse(config.toString('utf8')) as { rootfs?: { diff_ids?: unknown } };
-  const named = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids : [];
-  const same = named.length === manifest.layers.length && manifest.layers.every((layer, at) => named[at] === `sha256:${layer.diff_id}`);
+  const named: unknown[] = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids : [];
+  const same = named.length === manifest.layers.length && manifest.layers.every(({ diff_id }, at) => diff_id === null || diff_id === named[at]);
   if (!same) throw new TarError('its configuration and its manifest name different layers');
+  const layers = manifest.layers.map(({ digest, size }, at) => {
+    const diff_id = /^sha256:([0-9a-f]{64})$/.exec(String(named[at]))?.[1];
+    if (diff_id === undefined) throw new TarError('a digest in its configuration is broken');
+    return { digest, size, diff_id };
+  });
+  return { config, layers };
 }
 
 function checkManifest({ config, layers }: ImageManifest): void {
-  const good = [config.digest, ...layers.flatMap((layer) => [layer.digest, layer.diff_id])].every((digest) => /^[0-9a-f]{64}$/.test(digest));
+  const good = [config, ...layers].every(({ digest }) => /^[0-9a-f]{64}$/.test(digest));
   if (!good) throw new TarError('a digest in its manifest is broken');
   if (![config, ...layers].every(({ size }) => Number.isSafeInteger(size) && size >= 0)) throw new TarError('a size in its manifest is broken');
   if (config.size > MAX_CONFIG_BYTES) throw new TarError('its configuration is too large');
@@ -153,10 +167,10 @@ function checkManifest({ config, layers }: ImageManifest): void {
 }
 
 /** What `load` reads: the engine looks for a file only of those layers that it does not have. */
-async function* layerArchive(manifest: ImageManifest, { tag, config, present }: Plan, spooled: ReadonlyMap<string, SpooledLayer>): AsyncGenerator<Buffer> {
+async function* layerArchive({ layers, tag, config, present }: Plan, spooled: ReadonlyMap<string, SpooledLayer>): AsyncGenerator<Buffer> {
   const nameOf = ({ diff_id }: Layer): string => `${diff_id}.tar`;
   const written = new Set<string>();
-  for (const layer of manifest.layers.slice(present)) {
+  for (const layer of layers.slice(present)) {
     const file = spooled.get(keyOf(layer))!;
     if (written.has(layer.diff_id)) continue;
     written.add(layer.diff_id);
@@ -165,7 +179,7 @@ async function* layerArchive(manifest: ImageManifest, { tag, config, present }: 
     yield Buffer.alloc(paddingOf(file.size));
   }
   yield writeEntry({ name: 'config.json', content: config });
-  yield writeEntry({ name: 'manifest.json', content: Buffer.from(JSON.stringify([{ Config: 'config.json', RepoTags: [tag], Layers: manifest.layers.map(nameOf) }])) });
+  yield writeEntry({ name: 'manifest.json', content: Buffer.from(JSON.stringify([{ Config: 'config.json', RepoTags: [tag], Layers: layers.map(nameOf) }])) });
   yield endOfArchive();
 }
 
