@@ -42,7 +42,7 @@ function briefView(row: AggregateRow) {
 const view = ({ row, hosts }: Aggregate) => ({ ...briefView(row), hosts, metadata: metadataOfAggregate(row) });
 
 /** @throws Fault 400 */
-function idOf(call: { params: { aggregate_id: string } }): number {
+export function aggregateNumber(call: { params: { aggregate_id: string } }): number {
   const { aggregate_id } = call.params;
   if (!/^-?\d{1,9}$/.test(aggregate_id)) throw badRequest('compute.aggregate-id', `Invalid input received: id must be an integer`);
   return Number(aggregate_id);
@@ -66,7 +66,7 @@ const crud = (deps: ComputeDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'aggregates:show', method: 'GET', path: ONE, summary: 'Show a host aggregate', policy: 'os_compute_api:os-aggregates:show', status: 200, reply: one,
-    handler: async (call) => ({ aggregate: view(await getAggregate(deps, idOf(call))) }),
+    handler: async (call) => ({ aggregate: view(await getAggregate(deps, aggregateNumber(call))) }),
   }),
   endpoint({
     id: 'aggregates:update', method: 'PUT', path: ONE, summary: 'Rename a host aggregate, or make it another zone',
@@ -75,13 +75,13 @@ const crud = (deps: ComputeDeps): Endpoint[] => [
     reply: one,
     async handler(call) {
       const { name, availability_zone } = call.body.aggregate;
-      return { aggregate: view(await renameAggregate(deps, idOf(call), { name: name?.trim(), zone: availability_zone })) };
+      return { aggregate: view(await renameAggregate(deps, aggregateNumber(call), { name: name?.trim(), zone: availability_zone })) };
     },
   }),
   endpoint({
     id: 'aggregates:delete', method: 'DELETE', path: ONE, summary: 'Delete a host aggregate', policy: 'os_compute_api:os-aggregates:delete', status: 200,
     async handler(call) {
-      await removeAggregate(deps, idOf(call));
+      await removeAggregate(deps, aggregateNumber(call));
       return reply();
     },
   }),
@@ -94,17 +94,17 @@ const actions = (deps: ComputeDeps): Endpoint[] => [
   endpoint({
     id: 'aggregates:add-host', method: 'POST', path: `${ONE}/action`, action: 'add_host', summary: 'Add a host to an aggregate',
     policy: 'os_compute_api:os-aggregates:add_host', status: 200, body: Type.Object({ add_host: hostBody }, exact), reply: one,
-    handler: async (call) => ({ aggregate: view(await addHost(deps, idOf(call), call.body.add_host.host)) }),
+    handler: async (call) => ({ aggregate: view(await addHost(deps, aggregateNumber(call), call.body.add_host.host)) }),
   }),
   endpoint({
     id: 'aggregates:remove-host', method: 'POST', path: `${ONE}/action`, action: 'remove_host', summary: 'Remove a host from an aggregate',
     policy: 'os_compute_api:os-aggregates:remove_host', status: 200, body: Type.Object({ remove_host: hostBody }, exact), reply: one,
-    handler: async (call) => ({ aggregate: view(await removeHost(deps, idOf(call), call.body.remove_host.host)) }),
+    handler: async (call) => ({ aggregate: view(await removeHost(deps, aggregateNumber(call), call.body.remove_host.host)) }),
   }),
   endpoint({
     id: 'aggregates:set-metadata', method: 'POST', path: `${ONE}/action`, action: 'set_metadata', summary: 'Set metadata of an aggregate; null removes a key',
     policy: 'os_compute_api:os-aggregates:set_metadata', status: 200, body: Type.Object({ set_metadata: Type.Object({ metadata }, exact) }, exact), reply: one,
-    handler: async (call) => ({ aggregate: view(await setAggregateMetadata(deps, idOf(call), call.body.set_metadata.metadata)) }),
+    handler: async (call) => ({ aggregate: view(await setAggregateMetadata(deps, aggregateNumber(call), call.body.set_metadata.metadata)) }),
   }),
 ];
 

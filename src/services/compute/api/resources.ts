@@ -13,6 +13,7 @@ import { floatingIpEndpoints, floatingIpPolicies } from './floating-ips.ts';
 import { hostEndpoints, hostPolicies } from './hosts.ts';
 import { hypervisorEndpoints, hypervisorPolicies } from './hypervisors.ts';
 import { imageMetadataEndpoints } from './image-metadata.ts';
+import { imagePrefetchEndpoints, imagePrefetchPolicies } from './image-prefetch.ts';
 import { imageEndpoints } from './images.ts';
 import { keypairEndpoints, keypairPolicies } from './keypairs.ts';
 import { limitEndpoints, limitPolicies } from './limits.ts';
@@ -34,6 +35,7 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...flavorExtraSpecEndpoints(deps),
   ...imageEndpoints(deps),
   ...imageMetadataEndpoints(deps),
+  ...imagePrefetchEndpoints(deps),
   ...keypairEndpoints(deps),
   ...limitEndpoints(deps),
   ...quotaSetEndpoints(deps),
@@ -59,6 +61,7 @@ export const resourcePolicies: PolicyRule[] = [
   ...flavorPolicies,
   ...flavorAccessPolicies,
   ...flavorExtraSpecPolicies,
+  ...imagePrefetchPolicies,
   ...keypairPolicies,
   ...limitPolicies,
   ...quotaSetPolicies,

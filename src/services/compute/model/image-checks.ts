@@ -17,22 +17,28 @@ export async function imageForServer(deps: ComputeDeps, auth: Auth, id: string):
   }
 }
 
+/** What a node is told of the image. Pure. @throws Fault 400 when no server can run it. */
+export function imageRefOf(image: ImageInfo): ImageRef {
+  if (image.status !== 'active') throw badRequest('compute.image-not-active', `Image ${image.id} is not active.`, { type: 'ImageNotActive' });
+  if (image.container_format !== 'docker') {
+    const found = image.container_format ?? 'unset';
+    throw unacceptable(image.id, `servers are containers here: its container_format must be "docker" (made by "docker save"), not "${found}".`);
+  }
+  if (image.digest === null || image.size === null) throw unacceptable(image.id, 'it has no data.');
+  const { id, digest, size, container_format } = image;
+  return { id, digest, size, container_format, disk_format: image.disk_format ?? 'raw' };
+}
+
 /**
  * Whether a server of this flavor can run this image. Pure.
  * @param zeroDisk whether the caller may use a flavor without a disk limit.
  * @throws Fault 400, 403
  */
 export function checkImage(image: ImageInfo, flavor: Pick<FlavorSnapshot, 'ram_mb' | 'disk_gb'>, zeroDisk: boolean): ImageRef {
-  if (image.status !== 'active') throw badRequest('compute.image-not-active', `Image ${image.id} is not active.`, { type: 'ImageNotActive' });
-  if (image.container_format !== 'docker') {
-    const found = image.container_format ?? 'unset';
-    throw unacceptable(image.id, `servers are containers here: its container_format must be "docker" (made by "docker save"), not "${found}".`);
-  }
+  const ref = imageRefOf(image);
   if (flavor.ram_mb < image.min_ram) throw badRequest('compute.flavor-memory', "Flavor's memory is too small for requested image.", { type: 'FlavorMemoryTooSmall' });
   checkDisk(image, flavor.disk_gb, zeroDisk);
-  if (image.digest === null || image.size === null) throw unacceptable(image.id, 'it has no data.');
-  const { id, digest, size, container_format } = image;
-  return { id, digest, size, container_format, disk_format: image.disk_format ?? 'raw' };
+  return ref;
 }
 
 function checkDisk(image: ImageInfo, disk_gb: number, zeroDisk: boolean): void {

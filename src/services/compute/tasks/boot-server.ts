@@ -132,6 +132,7 @@ async function spawnOn(deps: TaskDeps, ctx: StepContext, row: ServerRow, boot: S
   const spec = guestSpec(row, boot, nicsOf(row), await deps.network.sliceFor(row.id), deps.config.pids_limit);
   const options = { timeout_ms: deps.config.boot_timeout * 1000, signal: ctx.signal };
   const report = await deps.nodes.call<GuestReport>(row.node_id!, computeMethods.spawn, { spec }, options);
+  if (report.image_fetch !== undefined) ctx.log.info({ image_id: spec.image.id, host: row.host, ...report.image_fetch }, 'the boot brought its image to the node');
   await deps.network.setPlugged(row.id, true);
   return report;
 }
