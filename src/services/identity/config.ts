@@ -11,6 +11,8 @@ export const IdentitySection = Type.Object({
   rotate_keys_every: Type.Integer({ default: 0, minimum: 0, description: 'Seconds between rotations of the keys; 0: only on demand. At least the life of a token with three keys.' }),
   list_limit: Type.Integer({ default: 10_000, minimum: 1, maximum: 100_000, description: 'The most entries that one list holds.' }),
   max_application_credentials: Type.Integer({ default: 1000, minimum: 1, description: 'How many application credentials one user may have.' }),
+  password_regex: Type.String({ default: '', description: 'What every new password has to match, a regular expression; empty: anything.' }),
+  password_regex_description: Type.String({ default: '', description: 'The same in words, for users whose password does not match.' }),
   limit_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], { default: 'flat', description: 'Whether limits of projects stand alone, or a project never has more than its domain (then projects are at most two levels deep).' }),
   max_credentials: Type.Integer({ default: 1000, minimum: 1, description: 'How many credentials (EC2 keys, TOTP seeds ...) one user may have.' }),
   failed_logins: Type.Integer({ default: 20, minimum: 0, description: 'Wrong passwords in a row after which a user has to wait before the next try; 0: never.' }),

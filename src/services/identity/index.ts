@@ -17,6 +17,7 @@ import type { Identity } from './model/identity.ts';
 import { LimitCache } from './model/limit-cache.ts';
 import { assertDepth, limitOf } from './model/limits.ts';
 import { createLoginGuard } from './model/login-guard.ts';
+import { passwordPattern } from './model/passwords.ts';
 import { TokenCache } from './model/token-cache.ts';
 import { validateToken } from './model/tokens.ts';
 import { findProject } from './store/projects.ts';
@@ -57,6 +58,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
     catalog: new CatalogCache(),
     limits: new LimitCache(),
     guard: createLoginGuard(deps.clock, deps.config.failed_logins),
+    password_pattern: passwordPattern(deps.config.password_regex),
     listeners: { project_deleted: [] },
   };
   const place: Place = { region: '' };

@@ -6,6 +6,7 @@ import { authEndpoints, authRules } from './auth.ts';
 import { catalogEndpoints, catalogRules } from './services.ts';
 import { credentialEndpoints, credentialRules } from './credentials.ts';
 import { discoveryEndpoints } from './versions.ts';
+import { domainConfigEndpoints, domainConfigRules } from './domain-config.ts';
 import { domainEndpoints, domainRules } from './domains.ts';
 import { endpointFilterEndpoints, endpointFilterRules } from './endpoint-filters.ts';
 import { grantEndpoints, grantRules } from './grants.ts';
@@ -26,14 +27,14 @@ import { userEndpoints, userRules } from './users.ts';
 export const identityRules: PolicyRule[] = [
   ...sharedRules, ...tokenRules, ...authRules, ...catalogRules, ...domainRules, ...projectRules, ...projectTagRules,
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
-  ...registeredLimitRules, ...limitRules,
+  ...domainConfigRules, ...registeredLimitRules, ...limitRules,
   ...applicationCredentialRules, ...trustRules, ...credentialRules, ...policyRules, ...endpointFilterRules,
 ];
 
 const RESOURCES = [
   tokenEndpoints, authEndpoints, catalogEndpoints, domainEndpoints, projectEndpoints, projectTagEndpoints,
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
-  registeredLimitEndpoints, limitEndpoints,
+  domainConfigEndpoints, registeredLimitEndpoints, limitEndpoints,
   applicationCredentialEndpoints, trustEndpoints, credentialEndpoints, policyEndpoints, endpointFilterEndpoints,
 ];
 

@@ -28,6 +28,8 @@ export interface Identity {
   readonly catalog: CatalogCache;
   readonly limits: LimitCache;
   readonly guard: LoginGuard;
+  /** What every new password has to match. */
+  readonly password_pattern: RegExp | undefined;
   readonly listeners: { project_deleted: ((project_id: string) => void)[] };
 }
 

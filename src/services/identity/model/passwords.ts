@@ -33,3 +33,13 @@ function derive(secret: string, salt: Buffer, length: number, cost: number, r: n
     scrypt(secret, salt, length, options, (error, key) => (error === null ? resolve(key) : reject(error)));
   });
 }
+
+/** What `[identity] password_regex` asks of a password from its start on; throws when that is no regular expression. */
+export function passwordPattern(source: string): RegExp | undefined {
+  if (source === '') return undefined;
+  try {
+    return new RegExp(`^(?:${source})`, 'u');
+  } catch (cause) {
+    throw new Error(`[identity] password_regex = "${source}" is no regular expression`, { cause });
+  }
+}

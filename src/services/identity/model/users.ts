@@ -42,7 +42,15 @@ export async function createUser(identity: Identity, input: UserInput & { name: 
 }
 
 async function hashed(identity: Identity, password: string | null | undefined): Promise<string | null> {
+  if (typeof password === 'string') assertRules(identity, password);
   return typeof password === 'string' ? await hashSecret(password, identity.config.password_cost) : null;
+}
+
+/** Faults: 400 unless it is what the configuration demands of passwords. */
+function assertRules(identity: Identity, password: string): void {
+  if (identity.password_pattern?.test(password) !== false) return;
+  const { password_regex, password_regex_description } = identity.config;
+  throw badRequest('identity.password-rules', `The password does not match the requirements: ${password_regex_description || password_regex}.`);
 }
 
 /** It need not exist, but must not be a domain. */
