@@ -13,6 +13,7 @@ import { imageImportEndpoints } from './api/image-import.ts';
 import { imageMemberEndpoints } from './api/image-members.ts';
 import { imageTagEndpoints } from './api/image-tags.ts';
 import { infoEndpoints } from './api/info.ts';
+import { metadefEndpoints } from './api/metadefs/endpoints.ts';
 import { schemaEndpoints } from './api/schemas.ts';
 import { storeEndpoints } from './api/stores.ts';
 import { taskEndpoints } from './api/tasks.ts';
@@ -71,7 +72,7 @@ export async function createImageService(options: ImageServiceOptions): Promise<
     prefix: IMAGE_PREFIX,
     endpoints: [
       ...versionEndpoints(), ...imageEndpoints(deps), ...imageDataEndpoints(deps), ...imageTagEndpoints(deps), ...imageMemberEndpoints(deps),
-      ...schemaEndpoints(), ...infoEndpoints(deps), ...imageImportEndpoints(deps), ...storeEndpoints(deps), ...taskEndpoints(deps), ...cacheEndpoints(deps),
+      ...schemaEndpoints(), ...metadefEndpoints(deps), ...infoEndpoints(deps), ...imageImportEndpoints(deps), ...storeEndpoints(deps), ...taskEndpoints(deps), ...cacheEndpoints(deps),
     ],
     policies: imagePolicies,
     formatFault,

@@ -1,5 +1,6 @@
 /** Glance's rules (`glance/policies/image.py`). */
 import { policyRule, type PolicyRule } from '../../kernel/policy/rule.ts';
+import { metadefPolicies } from './metadef-policies.ts';
 
 const READ = 'role:admin or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s or \'community\':%(visibility)s or \'public\':%(visibility)s or \'shared\':%(visibility)s))';
 const WRITE = 'role:admin or (role:member and project_id:%(project_id)s)';
@@ -39,4 +40,5 @@ export const imagePolicies: PolicyRule[] = [
   policyRule('cache_clean', ADMIN, ['project'], 'Clean the cache.', 'POST /v2/cache/clean'),
   policyRule('cache_prune', ADMIN, ['project'], 'Prune the cache.', 'POST /v2/cache/prune'),
   policyRule('list_cached_nodes', ADMIN, ['project'], 'See which hosts cache an image.', 'GET /v2/cache/nodes/{image_id}'),
+  ...metadefPolicies,
 ];

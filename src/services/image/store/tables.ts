@@ -1,3 +1,5 @@
+import type { MetadefTables } from './metadefs/tables.ts';
+
 export type Visibility = 'public' | 'private' | 'shared' | 'community';
 export type ImageStatus = 'queued' | 'saving' | 'uploading' | 'importing' | 'active' | 'deactivated' | 'deleted';
 
@@ -53,7 +55,7 @@ export interface ImageTaskRow {
   updated_at: string;
 }
 
-export interface ImageTables {
+export interface ImageTables extends MetadefTables {
   image_tasks: ImageTaskRow;
   image_images: ImageRow;
   image_properties: { image_id: string; name: string; value: string };
