@@ -3,7 +3,7 @@ import { type Call, endpoint, type Endpoint } from '../../../../kernel/api/endpo
 import { notFound } from '../../../../kernel/fault.ts';
 import type { ImageDeps } from '../../deps.ts';
 import { propertyBody } from '../../model/metadefs/bodies.ts';
-import { addItem, deleteItem, getItem, listItems, replaceItem } from '../../model/metadefs/items.ts';
+import { addItem, deleteItem, getItem, listItems, replaceItem, schemaOf } from '../../model/metadefs/items.ts';
 import { findPrefix } from '../../model/metadefs/resource-types.ts';
 import { propertiesView, propertyView } from '../../model/metadefs/views.ts';
 import type { MetadefNamespaceRow } from '../../store/metadefs/tables.ts';
@@ -13,12 +13,6 @@ const ALL = '/v2/metadefs/namespaces/{namespace}/properties';
 const ONE = `${ALL}/{name}` as const;
 
 const propertyReply = Type.Object({ name: Type.String(), title: Type.String(), type: Type.String() });
-
-/** The schema alone: the name has its own place. */
-function schemaOf(body: { name: string }): object {
-  const { name: _, ...schema } = body;
-  return schema;
-}
 
 /** Without the prefix that a resource type puts before it. Faults: 404 when it has another or none. */
 async function plainName(deps: ImageDeps, call: Pick<Call<any, any, any>, 'params' | 'enforce'>, namespace: MetadefNamespaceRow, resource_type: string | undefined): Promise<string> {

@@ -8,7 +8,7 @@ import { countItems, deleteItem as deleteRow, deleteItems, findItem, insertItems
 import { lockNamespace } from '../../store/metadefs/namespaces.ts';
 import type { MetadefItemRow, MetadefKind, MetadefNamespaceRow } from '../../store/metadefs/tables.ts';
 import type { ImageTables } from '../../store/tables.ts';
-import type { ObjectBody } from './bodies.ts';
+import type { ObjectBody, PropertyBody } from './bodies.ts';
 import { isProtected, itemNotFound, itemTaken, metadefMarkerNotFound, namespaceNotFound, tooMany } from './faults.ts';
 
 /** Of one kind in one namespace: what is listed at once stays bounded. */
@@ -25,6 +25,12 @@ export function itemRow(namespace_id: string, kind: MetadefKind, name: string, c
 
 export function objectContent({ description, required, properties }: ObjectBody): object {
   return { description, required, properties };
+}
+
+/** Of a property its schema alone: the name has its own place. */
+export function schemaOf(body: Pick<PropertyBody, 'name'>): object {
+  const { name: _, ...schema } = body;
+  return schema;
 }
 
 /** Faults: 404. */

@@ -12,7 +12,7 @@ import type { Eyes } from '../images.ts';
 import type { Transaction } from 'kysely';
 import type { NamespaceBody } from './bodies.ts';
 import { associationTaken, isProtected, itemTaken, metadefMarkerNotFound, namespaceNotFound, namespaceTaken } from './faults.ts';
-import { checkNumber, itemRow, objectContent } from './items.ts';
+import { checkNumber, itemRow, objectContent, schemaOf } from './items.ts';
 import { checkResourceTypes } from './resource-types.ts';
 import { type NamespaceContents, namespaceView, associationView, type View } from './views.ts';
 
@@ -67,7 +67,7 @@ export function planNamespace(owner: string, body: NamespaceBody, now: string): 
   const row: MetadefNamespaceRow = { id: uuid(), namespace, display_name, description, visibility, protected: body.protected === true ? 1 : 0, owner: body.owner ?? owner, ...times };
   const items = [
     ...(body.objects ?? []).map((object) => itemRow(row.id, 'object', object.name, objectContent(object), now)),
-    ...Object.entries(body.properties ?? {}).map(([name, { name: _, ...schema }]) => itemRow(row.id, 'property', name, schema, now)),
+    ...Object.entries(body.properties ?? {}).map(([name, property]) => itemRow(row.id, 'property', name, schemaOf(property), now)),
     ...(body.tags ?? []).map(({ name }) => itemRow(row.id, 'tag', name, {}, now)),
   ];
   const associations = (body.resource_type_associations ?? []).map(({ name, prefix = null, properties_target = null }) => ({ namespace_id: row.id, resource_type: name, prefix, properties_target, ...times }));
