@@ -24,9 +24,10 @@ import { createImageClient } from './create-client.ts';
 import type { ImageDeps, ImageLimits } from './deps.ts';
 import { formatFault } from './faults.ts';
 import { collectGarbage } from './jobs/collect-garbage.ts';
-import { collectStores } from './jobs/collect-stores.ts';
-import { expireTasks } from './jobs/expire-tasks.ts';
-import { recoverImages } from './model/recovery.ts';
+    async start() {
+      await recoverImages(deps);
+      await loadKnownDefinitions(deps);
+    },
 import { imagePolicies } from './policies.ts';
 import { createBlobStore } from './store/blobs.ts';
 import { migrations } from './store/migrations/index.ts';
@@ -83,6 +84,9 @@ export async function createImageService(options: ImageServiceOptions): Promise<
   return {
     service,
     client: createImageClient(deps),
-    start: () => recoverImages(deps),
+    async start() {
+      await recoverImages(deps);
+      await loadKnownDefinitions(deps);
+    },
   };
 }

@@ -249,3 +249,19 @@ test('the schemas say what a definition looks like', async () => {
   const known = Object.keys((await schema('namespace')).properties);
   assert.deepEqual(Object.keys(made).filter((field) => !known.includes(field)), []);
 });
+
+test('the well-known definitions are there from the start, and the operator has the last word on them', async () => {
+  const wanted = ['OS::Compute::Quota', 'OS::Glance::CommonImageProperties', 'OS::OperatingSystem', 'OS::Software::DBMS', 'Gantry::Docker'];
+  for (const namespace of wanted) assert.equal((await get(`/namespaces/${namespace}`)).visibility, 'public', namespace);
+  assert.equal((await get('/namespaces/Gantry::Docker/properties/docker:cmd')).type, 'string');
+  assert.ok(names((await get('/resource_types')).resource_types).includes('OS::Nova::Flavor'));
+  const unprotected = { visibility: 'public', protected: false };
+  await put('/namespaces/OS::OperatingSystem', { namespace: 'OS::OperatingSystem', display_name: 'Ours', ...unprotected });
+  await put('/namespaces/OS::Software::DBMS', { namespace: 'OS::Software::DBMS', ...unprotected });
+  await del('/namespaces/OS::Software::DBMS');
+  await cloud.stop();
+  cloud = await cloud.restart();
+  assert.equal((await get('/namespaces/OS::OperatingSystem')).display_name, 'Ours');
+  await get('/namespaces/OS::Software::DBMS', 404);
+  await get('/namespaces/OS::Compute::Quota');
+});
