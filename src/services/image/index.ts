@@ -24,10 +24,10 @@ import { createImageClient } from './create-client.ts';
 import type { ImageDeps, ImageLimits } from './deps.ts';
 import { formatFault } from './faults.ts';
 import { collectGarbage } from './jobs/collect-garbage.ts';
-    async start() {
-      await recoverImages(deps);
-      await loadKnownDefinitions(deps);
-    },
+import { collectStores } from './jobs/collect-stores.ts';
+import { expireTasks } from './jobs/expire-tasks.ts';
+import { loadKnownDefinitions } from './model/metadefs/load-known.ts';
+import { recoverImages } from './model/recovery.ts';
 import { imagePolicies } from './policies.ts';
 import { createBlobStore } from './store/blobs.ts';
 import { migrations } from './store/migrations/index.ts';
