@@ -148,6 +148,16 @@ test('leftovers count only while there is no cloud', async () => {
   assert.equal((await only(checkLeftovers(left, { ...subject, exists: true }))).level, 'ok');
 });
 
+test('a cloud of this name that lives in another folder is no leftover', async () => {
+  const texts: Record<string, string> = { '/usr/local/lib/gantry/clouds/gantry': '/srv/cloud\n' };
+  const taken = host({ readText: (path) => texts[path], list: () => ['gantry', 'gantry-1'] });
+  const finding = await only(checkLeftovers(taken, subject));
+  assert.deepEqual([finding.level, finding.cause], ['fail', 'it is kept in /srv/cloud, and there can be one of a name']);
+  assert.match(finding.fix ?? '', /--data-dir \/srv\/cloud/);
+  const gone = await only(checkLeftovers({ ...taken, stat: () => undefined }, subject));
+  assert.equal(gone.level, 'warn', 'its folder is gone: what bears its name is left over');
+});
+
 test('memory, disk and clock', async () => {
   assert.equal((await only(checkMemory(host({ memory: () => ({ available_bytes: 0.6 * GIB }) }), subject))).level, 'warn');
   assert.equal((await only(checkMemory(host({ memory: () => ({ available_bytes: 0.1 * GIB }) }), subject))).level, 'fail');

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { fail, ok, warn } from './check.ts';
 import type { Check, Finding } from './check.ts';
+import { cloudNote } from '../up/runtime.ts';
 import { firstLine } from './host-checks.ts';
 
 /** A program that Gantry uses, and Debian's package with it. */
@@ -102,6 +104,10 @@ function range(cidr: string): { start: number; end: number } | undefined {
 /** Things named after this cloud while its data directory is gone: they would be taken for its own. */
 export const checkLeftovers: Check = async (probes, subject) => {
   if (subject.exists) return [ok('GY-LEFT-001', 'leftovers: none that are not this cloud\'s')];
+  const owner = probes.readText(cloudNote(subject.name))?.trim();
+  if (owner !== undefined && probes.stat(join(owner, 'gantry.toml')) !== undefined) {
+    return [fail('GY-LEFT-001', `a cloud named ${subject.name}`, `it is kept in ${owner}, and there can be one of a name`, `./gantry up --data-dir ${owner}   (or name another --name)`)];
+  }
   const namespaces = probes.list('/run/netns').filter((name) => name === subject.name || name.startsWith(`${subject.name}-`)).map((name) => `namespace ${name}`);
   const containers = (await probes.containers(subject.docker_socket, `gantry.cloud=${subject.name}`)).map((name) => `container ${name}`);
   const found = [...namespaces, ...containers];

@@ -9,6 +9,8 @@ export const RUNTIME_PATH = join(LIB_DIR, 'gantry-runc');
 
 /** Notes of who uses the runtime, so that the last one that leaves can take it along. */
 const usersDir = (lib: string): string => join(lib, 'clouds');
+/** Holds the data directory of the cloud of this name. */
+export const cloudNote = (name: string, lib = LIB_DIR): string => join(usersDir(lib), name);
 const installedMark = (lib: string): string => join(lib, 'installed-by-up');
 
 /** Puts the runtime into place and notes that this cloud uses it. */
@@ -18,7 +20,7 @@ export function installRuntime(settings: Settings, lib = LIB_DIR): string {
   const target = join(lib, 'gantry-runc');
   const fresh = !existsSync(target);
   mkdirSync(usersDir(lib), { recursive: true, mode: 0o755 });
-  writeFileSync(join(usersDir(lib), settings.config.cloud.name), `${settings.data_dir}\n`);
+  writeFileSync(cloudNote(settings.config.cloud.name, lib), `${settings.data_dir}\n`);
   if (!fresh && readFileSync(target).equals(readFileSync(source))) return 'in place';
   copyFileSync(source, `${target}.new`);
   chmodSync(`${target}.new`, 0o755);
@@ -35,7 +37,7 @@ export function otherClouds(name: string, lib = LIB_DIR): string[] {
 
 /** Namespaces, links and containers bear the cloud's name: two folders with the same one would remove each other's. */
 export function refuseNamesake(name: string, data_dir: string, command: string, lib = LIB_DIR): void {
-  const note = join(usersDir(lib), name);
+  const note = cloudNote(name, lib);
   if (!existsSync(note)) return;
   const owner = readFileSync(note, 'utf8').trim();
   if (!existsSync(join(owner, 'gantry.toml')) || (existsSync(data_dir) && realpathSync(owner) === realpathSync(data_dir))) return;
