@@ -16,11 +16,28 @@ export async function readJson(request: IncomingMessage, limit: number, mediaTyp
     throw unsupportedMediaType('api.media-type', `Unsupported Content-Type ${type}`);
   }
   if (isDeep(bytes)) throw badRequest('api.body-too-deep', 'Malformed request body: it is nested too deeply.');
+  const text = bytes.toString('utf8');
+  const value = parse(text);
+  if (UNSTORABLE.test(text) && !isStorable(value)) throw badRequest('api.body-not-text', 'Malformed request body: a text in it is not valid Unicode or holds a NUL character.');
+  return value;
+}
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8')) as unknown;
+    return JSON.parse(text) as unknown;
   } catch (cause) {
     throw badRequest('api.body-not-json', 'Malformed request body: it is not valid JSON.', { cause });
   }
+}
+
+/** How JSON writes halves of surrogate pairs and NUL: only where one of these is need anybody look at each text. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f])/i;
+
+/** Databases keep neither: SQLite gives back another text than it was given, PostgreSQL refuses. */
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, inner]) => isStorable(key) && isStorable(inner));
 }
 
 function readBytes(request: IncomingMessage, limit: number, patience_ms: number): Promise<Buffer> {

@@ -118,6 +118,8 @@ async function serve(surface: Surface, route: Route | undefined, options: HttpSe
       return auth;
     } };
     if (refusal) throw refusal;
+    // no database keeps NUL, and no name has it
+    if (request.raw.url?.includes('%00')) throw badRequest('api.url-malformed', 'Malformed URL.');
     version = versionOf(surface, request.raw);
     if (surface.microversions) reply.headers(versionHeaders(surface.microversions, version));
     const params = request.params as Record<string, string>;

@@ -35,7 +35,7 @@ before(async () => {
   const allocation_pools = [{ start: '10.10.1.10', end: '10.10.1.14' }];
   await must('POST', '/networking/v2.0/subnets', { subnet: { network_id: public_id, cidr: '10.10.1.0/24', ip_version: 4, allocation_pools } });
   private_id = (await must('POST', '/networking/v2.0/networks', { network: { name: 'private' } }, mine)).network.id;
-  const { subnet } = await must('POST', '/networking/v2.0/subnets', { subnet: { network_id: private_id, cidr: '10.30.0.0/24', ip_version: 4 } }, mine);
+  const { subnet } = await must('POST', '/networking/v2.0/subnets', { subnet: { network_id: private_id, cidr: '10.30.0.0/24', ip_version: 4, allocation_pools: [{ start: '10.30.0.10', end: '10.30.0.99' }] } }, mine);
   const { router } = await must('POST', '/networking/v2.0/routers', { router: { external_gateway_info: { network_id: public_id } } }, mine);
   await must('PUT', `/networking/v2.0/routers/${router.id}/add_router_interface`, { subnet_id: subnet.id }, mine);
   while ((await must('GET', '/compute/v2.1/os-hypervisors')).hypervisors.length === 0) await delay(10);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { DEMO, fault, startNetwork, type NetworkFixture } from './support.ts';
+import { DEMO, fault, poolOf, startNetwork, type NetworkFixture } from './support.ts';
 
 let net: NetworkFixture;
 let ext: any;
@@ -9,7 +9,7 @@ let router: any;
 before(async () => {
   net = await startNetwork({ quota_port: -1 });
   ext = await net.make('networks', { name: 'public', 'router:external': true, 'provider:network_type': 'flat', 'provider:physical_network': 'public' }, 'admin');
-  await net.make('subnets', { network_id: ext.id, cidr: '10.10.1.0/24', ip_version: 4 }, 'admin');
+  await net.make('subnets', { network_id: ext.id, cidr: '10.10.1.0/24', ip_version: 4, ...poolOf('10.10.1.0/24') }, 'admin');
   inner = await networkWith('10.30.0.0/24');
   router = await net.make('routers', { external_gateway_info: { network_id: ext.id } });
   await interfaceOf('add', inner.subnet.id);
@@ -18,7 +18,7 @@ after(() => net.close());
 
 async function networkWith(cidr: string): Promise<{ network: any; subnet: any }> {
   const network = await net.make('networks', { name: 'n' });
-  return { network, subnet: await net.make('subnets', { network_id: network.id, cidr, ip_version: 4 }) };
+  return { network, subnet: await net.make('subnets', { network_id: network.id, cidr, ip_version: 4, ...poolOf(cidr) }) };
 }
 
 const interfaceOf = (verb: 'add' | 'remove', subnet_id: string) => net.call('PUT', `/v2.0/routers/${router.id}/${verb}_router_interface`, { subnet_id });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { fault, startNetwork, type NetworkFixture } from './support.ts';
+import { fault, poolOf, startNetwork, type NetworkFixture } from './support.ts';
 
 let net: NetworkFixture;
 before(async () => {
@@ -91,7 +91,7 @@ describe('ports', () => {
 
   it('change their addresses, groups and MAC', async () => {
     const { network, subnet } = await networkWith('10.5.0.0/24');
-    const second = await net.make('subnets', { network_id: network.id, cidr: '10.6.0.0/24', ip_version: 4 });
+    const second = await net.make('subnets', { network_id: network.id, cidr: '10.6.0.0/24', ip_version: 4, ...poolOf('10.6.0.0/24') });
     const port = await net.make('ports', { network_id: network.id, fixed_ips: [{ subnet_id: subnet.id }, { subnet_id: second.id }] });
     assert.equal(port.fixed_ips.length, 2);
     const one = await net.call('PUT', `/v2.0/ports/${port.id}`, { port: { fixed_ips: [{ subnet_id: subnet.id }] } });

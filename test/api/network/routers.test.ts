@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { fault, startNetwork, type NetworkFixture } from './support.ts';
+import { fault, poolOf, startNetwork, type NetworkFixture } from './support.ts';
 
 let net: NetworkFixture;
 let ext: any;
@@ -8,13 +8,13 @@ let extSubnet: any;
 before(async () => {
   net = await startNetwork({ quota_port: -1, quota_router: -1 });
   ext = await net.make('networks', { name: 'public', 'router:external': true, 'provider:network_type': 'flat', 'provider:physical_network': 'public' }, 'admin');
-  extSubnet = await net.make('subnets', { network_id: ext.id, cidr: '10.10.1.0/24', ip_version: 4 }, 'admin');
+  extSubnet = await net.make('subnets', { network_id: ext.id, cidr: '10.10.1.0/24', ip_version: 4, ...poolOf('10.10.1.0/24') }, 'admin');
 });
 after(() => net.close());
 
 async function networkWith(cidr: string, more: Record<string, unknown> = {}): Promise<{ network: any; subnet: any }> {
   const network = await net.make('networks', { name: 'n' });
-  const subnet = await net.make('subnets', { network_id: network.id, cidr, ip_version: cidr.includes(':') ? 6 : 4, ...more });
+  const subnet = await net.make('subnets', { network_id: network.id, cidr, ip_version: cidr.includes(':') ? 6 : 4, ...poolOf(cidr), ...more });
   return { network, subnet };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { callers, DEMO, OTHER, startNetwork, type NetworkFixture } from './support.ts';
+import { callers, DEMO, OTHER, poolOf, startNetwork, type NetworkFixture } from './support.ts';
 
 let net: NetworkFixture;
 before(async () => {
@@ -27,7 +27,7 @@ describe('NICs of servers', () => {
     assert.deepEqual(await client.planNics(callers.demo, [], 1), []);
     const network = await net.make('networks', { name: 'private' });
     await assert.rejects(client.planNics(callers.demo, [{ network_id: network.id }], 1), rejects(400, `Network ${network.id} requires a subnet in order to boot instances on.`));
-    const subnet = await net.make('subnets', { network_id: network.id, cidr: '10.1.0.0/24', ip_version: 4, dns_nameservers: ['192.0.2.53'], host_routes: [{ destination: '10.9.0.0/16', nexthop: '10.1.0.9' }] });
+    const subnet = await net.make('subnets', { network_id: network.id, cidr: '10.1.0.0/24', ip_version: 4, ...poolOf('10.1.0.0/24'), dns_nameservers: ['192.0.2.53'], host_routes: [{ destination: '10.9.0.0/16', nexthop: '10.1.0.9' }] });
     const plan = await client.planNics(callers.demo, 'auto', 1);
     assert.deepEqual(plan, [{ network_id: network.id, port_id: undefined, fixed_ip: undefined, tag: undefined }]);
     const own = await net.make('ports', { network_id: network.id, name: 'own' });

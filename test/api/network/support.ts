@@ -80,6 +80,12 @@ export async function startNetwork(config: Partial<NetworkConfig> = {}): Promise
   };
 }
 
+/** For a /24: ports get their addresses by chance, and those that a test asks for by name (below .100 or from .200) are never among them. */
+export function poolOf(cidr: string): { allocation_pools?: { start: string; end: string }[] } {
+  const prefix = /^(\d+\.\d+\.\d+)\.0\/24$/.exec(cidr)?.[1];
+  return prefix === undefined ? {} : { allocation_pools: [{ start: `${prefix}.100`, end: `${prefix}.199` }] };
+}
+
 /** `{ type, message }` of a neutron error. */
 export function fault(response: TestResponse): { status: number; type: string; message: string } {
   const { type, message } = response.json.NeutronError;

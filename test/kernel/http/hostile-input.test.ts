@@ -67,6 +67,17 @@ test('JSON that is nested too deeply is refused before anything walks through it
   assert.equal((await post(`{"a":${'['.repeat(90)}${']'.repeat(90)}}`)).status, 201);
 });
 
+test('texts that no database keeps are refused: halves of surrogate pairs, NUL', async () => {
+  for (const body of ['{"a":"\\ud800"}', '{"a":[{"b":"x\\uDC00\\uD800"}]}', '{"a\\u0000":1}', '{"a":"\\u0000"}']) {
+    const answer = await post(body);
+    assert.equal(answer.status, 400, body);
+    assert.match(answer.body, /not valid Unicode or holds a NUL/);
+  }
+  for (const body of ['{"a":"\\ud83d\\ude00"}', '{"a":"\\\\ud800"}']) assert.equal((await post(body)).status, 201, body);
+  assert.equal((await get('/toy/things?name=a%00b')).status, 400);
+  assert.equal((await get('/toy/things/a%00b')).status, 400);
+});
+
 test('paths that no router takes are answered in the words of the service they are nearest to', async () => {
   for (const path of ['//', '//toy/things', '/nowhere', '/..', 'http://x/nowhere']) {
     const { status, body } = await get(path);

@@ -54,7 +54,7 @@ function withMarker(call: Pick<Call, 'url'>, marker: string | undefined): string
 function createEndpoint(deps: ImageDeps): Endpoint {
   return endpoint({
     id: 'images:create', method: 'POST', path: '/v2/images', summary: 'Create an image', policy: 'add_image', status: 201,
-    target: (call) => ({ project_id: call.auth.project_id, owner: (call.body as { owner?: unknown }).owner ?? call.auth.project_id }),
+    target: (call) => ({ project_id: call.auth.project_id, owner: (call.body as { owner?: unknown } | null)?.owner ?? call.auth.project_id }),
     body: Type.Record(Type.String(), Type.Unknown()), reply: imageReply,
     async handler(call) {
       checkVisibilityRule(call, (call.body as { visibility?: unknown }).visibility, call.auth.project_id);
