@@ -1,11 +1,11 @@
 import { connectToController, type AgentLink, type AgentLinkOptions } from '../kernel/bus/agent-link.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log/log.ts';
-import type { ImageStore } from './compute/drivers/docker/images.ts';
 import { imageStore } from './image-store.ts';
 import { createDockerDriver } from './compute/drivers/docker/index.ts';
 import { createFakeDriver } from './compute/drivers/fake/index.ts';
 import { hostAddress } from './compute/host.ts';
+import { createDiskTransport } from './compute/disk/transport.ts';
 import type { ComputeDriver } from './compute/protocol.ts';
 import { computeHandlers } from './compute/serve.ts';
 import { createFakeNetworkDriver } from './network/drivers/fake/index.ts';
@@ -55,7 +55,7 @@ export function startAgent(options: AgentOptions): Agent {
     return link;
   };
   const network = createNetwork(options);
-  const compute = options.roles.includes('compute') ? createCompute(options, network, imageStore(linked)) : undefined;
+  const compute = options.roles.includes('compute') ? createCompute(options, network, linked) : undefined;
   let converging: NetworkService | undefined;
   link = connectToController({
     url: options.controller_url,
@@ -68,7 +68,7 @@ export function startAgent(options: AgentOptions): Agent {
     host_ip: hostAddress(),
     roles: options.roles,
     handlers: {
-      ...(compute !== undefined && computeHandlers(compute)),
+      ...(compute !== undefined && computeHandlers(compute, (event, params) => void link?.emit(event, params))),
       [networkMethods.poke]: (params) => converging?.handlers[networkMethods.poke]?.(params),
     },
     log,
@@ -99,14 +99,15 @@ function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): Networ
   return createLinuxNetworkDriver({ cloud, log: log.child({ part: 'network' }), ...(tunnel_ip !== undefined && { tunnel_ip }) });
 }
 
-function createCompute(options: AgentOptions, network: NetworkDriver, image_store: ImageStore): ComputeDriver {
+function createCompute(options: AgentOptions, network: NetworkDriver, linked: () => AgentLink): ComputeDriver {
   const { drivers, cloud, docker_socket, state_dir, log } = options;
   if (drivers.compute === 'fake') return withCables(createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname } }), network);
   return createDockerDriver({
     socket_path: docker_socket,
     cloud,
     network,
-    image_store,
+    image_store: imageStore(linked),
+    disks: createDiskTransport(linked),
     state_dir,
     clock: systemClock,
     log: log.child({ part: 'compute' }),

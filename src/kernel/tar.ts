@@ -18,6 +18,8 @@ export interface TarEntry {
   type: string;
   size: number;
   link: string;
+  /** Its headers as they came, extended ones before. */
+  headers: Buffer[];
 }
 
 /** Exact reads from a source of chunks of any size. */
@@ -79,6 +81,7 @@ export async function readEntry(reader: Pick<ByteReader, 'read'>): Promise<TarEn
   let longName: string | undefined;
   let longLink: string | undefined;
   let pax: Record<string, string> = {};
+  const headers: Buffer[] = [];
   for (;;) {
     const header = await reader.read(BLOCK);
     if (header === undefined || isZero(header)) {
@@ -86,6 +89,7 @@ export async function readEntry(reader: Pick<ByteReader, 'read'>): Promise<TarEn
       return undefined;
     }
     checkSum(header);
+    headers.push(header);
     const type = header[156] === 0 ? '0' : String.fromCharCode(header[156]!);
     const size = numberField(header, 124, 12);
     if (!'xgLK'.includes(type)) {
@@ -94,10 +98,12 @@ export async function readEntry(reader: Pick<ByteReader, 'read'>): Promise<TarEn
         type,
         size: pax['size'] ? paxSize(pax['size']) : size,
         link: pax['linkpath'] || longLink || textField(header, 157, 100),
+        headers,
       };
     }
     if (size > MAX_EXTENDED_BYTES) throw new TarError('an extended header is too large');
     const content = await readContent(reader, size);
+    headers.push(content, Buffer.alloc(paddingOf(size)));
     // A global header speaks of the archive as a whole; nothing in an image depends on one.
     if (type === 'g') continue;
     if (extended.includes(type)) throw new TarError('an extended header occurs twice');

@@ -56,6 +56,63 @@ export interface InjectedFile {
   mode?: number;
 }
 
+/** Who logs in to a system that came as a disk image. */
+export interface LoginUser {
+  name: string;
+  uid: number;
+  gid: number;
+  /** Absolute. */
+  home: string;
+}
+
+/** What is known of the root file system of a disk image. */
+export interface RootFacts {
+  init: 'systemd' | 'busybox' | 'other';
+  /** `/sbin/init` */
+  init_path: string;
+  /** Of os-release(5): `debian`, `12`; empty when it says nothing. */
+  os_id: string;
+  os_version: string;
+  /** As Go names it (`amd64`); null when no program was recognised. */
+  architecture: string | null;
+  /** Root, and whoever has a uid of 1000 or more. */
+  users: LoginUser[];
+  has_ifupdown: boolean;
+  has_cloud_init: boolean;
+}
+
+/** The root file system of a disk image, to become a layer of an image. */
+export interface ConvertDisk {
+  /** `disk_format` raw or qcow2. */
+  image: ImageRef;
+  limits: { virtual_bytes: number; root_bytes: number; seconds: number };
+}
+
+export interface ConvertedDisk {
+  /** The uncompressed tar that the controller now has. */
+  layer: { digest: string; size: number };
+  virtual_size: number;
+  file_system: string;
+  facts: RootFacts;
+}
+
+/** node → controller, an event. */
+export interface ConvertProgress {
+  image_id: string;
+  stage: 'fetch' | 'convert' | 'archive';
+  /** Of the fetch 0 to 100; else 0. */
+  percent: number;
+  /** Bytes of the root file system so far. */
+  bytes: number;
+}
+
+/** A guest that runs an init of its own. */
+export interface SystemGuest {
+  init: RootFacts['init'];
+  /** Whose authorized_keys the ssh keys go to. */
+  user: LoginUser;
+}
+
 /** All that a container is made of. */
 export interface GuestSpec {
   server_id: string;
@@ -75,6 +132,8 @@ export interface GuestSpec {
   dns: { servers: string[]; search: string[] };
   /** Server metadata as the user wrote it: fake drivers read `fail:spawn`, `slow:spawn` = `5s` … from it. */
   metadata: Record<string, string>;
+  /** Of an image that was made from a disk; absent: an application. */
+  system?: SystemGuest;
   network: NodeNetworkState;
 }
 
@@ -155,6 +214,11 @@ export interface ComputeDriver {
   resources(): Promise<HostResources>;
   /** Afterwards the image is on the node, and servers start of it without a fetch. */
   prefetch(image: ImageRef): Promise<ImageFetch>;
+  /**
+   * Reads the root file system out of a disk image and sends it to the controller. Asked twice at once, it is done once.
+   * Faults: 400 `compute.disk-invalid`, 501 `compute.disk-tools-missing`, 507 `compute.disk-full`, 503 the controller is away.
+   */
+  convertDisk(asked: ConvertDisk, tell: (progress: ConvertProgress) => void): Promise<ConvertedDisk>;
   /** Calls back on every change of power state seen on the engine (exit, OOM, pause …). */
   onChange(listener: (report: GuestReport) => void): void;
   close(): Promise<void>;
@@ -171,6 +235,9 @@ export const computeMethods = {
   diagnostics: 'compute.diagnostics',
   resources: 'compute.resources',
   prefetch: 'compute.prefetch',
+  convertDisk: 'compute.convert-disk',
+  /** node → controller, an event: `ConvertProgress`. */
+  convertProgress: 'compute.convert-progress',
   /** node → controller, an event. */
   changed: 'compute.changed',
 } as const;

@@ -1,14 +1,14 @@
 import { badRequest } from '../../kernel/fault.ts';
-import { computeMethods, type ComputeDriver, type GuestSpec, type ImageRef, type PowerAction } from './protocol.ts';
+import { computeMethods, type ComputeDriver, type ConvertDisk, type GuestSpec, type ImageRef, type PowerAction } from './protocol.ts';
 
 export type Handler = (params: unknown) => Promise<unknown>;
 
 /**
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
  * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, lines? }` for console, `{ image }` for prefetch, `{ server_id }`
- * for the others, nothing for list and resources. Replies are the driver's; undefined becomes null.
+ * for the others, nothing for list and resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
  */
-export function computeHandlers(driver: ComputeDriver): Record<string, Handler> {
+export function computeHandlers(driver: ComputeDriver, emit: (event: string, params: unknown) => void = () => {}): Record<string, Handler> {
   return {
     [computeMethods.spawn]: (params) => driver.spawn(field<GuestSpec>(params, 'spec', 'object')),
     [computeMethods.power]: (params) => driver.power(serverId(params), field<PowerAction>(params, 'action', 'object')),
@@ -22,6 +22,7 @@ export function computeHandlers(driver: ComputeDriver): Record<string, Handler> 
     [computeMethods.diagnostics]: (params) => driver.diagnostics(serverId(params)),
     [computeMethods.resources]: () => driver.resources(),
     [computeMethods.prefetch]: (params) => driver.prefetch(field<ImageRef>(params, 'image', 'object')),
+    [computeMethods.convertDisk]: (params) => driver.convertDisk(field<ConvertDisk>(params, 'asked', 'object'), (progress) => emit(computeMethods.convertProgress, progress)),
   };
 }
 

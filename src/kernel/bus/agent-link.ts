@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { notFound, unavailable, type Fault } from '../fault.ts';
 import type { Log } from '../log/log.ts';
 import { fetchFromController, type FetchOptions } from './agent-fetch.ts';
+import { sendToController } from './agent-send.ts';
 import { openChannel, type Channel } from './channel.ts';
 import type { Dialled } from './dial.ts';
 import { LINK_PATH, PROTOCOL_VERSION, type Hello } from './frames.ts';
@@ -42,6 +43,8 @@ export interface AgentLink {
   emit(event: string, params?: unknown): boolean;
   /** GET of a path of the controller with the node's own authorization. */
   fetch(path: string, options?: FetchOptions): Promise<Readable>;
+  /** PUT to a path of the controller, likewise. @returns the JSON it answers with. */
+  send(path: string, body: Readable, options?: FetchOptions): Promise<unknown>;
   /** Runs after every (re)connection; a failure is logged. Runs at once when the link is up. */
   onConnect(hook: () => void | Promise<void>): () => void;
   close(): Promise<void>;
@@ -89,6 +92,8 @@ export function connectToController(options: AgentLinkOptions): AgentLink {
     emit: (event, params) => channel?.emit(event, params) ?? false,
     fetch: (path, fetchOptions = {}) =>
       fetchFromController(target.origin, path, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, fetchOptions),
+    send: (path, body, fetchOptions = {}) =>
+      sendToController(target.origin, path, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, body, fetchOptions),
     onConnect: (hook) => hooks.add(hook, channel !== undefined),
     async close() {
       stop.abort();

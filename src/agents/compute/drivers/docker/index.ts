@@ -1,9 +1,11 @@
 /** The compute driver for Docker Engine 20.10 and newer. Keeps nothing in memory that matters: labels, links and notes are the truth. */
 import { join } from 'node:path';
 import type { Clock } from '../../../../kernel/clock.ts';
+import { notImplemented } from '../../../../kernel/fault.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
 import type { NetworkDriver } from '../../../network/protocol.ts';
 import { hostAddress, readHost } from '../../host.ts';
+import { createDiskConverter, type DiskTransport } from '../../disk/convert-disk.ts';
 import { createGate, createKeyedLock } from '../../locks.ts';
 import type { ComputeDriver, HostResources } from '../../protocol.ts';
 import { watchChanges } from './changes.ts';
@@ -30,6 +32,8 @@ export interface DockerDriverOptions {
   cloud: string;
   network: Pick<NetworkDriver, 'plug' | 'unplug'>;
   image_store: ImageStore;
+  /** How disk images come here, and what is made of them goes back; without it none is converted. */
+  disks?: DiskTransport;
   log: Log;
   clock: Clock;
   /** For the notes on guests; made when missing. */
@@ -56,6 +60,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     links: createNetnsLinks(options.netns_dir ?? '/run/gantry/netns'),
     notes: createGuestNotes(join(options.state_dir, 'guests')),
   };
+  const disks = options.disks === undefined ? undefined : createDiskConverter({ directory: join(options.state_dir, 'disks'), transport: options.disks, log });
   const lock = createKeyedLock();
   const spawns = createGate(options.concurrent_spawns ?? 8);
   const changes = watchChanges(ctx);
@@ -76,8 +81,13 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     diagnostics: (serverId) => engineCall('read the diagnostics', () => readDiagnostics(ctx, serverId)),
     resources: () => engineCall('read the resources of the node', () => readResources(engine, options.host_ip)),
     prefetch: (image) => engineCall('fetch the image', () => ctx.images.ensure(image)),
+    async convertDisk(asked, tell) {
+      if (disks === undefined) throw notImplemented('compute.disk-unsupported', 'This node converts no disk images.');
+      return await disks.convert(asked, tell);
+    },
     onChange: (listener) => changes.listen(listener),
     async close() {
+      await disks?.close();
       changes.close();
       engine.close();
     },

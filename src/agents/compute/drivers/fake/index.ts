@@ -6,6 +6,7 @@
  *   `exit:code` = the guest ends with this code, `exit:after` its spawn (default at once), `exit:oom` = `true` for want of memory.
  */
 import type { Clock } from '../../../../kernel/clock.ts';
+import { notImplemented } from '../../../../kernel/fault.ts';
 import { createKeyedLock } from '../../locks.ts';
 import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type ImageFetch, type ImageRef, type PowerAction } from '../../protocol.ts';
 import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
@@ -30,7 +31,6 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   const { clock, sleep = sleepFor } = options;
   const guests = createFakeGuests(clock);
   const lock = createKeyedLock();
-  const prefetch = fakePrefetch();
   const closing = new AbortController();
   const { signal } = closing;
 
@@ -81,10 +81,15 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     consoleOutput: async (serverId, lines) => consoleOf(guests.need(serverId), lines),
     diagnostics: async (serverId) => diagnosticsOf(guests.need(serverId), clock),
     resources: async () => ({ ...RESOURCES, ...options.resources }),
-    prefetch: async (image) => prefetch(image),
+    prefetch: fakePrefetch(),
+    convertDisk: refuseDisk,
     onChange: (listener) => guests.listen(listener),
     close: async () => closing.abort(),
   };
+}
+
+async function refuseDisk(): Promise<never> {
+  throw notImplemented('compute.disk-unsupported', 'This node only simulates servers: it cannot read disk images.');
 }
 
 function copy(guest: Guest | undefined): GuestReport | undefined {
@@ -115,9 +120,9 @@ const RESOURCES: HostResources = {
   host_ip: '127.0.0.1',
 };
 
-function fakePrefetch(): (image: ImageRef) => ImageFetch {
+function fakePrefetch(): (image: ImageRef) => Promise<ImageFetch> {
   const there = new Set<string>();
-  return ({ id, digest, size }) => {
+  return async ({ id, digest, size }) => {
     const present = there.has(`${id}:${digest}`);
     there.add(`${id}:${digest}`);
     return { present, bytes_fetched: present ? 0 : size, layers_fetched: 0, layers_reused: 0, bytes_reused: 0, ms: 0 };
