@@ -28,7 +28,9 @@ export interface ByteReader {
   read(size: number): Promise<Buffer | undefined>;
   /** The next `size` bytes as they come. */
   pass(size: number): AsyncGenerator<Buffer>;
-  /** Everything up to the end of the source, thrown away. */
+  /** Everything up to the end of the source. */
+  rest(): AsyncGenerator<Buffer>;
+  /** The same, thrown away. */
   drain(): Promise<void>;
 }
 
@@ -64,6 +66,13 @@ export function createByteReader(source: AsyncIterable<Buffer>): ByteReader {
       const parts: Buffer[] = [];
       for await (const part of pass(size)) parts.push(part);
       return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    },
+    async *rest() {
+      while (await more()) {
+        const part = held;
+        held = Buffer.alloc(0);
+        yield part;
+      }
     },
     async drain() {
       while (await more()) held = Buffer.alloc(0);

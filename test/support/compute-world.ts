@@ -174,6 +174,10 @@ export interface FakeImages extends ImageClient {
   add(over?: Partial<ImageInfo>): ImageInfo;
 }
 
+async function noData(): Promise<never> {
+  throw new Error('the fake driver asks for no data');
+}
+
 export function fakeImages(): FakeImages {
   const images = new Map<string, ImageInfo>();
   const find = (id: string): ImageInfo => {
@@ -186,7 +190,7 @@ export function fakeImages(): FakeImages {
     add(over = {}) {
       const image: ImageInfo = {
         id: uuid(), name: 'busybox', status: 'active', visibility: 'public', owner: null, container_format: 'docker', disk_format: 'raw', min_disk: 0,
-        min_ram: 0, size: 1_000_000, digest: 'a'.repeat(64), created_at: '', updated_at: '', tags: [], properties: {}, ...over,
+        min_ram: 0, size: 1_000_000, digest: 'a'.repeat(64), manifest_digest: null, created_at: '', updated_at: '', tags: [], properties: {}, ...over,
       };
       images.set(image.id, image);
       return image;
@@ -198,9 +202,9 @@ export function fakeImages(): FakeImages {
     async deleteImage(_caller, id) {
       images.delete(find(id).id);
     },
-    async openData() {
-      throw new Error('the fake driver asks for no data');
-    },
+    openData: noData,
+    openManifest: noData,
+    openBlob: noData,
   };
 }
 

@@ -20,6 +20,8 @@ export interface ImageInfo {
   size: number | null;
   /** Lower-case hex sha-256 of the data: what a node checks; null until there are data. */
   digest: string | null;
+  /** Hex sha-256 of the container form's manifest: its identity on nodes, where there is one. `digest` may follow some seconds later then. */
+  manifest_digest: string | null;
   created_at: string;
   updated_at: string;
   tags: string[];
@@ -60,6 +62,18 @@ export interface ImageClient {
   changeProperties(caller: ImageCaller, id: string, change: (old: Record<string, string>) => Record<string, string>): Promise<ImageInfo>;
   /** Faults: 403 not allowed or protected, 404. */
   deleteImage(caller: ImageCaller, id: string): Promise<void>;
+  /** The container form, whoever asks: for nodes. Undefined when the image has none. Faults: 404. */
+  openManifest(id: string): Promise<ImageManifest | undefined>;
+  /** A blob of the container form, by hex sha-256. Faults: 404 no such image, or none of its blobs. */
+  openBlob(id: string, digest: string): Promise<{ stream: Readable; size: number }>;
   /** The data, whoever asks: for nodes. Faults: 404, 204-like `image.no-data` (409). */
-  openData(id: string): Promise<{ stream: Readable; size: number; digest: string }>;
+  openData(id: string): Promise<{ stream: Readable; size: number; digest: string | null }>;
+}
+
+/** Digests are lower-case hex sha-256. */
+export interface ImageManifest {
+  digest: string;
+  config: { digest: string; size: number };
+  /** Lowest first; `diff_id` is the digest (`sha256:…`) of the uncompressed tar, not proven for a compressed layer. */
+  layers: { digest: string; size: number; diff_id: string | null; media_type: string }[];
 }

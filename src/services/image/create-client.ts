@@ -5,7 +5,8 @@ import { readListing } from './api/image-listing.ts';
 import type { ImageCaller, ImageClient, ImageQuery } from './client.ts';
 import type { ImageDeps } from './deps.ts';
 import { imageNotFound, markerNotFound } from './faults.ts';
-import { openImageData } from './model/image-data.ts';
+import { hasData, openImageData } from './model/image-data.ts';
+import { openBlob, openManifest } from './model/manifests.ts';
 import { changeProperties, deleteImage, getImage } from './model/images.ts';
 import { imageInfo } from './model/view.ts';
 import { findImage, type ImageListing, listImages } from './store/images.ts';
@@ -55,8 +56,10 @@ export function createImageClient(deps: ImageDeps): ImageClient {
     async openData(id) {
       const row = await findImage(deps.db.read, id);
       if (!row) throw imageNotFound(id);
-      if (row.digest === null || row.size === null) throw conflict('image.no-data', `Image ${id} has no data yet.`);
-      return { stream: openImageData(deps, row), size: row.size, digest: row.digest };
+      if (!hasData(row) || row.size === null) throw conflict('image.no-data', `Image ${id} has no data yet.`);
+      return { stream: await openImageData(deps, row), size: row.size, digest: row.digest };
     },
+    openManifest: (id) => openManifest(deps, id),
+    openBlob: (id, digest) => openBlob(deps, id, digest),
   };
 }

@@ -4,6 +4,7 @@ import type { Database } from '../../kernel/db/database.ts';
 import type { Resolve } from '../../kernel/http/outbound.ts';
 import type { Log } from '../../kernel/log/log.ts';
 import type { BlobStore } from './store/blobs.ts';
+import type { Scratch } from './store/scratch.ts';
 import type { Staging } from './store/staging.ts';
 import type { Stores } from './store/stores.ts';
 import type { ImageConfig } from './config.ts';
@@ -17,6 +18,8 @@ export interface ImageDeps {
   /** All of them, by the names that the API knows them by. */
   stores: Stores;
   staging: Staging;
+  /** Files that are being written. */
+  scratch: Scratch;
   limits: ImageLimits;
   /** Looks up the names that imports name. */
   resolve: Resolve;

@@ -29,8 +29,9 @@ import { expireTasks } from './jobs/expire-tasks.ts';
 import { loadKnownDefinitions } from './model/metadefs/load-known.ts';
 import { recoverImages } from './model/recovery.ts';
 import { imagePolicies } from './policies.ts';
-import { createBlobStore } from './store/blobs.ts';
+import { createFileBlobs } from './store/file-blobs.ts';
 import { migrations } from './store/migrations/index.ts';
+import { createScratch } from './store/scratch.ts';
 import { createStaging } from './store/staging.ts';
 import { createStores } from './store/stores.ts';
 import type { ImageTables } from './store/tables.ts';
@@ -62,10 +63,10 @@ const UNLIMITED: ImageLimits = { limitOf: async () => undefined };
 export async function createImageService(options: ImageServiceOptions): Promise<ImageService> {
   const { db, clock, log, config, directory, tasks: engine, limits = UNLIMITED, resolve = systemResolve } = options;
   const folder = join(directory, 'blobs');
-  const blobs = await createBlobStore(folder);
-  const stores = await createStores({ id: config.store_name, blobs, folder }, config.more_stores);
+  const blobs = createFileBlobs(folder);
+  const stores = createStores({ id: config.store_name, blobs, folder }, config.more_stores);
   const staging = await createStaging(join(directory, 'staging'));
-  const taskDeps = { clock, log, config, limits, resolve, db: as<ImageTables>(db), blobs, stores, staging };
+  const taskDeps = { clock, log, config, limits, resolve, db: as<ImageTables>(db), blobs, stores, staging, scratch: await createScratch(folder) };
   const { definitions, starter } = imageTasks(taskDeps, engine);
   const deps: ImageDeps = { ...taskDeps, tasks: starter };
   const service: Service = {

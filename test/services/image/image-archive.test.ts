@@ -1,34 +1,49 @@
 /** Archives that somebody made to be in the way. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { isFault } from '../../../src/kernel/fault.ts';
 import { endOfArchive, writeEntry } from '../../../src/kernel/tar.ts';
-import { checkImageArchive } from '../../../src/services/image/model/image-archive.ts';
+import { slabsOf } from '../../../src/kernel/digest/slabs.ts';
+import { readArchivedImage } from '../../../src/services/image/model/image-archive.ts';
+import { splitArchive } from '../../../src/services/image/model/split-archive.ts';
+import { createScratch, type Scratch } from '../../../src/services/image/store/scratch.ts';
 import { dockerArchive, tar } from '../../support/docker-archive.ts';
 
 let folder: string;
+let scratch: Scratch;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gantry-archive-'));
+  scratch = await createScratch(folder);
 });
 after(() => rm(folder, { recursive: true }));
 
 /** The verdict on raw bytes. */
 async function checkBytes(bytes: Uint8Array): Promise<unknown> {
-  const path = join(folder, 'raw');
-  await writeFile(path, bytes);
-  return checkImageArchive(path).then(() => undefined, (error: unknown) => error);
+  try {
+    const split = await splitArchive(slabsOf(Readable.from([Buffer.from(bytes)])), scratch);
+    await split.finish();
+    try {
+      await readArchivedImage(split.members);
+    } finally {
+      await split.discard();
+    }
+    return undefined;
+  } catch (error) {
+    return error;
+  } finally {
+    assert.deepEqual(await readdir(join(folder, 'incoming')), [], 'nothing stays behind');
+  }
 }
 
 async function check(files: Record<string, unknown>): Promise<unknown> {
-  const path = join(folder, 'archive');
   const entries = Object.entries(files).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const);
-  await writeFile(path, tar(Object.fromEntries(entries)));
-  return checkImageArchive(path).then(() => undefined, (error: unknown) => error);
+  return checkBytes(tar(Object.fromEntries(entries)));
 }
 
 const isRefusal = (error: unknown): boolean => isFault(error) && error.status === 400 && error.code === 'image.archive-invalid';
@@ -78,7 +93,7 @@ test('long names, and names and links that lead out', async () => {
   const long = `${'d/'.repeat(80)}layer.tar`;
   const image = (layer: string) => [
     writeEntry({ name: 'manifest.json', content: Buffer.from(JSON.stringify([{ Config: 'c.json', Layers: [layer] }])) }),
-    writeEntry({ name: 'c.json', content: Buffer.from('{"rootfs":{"diff_ids":["sha256:1"]}}') }),
+    writeEntry({ name: 'c.json', content: Buffer.from(JSON.stringify({ rootfs: { diff_ids: [`sha256:${createHash('sha256').update(Buffer.alloc(3)).digest('hex')}`] } })) }),
     writeEntry({ name: layer, content: Buffer.alloc(3) }),
   ];
   assert.equal(await checkBytes(Buffer.concat([...image(long), endOfArchive()])), undefined);

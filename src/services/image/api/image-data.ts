@@ -1,14 +1,21 @@
 import { Type } from 'typebox';
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { endpoint, reply } from '../../../kernel/api/endpoint.ts';
-import { badRequest, Fault, forbidden, unsupportedMediaType } from '../../../kernel/fault.ts';
+import { badRequest, Fault, forbidden, notFound, unsupportedMediaType } from '../../../kernel/fault.ts';
 import type { ImageDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
-import { type Incoming, openImageData, uploadImage } from '../model/image-data.ts';
+import { hasData, type Incoming, openImageData, uploadImage } from '../model/image-data.ts';
+import { openBlob, openManifest } from '../model/manifests.ts';
 import { getImage, setActive } from '../model/images.ts';
 import { findImage } from '../store/images.ts';
 import type { ImageRow } from '../store/tables.ts';
 import { eyesOf, imageTarget, targetOf } from './eyes.ts';
+
+const Blob = { digest: Type.String(), size: Type.Integer() };
+const NodeManifest = Type.Object({
+  digest: Type.String(), config: Type.Object(Blob),
+  layers: Type.Array(Type.Object({ ...Blob, diff_id: Type.Union([Type.String(), Type.Null()]), media_type: Type.String() })),
+});
 
 export const imageDataEndpoints = (deps: ImageDeps): Endpoint[] => [
   endpoint({
@@ -42,12 +49,31 @@ export const imageDataEndpoints = (deps: ImageDeps): Endpoint[] => [
       },
     }),
   ),
+  ...nodeEndpoints(deps),
+];
+
+const nodeEndpoints = (deps: ImageDeps): Endpoint[] => [
   endpoint({
     id: 'image-data:node-download', method: 'GET', path: '/agent/images/{image_id}/file', summary: 'Fetch an image to a node', policy: 'node', status: 200, reply: 'stream',
     async handler(call) {
       const row = await findImage(deps.db.read, call.params.image_id);
       if (!row) throw imageNotFound(call.params.image_id);
       return sendData(deps, row, call);
+    },
+  }),
+  endpoint({
+    id: 'image-data:node-manifest', method: 'GET', path: '/agent/images/{image_id}/manifest', summary: 'Show the layers of an image to a node', policy: 'node', status: 200, reply: NodeManifest,
+    async handler(call) {
+      const manifest = await openManifest(deps, call.params.image_id);
+      if (!manifest) throw notFound('image.no-manifest', `Image ${call.params.image_id} is no container image.`);
+      return manifest;
+    },
+  }),
+  endpoint({
+    id: 'image-data:node-blob', method: 'GET', path: '/agent/images/{image_id}/blobs/{digest}', summary: 'Fetch a layer of an image to a node', policy: 'node', status: 200, reply: 'stream',
+    async handler(call) {
+      const { stream, size } = await openBlob(deps, call.params.image_id, call.params.digest);
+      return reply(stream, { headers: { 'content-type': 'application/octet-stream', 'content-length': String(size) } });
     },
   }),
 ];
@@ -63,8 +89,8 @@ export function incoming(call: Pick<Call<any, any, any>, 'headers' | 'stream'>):
   return { source: call.stream, declared: Number(text), exact: told !== undefined };
 }
 
-function sendData(deps: ImageDeps, row: ImageRow, call: Pick<Call<any, any, any>, 'headers'>, prefer: readonly string[] = []) {
-  if (row.digest === null || row.size === null) return reply(undefined, { status: 204 });
+async function sendData(deps: ImageDeps, row: ImageRow, call: Pick<Call<any, any, any>, 'headers'>, prefer: readonly string[] = []) {
+  if (!hasData(row) || row.size === null) return reply(undefined, { status: 204 });
   const range = readRange(call.headers.range, row.size);
   const headers: Record<string, string> = {
     'content-type': 'application/octet-stream',
@@ -73,7 +99,7 @@ function sendData(deps: ImageDeps, row: ImageRow, call: Pick<Call<any, any, any>
   };
   if (row.checksum !== null) headers['content-md5'] = row.checksum;
   if (range) headers['content-range'] = `bytes ${range.start}-${range.end}/${row.size}`;
-  return reply(openImageData(deps, row, range, prefer), { status: range ? 206 : 200, headers });
+  return reply(await openImageData(deps, row, range, prefer), { status: range ? 206 : 200, headers });
 }
 
 /** One range; several at once are not served. Faults: 416. */

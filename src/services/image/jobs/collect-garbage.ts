@@ -1,26 +1,63 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { isoMicros } from '../../../kernel/clock.ts';
 import { defineJob, type Job } from '../../../kernel/job/reconciler.ts';
 import type { ImageDeps } from '../deps.ts';
-import { isDigestUsed } from '../store/images.ts';
+import { doomBlobs, doomUnknown, forgetBlob, hasBlobRow, listDoomed } from '../store/blob-rows.ts';
+import { deleteUnusedManifests } from '../store/manifests.ts';
+import { deleteUnusedRecipes } from '../store/recipes.ts';
 
-/** Uploads name their blob before the row says so: what is younger than this is left alone. */
-const GRACE_MS = 10 * 60_000;
+/** What nobody names may still be about to be named: what was touched since is left alone. */
+export const GRACE_MS = 60 * 60_000;
+const PORTION = 200;
 
-/** Removes blobs that no image refers to. */
+/** Removes manifests and recipes that nobody has, then the blobs that nothing names any more, then files that no row knows. */
 export function collectGarbage(deps: ImageDeps): Job {
   return defineJob({
     name: 'image.collect-garbage',
     every_seconds: 300,
     async run() {
-      let kept = 0;
-      let removed = 0;
-      for await (const digest of deps.blobs.list(new Date(deps.clock.now().getTime() - GRACE_MS))) {
-        if (await isDigestUsed(deps.db.read, digest)) kept++;
-        else {
-          await deps.blobs.remove(digest);
-          removed++;
-        }
-      }
-      return { kept, removed };
+      const limit = new Date(deps.clock.now().getTime() - GRACE_MS);
+      const before = isoMicros(limit);
+      const manifests = await inPortions(() => deps.db.transaction((tx) => deleteUnusedManifests(tx, before, PORTION)));
+      const recipes = await inPortions(() => deps.db.transaction((tx) => deleteUnusedRecipes(tx, before, PORTION)));
+      await inPortions(async () => (await deps.db.transaction((tx) => doomBlobs(tx, before, PORTION))).length);
+      const blobs = await removeDoomed(deps);
+      return { manifests, recipes, blobs, strays: await removeStrays(deps, limit) };
     },
   });
+}
+
+async function inPortions(step: () => Promise<number>): Promise<number> {
+  let total = 0;
+  for (let done = await step(); done > 0; done = await step()) {
+    total += done;
+    // writers go first
+    await wait(0);
+  }
+  return total;
+}
+
+/** The row goes after the file: a crash in between is made good by the next run. */
+async function removeDoomed(deps: ImageDeps): Promise<number> {
+  return inPortions(async () => {
+    const doomed = await listDoomed(deps.db.read, PORTION);
+    for (const digest of doomed) await removeBlob(deps, digest);
+    return doomed.length;
+  });
+}
+
+async function removeBlob(deps: ImageDeps, digest: string): Promise<void> {
+  await deps.blobs.remove(digest);
+  await deps.db.transaction((tx) => forgetBlob(tx, digest));
+}
+
+async function removeStrays(deps: ImageDeps, limit: Date): Promise<number> {
+  let strays = 0;
+  for await (const digest of deps.blobs.list(limit)) {
+    if (await hasBlobRow(deps.db.read, digest)) continue;
+    if (!(await deps.db.transaction((tx) => doomUnknown(tx, digest, isoMicros(deps.clock.now()))))) continue;
+    await removeBlob(deps, digest);
+    strays += 1;
+  }
+  return strays;
 }

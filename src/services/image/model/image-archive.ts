@@ -1,96 +1,69 @@
 /**
- * Is a file really what `docker save` writes? Reads the tar's headers and its small JSON members only; the layers are
- * seeked over. Docker's layout (`manifest.json`) and the OCI layout (`oci-layout`, `index.json`, `blobs/`) are known.
+ * Is a split archive really what `docker save` writes? Reads its small JSON members only.
+ * Docker's layout (`manifest.json`) and the OCI layout (`oci-layout`, `index.json`, `blobs/`) are known.
  */
-import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { badRequest } from '../../../kernel/fault.ts';
-import { paddingOf, readEntry, TarError, type TarEntry } from '../../../kernel/tar.ts';
+import type { Member } from './split-archive.ts';
 
-const MAX_ENTRIES = 100_000;
 const MAX_JSON = 4 << 20;
 
-interface Member extends TarEntry {
-  /** Where its bytes begin. */
-  at: number;
+type Members = Map<string, Member>;
+
+/** The one image of an archive. */
+export interface ArchivedImage {
+  config: Member;
+  layers: Member[];
+  /** Digests of the uncompressed layers, as the configuration names them: not proven for compressed ones. */
+  diff_ids: string[];
+  /** Its own manifest, in the OCI layout. */
+  manifest: Member | undefined;
 }
 
-const bad = (why: string) => badRequest('image.archive-invalid', `This is not an archive of a container image as docker save writes it: ${why}.`);
+export const badArchive = (why: string) => badRequest('image.archive-invalid', `This is not an archive of a container image as docker save writes it: ${why}.`);
 
 /** Faults: 400 with the reason. */
-export async function checkImageArchive(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    const members = await readMembers(file, (await file.stat()).size);
-    if (members.has('manifest.json')) await checkDockerLayout(file, members);
-    else if (members.has('index.json')) await checkOciLayout(file, members);
-    else throw bad('it has neither manifest.json nor index.json');
-  } catch (error) {
-    throw error instanceof TarError ? bad(error.message) : error;
-  } finally {
-    await file.close();
-  }
+export async function readArchivedImage(all: readonly Member[]): Promise<ArchivedImage> {
+  const members: Members = new Map();
+  for (const member of all) addMember(members, member);
+  if (all.length === 0) throw badArchive('it has no members');
+  if (members.has('manifest.json')) return readDockerLayout(members);
+  if (members.has('index.json')) return readOciLayout(members);
+  throw badArchive('it has neither manifest.json nor index.json');
 }
 
-async function readMembers(file: FileHandle, size: number): Promise<Map<string, Member>> {
-  const members = new Map<string, Member>();
-  const cursor = createCursor(file);
-  for (let entry = await readEntry(cursor); entry; entry = await readEntry(cursor)) {
-    if (cursor.at + entry.size > size) throw bad(`it ends within ${entry.name.slice(0, 100)}`);
-    addMember(members, { ...entry, at: cursor.at });
-    cursor.at += entry.size + paddingOf(entry.size);
-  }
-  if (members.size === 0) throw bad('it has no members');
-  return members;
-}
-
-/** Reads headers only: contents are seeked over by moving `at`. */
-function createCursor(file: FileHandle): { at: number; read(size: number): Promise<Buffer | undefined> } {
-  let reads = 0;
-  return {
-    at: 0,
-    async read(size) {
-      // an extended header costs two reads beside the member's own
-      if (++reads > 3 * MAX_ENTRIES) throw bad('it has too many members');
-      const bytes = await readAt(file, this.at, size);
-      this.at += size;
-      return bytes;
-    },
-  };
-}
-
-/** Undefined at a clean end. */
-async function readAt(file: FileHandle, at: number, size: number): Promise<Buffer | undefined> {
-  const bytes = Buffer.alloc(size);
-  const { bytesRead } = await file.read(bytes, 0, size, at);
-  if (bytesRead === 0 && size > 0) return undefined;
-  if (bytesRead < size) throw new TarError('it ends in the middle of an entry');
-  return bytes;
-}
-
-function addMember(members: Map<string, Member>, member: Member): void {
+function addMember(members: Members, member: Member): void {
   const name = member.name.replace(/^\.\//, '').replace(/\/$/, '');
-  if (escapes(name)) throw bad(`the member ${member.name.slice(0, 100)} lies outside of it`);
-  if (!['0', '1', '2', '5'].includes(member.type)) throw bad(`the member ${member.name.slice(0, 100)} is neither file, link nor folder`);
-  if (member.type === '2' && (member.link.startsWith('/') || escapes(posix.join(posix.dirname(name), member.link)))) throw bad(`the link ${name} points outside of it`);
-  if (member.type === '1' && escapes(member.link)) throw bad(`the link ${name} points outside of it`);
-  if (name !== '' && name !== '.') members.set(name, { ...member, name });
+  if (escapes(name)) throw badArchive(`the member ${member.name.slice(0, 100)} lies outside of it`);
+  if (!['0', '1', '2', '5'].includes(member.type)) throw badArchive(`the member ${member.name.slice(0, 100)} is neither file, link nor folder`);
+  if (member.type === '2' && (member.link.startsWith('/') || escapes(posix.join(posix.dirname(name), member.link)))) throw badArchive(`the link ${name} points outside of it`);
+  if (member.type === '1' && escapes(member.link)) throw badArchive(`the link ${name} points outside of it`);
+  if (name !== '' && name !== '.') members.set(posix.normalize(name), { ...member, name });
 }
 
 const escapes = (path: string): boolean => path.startsWith('/') || posix.normalize(path).split('/')[0] === '..';
 
-async function readText(file: FileHandle, member: Member): Promise<string> {
-  if (member.size > MAX_JSON) throw bad(`${member.name} is too large`);
-  return (await readAt(file, member.at, member.size))?.toString('utf8') ?? '';
+/** The file of that name; layers may be links to one another. */
+function fileOf(members: Members, name: string, what: string): Member {
+  let path = posix.normalize(name);
+  for (let hops = 0; hops < 10; hops += 1) {
+    const member = members.get(path);
+    if (member === undefined) break;
+    if (member.type === '0') return member;
+    if (member.type === '5') throw badArchive(`${what} is a folder`);
+    path = member.type === '1' ? posix.normalize(member.link) : posix.join(posix.dirname(path), member.link);
+  }
+  throw badArchive(`${what} is missing`);
 }
 
-async function readJson(file: FileHandle, members: Map<string, Member>, name: string): Promise<unknown> {
-  const member = members.get(name);
-  if (!member) throw bad(`it lacks ${name.slice(0, 100)}`);
+async function readJson(members: Members, name: string): Promise<unknown> {
+  if (!members.has(posix.normalize(name))) throw badArchive(`it lacks ${name.slice(0, 100)}`);
+  const member = fileOf(members, name, name.slice(0, 100));
+  if (member.size > MAX_JSON) throw badArchive(`${member.name} is too large`);
   try {
-    return JSON.parse(await readText(file, member)) as unknown;
+    return JSON.parse((await member.read()).toString('utf8')) as unknown;
   } catch (error) {
-    if (error instanceof SyntaxError) throw bad(`${name} is not JSON`);
+    if (error instanceof SyntaxError) throw badArchive(`${name} is not JSON`);
     throw error;
   }
 }
@@ -100,30 +73,65 @@ function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-async function checkDockerLayout(file: FileHandle, members: Map<string, Member>): Promise<void> {
-  const manifest = await readJson(file, members, 'manifest.json');
-  if (!Array.isArray(manifest) || manifest.length !== 1) throw bad('manifest.json must describe exactly one image');
+async function readDockerLayout(members: Members): Promise<ArchivedImage> {
+  const manifest = await readJson(members, 'manifest.json');
+  if (!Array.isArray(manifest) || manifest.length !== 1) throw badArchive('manifest.json must describe exactly one image');
   const [Config, Layers] = [field(manifest[0], 'Config'), field(manifest[0], 'Layers')];
-  if (typeof Config !== 'string') throw bad('manifest.json names no Config');
-  if (!Array.isArray(Layers) || !Layers.every((layer) => typeof layer === 'string')) throw bad('manifest.json names no Layers');
-  const layers = field(field(await readJson(file, members, Config), 'rootfs'), 'diff_ids');
-  if (!Array.isArray(layers)) throw bad(`${Config.slice(0, 100)} describes no root file system`);
-  if (layers.length !== Layers.length) throw bad('its configuration and its manifest count different layers');
-  for (const layer of Layers as string[]) if (!members.has(layer)) throw bad(`the layer ${layer.slice(0, 100)} is missing`);
+  if (typeof Config !== 'string') throw badArchive('manifest.json names no Config');
+  if (!Array.isArray(Layers) || !Layers.every((layer) => typeof layer === 'string')) throw badArchive('manifest.json names no Layers');
+  const diff_ids = await readDiffIds(members, Config);
+  if (diff_ids.length !== Layers.length) throw badArchive('its configuration and its manifest count different layers');
+  const layers = (Layers as string[]).map((layer) => fileOf(members, layer, `the layer ${layer.slice(0, 100)}`));
+  await checkDigests(layers, diff_ids);
+  return { config: fileOf(members, Config, Config.slice(0, 100)), layers, diff_ids, manifest: undefined };
 }
 
-async function checkOciLayout(file: FileHandle, members: Map<string, Member>): Promise<void> {
-  const manifests = field(await readJson(file, members, 'index.json'), 'manifests');
-  if (!Array.isArray(manifests) || manifests.length !== 1) throw bad('index.json must describe exactly one image');
-  const manifest = await readJson(file, members, blobPath(field(manifests[0], 'digest')));
-  await readJson(file, members, blobPath(field(field(manifest, 'config'), 'digest')));
-  const layers = field(manifest, 'layers');
-  if (!Array.isArray(layers)) throw bad('its manifest names no layers');
-  for (const digest of layers.map((layer) => field(layer, 'digest'))) if (!members.has(blobPath(digest))) throw bad(`the layer ${String(digest)} is missing`);
+async function readDiffIds(members: Members, config: string): Promise<string[]> {
+  const found = field(field(await readJson(members, config), 'rootfs'), 'diff_ids');
+  if (!Array.isArray(found)) throw badArchive(`${config.slice(0, 100)} describes no root file system`);
+  return found.map(String);
+}
+
+/** A layer that is not compressed is what its configuration says, or the engine of a node would refuse the image. */
+async function checkDigests(layers: readonly Member[], diff_ids: readonly string[]): Promise<void> {
+  for (const [at, layer] of layers.entries()) {
+    if (compressionOf(layer.head) !== '') continue;
+    if (`sha256:${await layer.digest()}` !== diff_ids[at]) throw badArchive(`the layer ${layer.name.slice(0, 100)} is not what its digest says`);
+  }
+}
+
+async function readOciLayout(members: Members): Promise<ArchivedImage> {
+  const manifests = field(await readJson(members, 'index.json'), 'manifests');
+  if (!Array.isArray(manifests) || manifests.length !== 1) throw badArchive('index.json must describe exactly one image');
+  const named = blobPath(field(manifests[0], 'digest'));
+  const manifest = await readJson(members, named);
+  const config = blobPath(field(field(manifest, 'config'), 'digest'));
+  await readJson(members, config);
+  const found = field(manifest, 'layers');
+  if (!Array.isArray(found)) throw badArchive('its manifest names no layers');
+  const digests = found.map((layer) => field(layer, 'digest'));
+  const layers = digests.map((digest) => fileOf(members, blobPath(digest), `the layer ${String(digest)}`));
+  for (const member of [named, config].map((path) => fileOf(members, path, path))) await checkBlob(member);
+  for (const layer of layers) await checkBlob(layer);
+  const diff_ids = await readDiffIds(members, config);
+  if (diff_ids.length !== layers.length) throw badArchive('its configuration and its manifest count different layers');
+  await checkDigests(layers, diff_ids);
+  return { config: fileOf(members, config, config), layers, diff_ids, manifest: fileOf(members, named, named) };
+}
+
+async function checkBlob(member: Member): Promise<void> {
+  if ((await member.digest()) !== posix.basename(member.name)) throw badArchive(`${member.name} is not what its digest says`);
 }
 
 function blobPath(digest: unknown): string {
   const match = typeof digest === 'string' ? /^sha256:([0-9a-f]{64})$/.exec(digest) : null;
-  if (!match) throw bad('a digest in it is not a sha256');
+  if (!match) throw badArchive('a digest in it is not a sha256');
   return `blobs/sha256/${match[1]}`;
+}
+
+/** By the first bytes: the end of a layer's media type. */
+export function compressionOf(head: Buffer): '' | '+gzip' | '+zstd' {
+  const magic = head.toString('hex', 0, 4);
+  if (magic.startsWith('1f8b')) return '+gzip';
+  return magic === '28b52ffd' ? '+zstd' : '';
 }

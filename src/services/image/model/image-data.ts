@@ -5,13 +5,13 @@ import { badRequest, conflict, gone } from '../../../kernel/fault.ts';
 import type { ImageDeps, TaskDeps } from '../deps.ts';
 import { wrongState } from '../faults.ts';
 import { moveImage } from '../store/images.ts';
-import type { ImageRow, ImageStatus } from '../store/tables.ts';
-import { checkImageArchive } from './image-archive.ts';
+import { findRecipe } from '../store/recipes.ts';
+import type { ImageRow, ImageStatus, RecipeRow } from '../store/tables.ts';
 import { signatureOf } from './image-signature.ts';
+import { touchContent } from './content.ts';
+import { type DataFacts, receiveData } from './receive-data.ts';
+import { playRecipe } from './recipes.ts';
 import { checkDeclaredSize, checkQuota, sizeLimit } from './quotas.ts';
-
-/** What is known of data once they are kept: columns of the image. */
-export type DataFacts = Pick<ImageRow, 'checksum' | 'os_hash_value' | 'digest'> & { size: number };
 
 export interface Incoming {
   source: Readable;
@@ -26,18 +26,8 @@ export interface Incoming {
  * Faults: 400 damaged or falsely signed, 413 over `limit` or disk full.
  */
 export async function takeData(deps: TaskDeps, row: ImageRow, source: Readable, limit: number, store_id: string): Promise<DataFacts> {
-  const store = deps.stores.of(store_id);
   const signature = await signatureOf(deps, row);
-  const blob = await store.receive(source, limit);
-  try {
-    await signature?.verify(blob.path);
-    if (row.container_format === 'docker') await checkImageArchive(blob.path);
-    await store.keep(blob);
-  } catch (error) {
-    await store.discard(blob);
-    throw error;
-  }
-  return { size: blob.size, checksum: blob.md5, os_hash_value: blob.sha512, digest: blob.sha256 };
+  return receiveData(deps, { source, limit, signature, is_archive: row.container_format === 'docker' }, store_id);
 }
 
 /** Takes the data in. Faults: 409 when the image has some already, 400 when they are not what they should be, 413 too large, 410 deleted meanwhile. */
@@ -51,7 +41,10 @@ export async function uploadImage(deps: ImageDeps, row: ImageRow, incoming: Inco
     const facts = await takeData(deps, row, incoming.source, await sizeLimit(deps, row.owner, 'image_size_total'), store_id);
     checkExact(incoming, facts.size);
     const now = isoMicros(deps.clock.now());
-    const kept = await deps.db.transaction((tx) => moveImage(tx, row.id, ['saving'], { ...facts, status: 'active', stores: storesText([store_id]), updated_at: now }));
+    const kept = await deps.db.transaction(async (tx) => {
+      await touchContent(deps, tx, facts, [store_id]);
+      return moveImage(tx, row.id, ['saving'], { ...facts, status: 'active', stores: storesText([store_id]), updated_at: now });
+    });
     if (!kept) throw goneMeanwhile(row.id);
   });
 }
@@ -100,9 +93,12 @@ const goneMeanwhile = (id: string) => gone('image.deleted-during-upload', `Image
 
 export const storesText = (ids: Iterable<string>): string => [...new Set(ids)].sort().join(',');
 
+/** What was just pushed has no digest yet. */
+export const hasData = (row: Pick<ImageRow, 'digest' | 'recipe_id'>): boolean => row.digest !== null || row.recipe_id !== null;
+
 /** The stores that keep the data of an image; none while it has no data. */
 export function storesOf(deps: Pick<ImageDeps, 'stores'>, row: ImageRow): string[] {
-  if (row.digest === null) return [];
+  if (!hasData(row)) return [];
   return row.stores === null ? [deps.stores.default_id] : row.stores.split(',');
 }
 
@@ -110,10 +106,18 @@ export function storesOf(deps: Pick<ImageDeps, 'stores'>, row: ImageRow): string
  * The data, or a part of them, from the first store that has them.
  * @param prefer stores to be asked first
  */
-export function openImageData(deps: TaskDeps, row: ImageRow, range?: { start: number; end: number }, prefer: readonly string[] = []): Readable {
-  if (row.digest === null) throw conflict('image.no-data', `Image ${row.id} has no data yet.`);
+export async function openImageData(deps: TaskDeps, row: ImageRow, range?: { start: number; end: number }, prefer: readonly string[] = []): Promise<Readable> {
+  if (!hasData(row)) throw conflict('image.no-data', `Image ${row.id} has no data yet.`);
   const having = storesOf(deps, row);
   const wanted = [...prefer, deps.stores.default_id, ...having].find((id) => having.includes(id) && deps.stores.has(id));
   if (wanted === undefined) throw conflict('image.store-gone', `The stores of image ${row.id} are not there any more: ${having.join(', ')}.`);
+  if (wanted === deps.stores.default_id && row.recipe_id !== null) return playRecipe(deps.blobs, await recipeOf(deps, row), range);
+  if (row.digest === null) throw conflict('image.no-data', `Image ${row.id} has no data yet.`);
   return deps.stores.of(wanted).open(row.digest, range);
+}
+
+async function recipeOf(deps: TaskDeps, row: ImageRow): Promise<RecipeRow> {
+  const recipe = await findRecipe(deps.db.read, row.recipe_id ?? '');
+  if (!recipe) throw conflict('image.no-data', `Image ${row.id} has no data any more.`);
+  return recipe;
 }

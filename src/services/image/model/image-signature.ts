@@ -1,6 +1,5 @@
 /** Signed images: four properties that name a signature over the data and the certificate to check it with. */
 import { createVerify, constants, type KeyObject, type Verify, X509Certificate } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, type Fault } from '../../../kernel/fault.ts';
@@ -15,8 +14,8 @@ const KEY_TYPES: Record<string, string> = {
 };
 
 export interface SignatureCheck {
-  /** Faults: 400 when the bytes of the file are not what was signed. */
-  verify(path: string): Promise<void>;
+  /** Faults: 400 when these bytes are not what was signed. */
+  verify(data: AsyncIterable<Buffer>): Promise<void>;
 }
 
 /**
@@ -33,9 +32,9 @@ export async function signatureOf(deps: Pick<ImageDeps, 'config' | 'clock'>, row
   const key = await publicKey(deps, row, certificate);
   if (key.asymmetricKeyType !== KEY_TYPES[type]) throw refused(row, `the certificate ${certificate} holds no key of type ${type}`);
   return {
-    async verify(path) {
+    async verify(data) {
       const verifier = createVerify(hash);
-      for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) verifier.update(chunk as Buffer);
+      for await (const chunk of data) verifier.update(chunk);
       if (!isSigned(verifier, key, signature)) throw refused(row, 'the data are not what was signed');
     },
   };

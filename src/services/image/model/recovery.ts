@@ -5,8 +5,9 @@ import { idsInStatus, moveImage, requeueSaving } from '../store/images.ts';
 const AT_ONCE = 500;
 
 /** Uploads and stagings that did not arrive begin again; the tasks of imports go on by themselves. */
-export async function recoverImages(deps: Pick<ImageDeps, 'db' | 'stores' | 'staging'>): Promise<void> {
-  for (const id of deps.stores.ids) await deps.stores.of(id).clearIncoming();
+export async function recoverImages(deps: Pick<ImageDeps, 'db' | 'stores' | 'staging' | 'scratch'>): Promise<void> {
+  for (const id of deps.stores.ids) await deps.stores.of(id).clear();
+  await deps.scratch.clear();
   await deps.staging.clearPartial();
   await deps.db.transaction((tx) => requeueSaving(tx));
   const staged = new Set(await deps.staging.list());

@@ -53,6 +53,7 @@ export function imageInfo(row: ImageRow): ImageInfo {
     min_ram: row.min_ram,
     size: row.size,
     digest: row.digest,
+    manifest_digest: row.manifest_digest,
     created_at: row.created_at,
     updated_at: row.updated_at,
     tags: JSON.parse(row.tags) as string[],

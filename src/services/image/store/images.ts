@@ -40,11 +40,6 @@ export async function requeueSaving(tx: Transaction<ImageTables>): Promise<void>
   await tx.updateTable('image_images').set({ status: 'queued' }).where('status', '=', 'saving').execute();
 }
 
-export async function isDigestUsed(db: Kysely<ImageTables>, digest: string): Promise<boolean> {
-  const row = await db.selectFrom('image_images').select('id').where('digest', '=', digest).limit(1).executeTakeFirst();
-  return row !== undefined;
-}
-
 async function writeFilters(tx: Transaction<ImageTables>, row: ImageRow): Promise<void> {
   await tx.deleteFrom('image_properties').where('image_id', '=', row.id).execute();
   await tx.deleteFrom('image_tags').where('image_id', '=', row.id).execute();

@@ -4,7 +4,8 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { tooLarge } from '../../../kernel/fault.ts';
-import { syncDirectory, uploadFault } from './blobs.ts';
+import { syncDirectory } from './file-blobs.ts';
+import { uploadFault } from './scratch.ts';
 
 export interface Staging {
   /** Takes bytes in, whole or not at all; returns their number. Faults: 413 over `limit` or disk full, 400 when the sender hangs up. */

@@ -1,6 +1,7 @@
 /** The places that keep image data, by the names that the API knows them by. */
 import { badRequest } from '../../../kernel/fault.ts';
-import { type BlobStore, createBlobStore } from './blobs.ts';
+import type { BlobStore } from './blobs.ts';
+import { createFileBlobs } from './file-blobs.ts';
 
 export interface Stores {
   default_id: string;
@@ -14,13 +15,13 @@ export interface Stores {
 }
 
 /** @param more `name=/folder`, as configured */
-export async function createStores(first: { id: string; blobs: BlobStore; folder: string }, more: readonly string[]): Promise<Stores> {
+export function createStores(first: { id: string; blobs: BlobStore; folder: string }, more: readonly string[]): Stores {
   const stores = new Map([[first.id, { blobs: first.blobs, folder: first.folder }]]);
   for (const text of more) {
     const at = text.indexOf('=');
     const [id, folder] = [text.slice(0, at), text.slice(at + 1)];
     if (stores.has(id)) throw new Error(`[image] more_stores: there are two stores ${id}`);
-    stores.set(id, { blobs: await createBlobStore(folder), folder });
+    stores.set(id, { blobs: createFileBlobs(folder), folder });
   }
   const known = (id: string): BlobStore => {
     const store = stores.get(id);

@@ -18,7 +18,7 @@ export async function usageOf(db: Kysely<ImageTables>, owner: string): Promise<I
     .selectFrom('image_images')
     .select((eb) => [
       eb.fn.countAll<number | string>().as('count'),
-      sql<number | string | null>`sum(case when digest is null then 0 else size * ${copies} end)`.as('stored'),
+      sql<number | string | null>`sum(case when digest is null and recipe_id is null then 0 else size * ${copies} end)`.as('stored'),
       sql<number | string | null>`sum(case when status in ('uploading', 'importing') then coalesce(size, 0) else 0 end)`.as('staged'),
       sql<number | string | null>`sum(case when status in ('saving', 'uploading', 'importing') or import_task is not null then 1 else 0 end)`.as('uploading'),
     ])

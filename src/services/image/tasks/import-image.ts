@@ -5,11 +5,13 @@ import { conflict, gone } from '../../../kernel/fault.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
 import type { ImportInput, TaskDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
-import { type DataFacts, openImageData, storesOf, storesText, takeData } from '../model/image-data.ts';
+import { openImageData, storesOf, storesText, takeData } from '../model/image-data.ts';
 import { endImageTask } from '../model/image-tasks.ts';
 import { newImage } from '../model/images.ts';
 import { isDocker } from '../model/import-source.ts';
 import { checkQuota, sizeLimit } from '../model/quotas.ts';
+import { touchContent } from '../model/content.ts';
+import type { DataFacts } from '../model/receive-data.ts';
 import { findImageTask, updateImageTask } from '../store/image-tasks.ts';
 import { deleteImage, findImage, insertImage, lockImage, updateImage } from '../store/images.ts';
 import type { ImageRow, ImageTables } from '../store/tables.ts';
@@ -113,11 +115,11 @@ async function storeData(deps: TaskDeps, input: ImportInput): Promise<Stored> {
   let failure: unknown;
   for (const store_id of input.stores) {
     try {
-      const source = isCopy(input) ? openImageData(deps, row) : deps.staging.open(input.image_id);
+      const source = isCopy(input) ? await openImageData(deps, row) : deps.staging.open(input.image_id);
       facts = await takeData(deps, row, source, isCopy(input) ? Math.max(limit, row.size ?? 0) : limit, store_id);
       if (isCopy(input) && facts.digest !== row.digest) throw conflict('image.copy-damaged', `The data of image ${row.id} are not what they were: the copy has another digest.`);
       stores.push(store_id);
-      await noteStore(deps, input, store_id, true);
+      await noteStore(deps, input, store_id, true, facts);
     } catch (error) {
       failure = error;
       if (input.all_stores_must_succeed) throw error;
@@ -128,12 +130,13 @@ async function storeData(deps: TaskDeps, input: ImportInput): Promise<Stored> {
   return { facts, stores };
 }
 
-async function noteStore(deps: TaskDeps, input: ImportInput, store_id: string, ok: boolean): Promise<void> {
+async function noteStore(deps: TaskDeps, input: ImportInput, store_id: string, ok: boolean, facts?: DataFacts): Promise<void> {
   const noted = await deps.db.transaction((tx) =>
     changeOwn(deps, tx, input, (row) => ({
       importing_to: storesText(split(row.importing_to).filter((id) => id !== store_id)),
       failed_import: storesText([...split(row.failed_import).filter((id) => id !== store_id), ...(ok ? [] : [store_id])]),
       ...(ok && isCopy(input) ? { stores: storesText([...storesOf(deps, row), store_id]) } : {}),
+      ...(facts && isCopy(input) && store_id === deps.stores.default_id ? { recipe_id: facts.recipe_id, manifest_digest: facts.manifest_digest } : {}),
     })),
   );
   if (!noted) throw gone('image.deleted-during-import', `Image ${input.image_id} was deleted during its import.`);
@@ -146,6 +149,7 @@ async function uncopy(deps: TaskDeps, input: ImportInput): Promise<void> {
 async function finish(deps: TaskDeps, input: ImportInput, stored: Stored): Promise<void> {
   await deps.db.transaction(async (tx) => {
     if ((await findImageTask(tx, input.task_id))?.status === 'success') return;
+    await touchContent(deps, tx, stored.facts, stored.stores);
     const data = isCopy(input) ? {} : { ...stored.facts, status: 'active' as const, stores: storesText(stored.stores) };
     const done = await changeOwn(deps, tx, input, () => ({ ...data, import_task: null, importing_to: '' }));
     if (!done) throw gone('image.deleted-during-import', `Image ${input.image_id} was deleted during its import.`);
@@ -158,7 +162,7 @@ async function unfinish(deps: TaskDeps, input: ImportInput): Promise<void> {
   await deps.db.transaction(async (tx) => {
     if ((await findImageTask(tx, input.task_id))?.status !== 'success') return;
     const row = await lockImage(tx, input.image_id, isoMicros(deps.clock.now()));
-    const back = isCopy(input) ? {} : { status: 'importing' as const, stores: null, digest: null, checksum: null, os_hash_value: null };
+    const back = isCopy(input) ? {} : { status: 'importing' as const, stores: null, digest: null, checksum: null, os_hash_value: null, manifest_digest: null, recipe_id: null };
     if (row) await updateImage(tx, { ...row, ...back, import_task: input.task_id });
     await updateImageTask(tx, input.task_id, { status: 'processing', expires_at: null, result: null });
   });

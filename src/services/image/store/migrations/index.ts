@@ -2,5 +2,6 @@ import type { Migration } from '../../../../kernel/db/migrate.ts';
 import { images } from './001-images.ts';
 import { imageImports } from './002-image-imports.ts';
 import { metadefs } from './003-metadefs.ts';
+import { content } from './004-content.ts';
 
-export const migrations: Migration[] = [images, imageImports, metadefs];
+export const migrations: Migration[] = [images, imageImports, metadefs, content];
