@@ -1,5 +1,18 @@
 import { Type, type Static } from 'typebox';
 
+/** One provider of OpenID Connect whose tokens are taken: `[[identity.oidc]]`. */
+const OidcProviderSection = Type.Object({
+  identity_provider: Type.String({ minLength: 1, description: 'The id of the identity provider in the API for which it speaks.' }),
+  protocol: Type.String({ default: 'openid', description: 'The id of its protocol in the API.' }),
+  issuer: Type.String({ pattern: '^https?://', description: 'Its address, word for word as in its tokens; https unless it is on this machine.' }),
+  audiences: Type.Array(Type.String(), { minItems: 1, description: 'For whom tokens have to be made: client ids, or names of this cloud.' }),
+  client_id: Type.String({ default: '', description: 'Our name there, to ask about access tokens that say nothing themselves.' }),
+  client_secret: Type.String({ default: '', description: 'Our secret there.' }),
+  userinfo: Type.Boolean({ default: true, description: 'Ask for more about the bearers of access tokens.' }),
+}, { additionalProperties: false });
+
+export type OidcProvider = Static<typeof OidcProviderSection>;
+
 /** Section `[identity]` of the configuration file. */
 export const IdentitySection = Type.Object({
   password_cost: Type.Integer({ default: 13, minimum: 4, maximum: 20, description: 'Cost of hashing a password: scrypt with N = 2^cost, r = 8. 13 takes about 25 ms and 8 MiB.' }),
@@ -15,6 +28,8 @@ export const IdentitySection = Type.Object({
   password_regex_description: Type.String({ default: '', description: 'The same in words, for users whose password does not match.' }),
   limit_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], { default: 'flat', description: 'Whether limits of projects stand alone, or a project never has more than its domain (then projects are at most two levels deep).' }),
   max_credentials: Type.Integer({ default: 1000, minimum: 1, description: 'How many credentials (EC2 keys, TOTP seeds ...) one user may have.' }),
+  authorization_ttl: Type.Integer({ default: 0, minimum: 0, description: 'Minutes for which groups that an identity provider gave a user outlive the login, so that their application credentials work; 0: they end with the token. Each provider may say otherwise.' }),
+  oidc: Type.Array(OidcProviderSection, { default: [], description: 'Providers of OpenID Connect whose tokens are taken.' }),
   failed_logins: Type.Integer({ default: 20, minimum: 0, description: 'Wrong passwords in a row after which a user has to wait before the next try; 0: never.' }),
 }, { additionalProperties: false });
 

@@ -18,6 +18,7 @@ import { LimitCache } from './model/limit-cache.ts';
 import { assertDepth, limitOf } from './model/limits.ts';
 import { createLoginGuard } from './model/login-guard.ts';
 import { passwordPattern } from './model/passwords.ts';
+import { createOidcVerifier } from './model/oidc.ts';
 import { TokenCache } from './model/token-cache.ts';
 import { validateToken } from './model/tokens.ts';
 import { findProject } from './store/projects.ts';
@@ -59,6 +60,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
     limits: new LimitCache(),
     guard: createLoginGuard(deps.clock, deps.config.failed_logins),
     password_pattern: passwordPattern(deps.config.password_regex),
+    oidc: createOidcVerifier(deps.clock, deps.log),
     listeners: { project_deleted: [] },
   };
   const place: Place = { region: '' };

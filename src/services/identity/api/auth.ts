@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { notAllowed } from '../faults.ts';
+import { callerOf } from '../model/caller.ts';
 import { catalogOf } from '../model/catalog-of.ts';
 import type { Identity } from '../model/identity.ts';
 import { tagsOfProjects } from '../store/projects.ts';
@@ -32,12 +33,12 @@ export function authEndpoints(identity: Identity): Endpoint[] {
     }),
     endpoint({
       id: 'identity:get_auth_projects', method: 'GET', path: '/v3/auth/projects', summary: 'List own projects', policy: 'identity:get_auth_projects', reply: listReply('projects'), status: 200,
-      handler: async (call) => whole(identity, call as Call, 'projects', await shownProjectsOf(identity, call as Call, call.auth.user_id)),
+      handler: async (call) => whole(identity, call as Call, 'projects', await shownProjectsOf(identity, call as Call, await callerOf(identity, call.auth))),
     }),
     endpoint({
       id: 'identity:get_auth_domains', method: 'GET', path: '/v3/auth/domains', summary: 'List own domains', policy: 'identity:get_auth_domains', reply: listReply('domains'), status: 200,
       async handler(call) {
-        const rows = await domainsOfUser(identity.db.read, call.auth.user_id, identity.config.list_limit);
+        const rows = await domainsOfUser(identity.db.read, await callerOf(identity, call.auth), identity.config.list_limit);
         const tags = await tagsOfProjects(identity.db.read, rows.map((row) => row.id));
         return whole(identity, call as Call, 'domains', rows.map((row) => showDomain(identity, call as Call, row, tags)));
       },
@@ -45,7 +46,7 @@ export function authEndpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:get_auth_system', method: 'GET', path: '/v3/auth/system', summary: 'Ask for the system', policy: 'identity:get_auth_system', reply: Type.Object({ system: Type.Array(Type.Object({ all: Type.Boolean() })) }), status: 200,
       async handler(call) {
-        const system = (await hasSystemRole(identity.db.read, call.auth.user_id)) ? [{ all: true }] : [];
+        const system = (await hasSystemRole(identity.db.read, await callerOf(identity, call.auth))) ? [{ all: true }] : [];
         return { system, ...linkTo(identity, call as Call, 'auth', 'system') };
       },
     }),

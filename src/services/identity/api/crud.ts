@@ -43,7 +43,7 @@ interface Handlers<Row extends { id: string }> {
   update(id: string, body: unknown): Promise<Row>;
   remove(id: string): Promise<void>;
   /** What the rules are checked against, where they ask for more than the caller and the path. */
-  targets?: { list?: TargetOf; create?: TargetOf; one?: TargetOf };
+  targets?: { list?: TargetOf; create?: TargetOf; one?: TargetOf; remove?: TargetOf };
 }
 
 const names = (resource: Resource) => ({ one: resource.ruleOne ?? resource.one, many: resource.ruleMany ?? resource.many, single: `${resource.path}/{${resource.parameter}}` });
@@ -66,8 +66,8 @@ export function crudEndpoints<Row extends { id: string }>(identity: Identity, re
   const id = (call: unknown): string => (call as Call).params[resource.parameter] as string;
   const shown = (call: unknown, row: Row) => ({ [resource.one]: handlers.show(call as Call, row) });
   const body = (call: unknown): unknown => ((call as Call).body as Record<string, unknown>)[resource.one];
-  const target = (which: 'list' | 'create' | 'one') => {
-    const found = handlers.targets?.[which];
+  const target = (which: 'list' | 'create' | 'one' | 'remove') => {
+    const found = handlers.targets?.[which] ?? (which === 'remove' ? handlers.targets?.one : undefined);
     return found === undefined ? {} : { target: (call: unknown) => found(call as Call) };
   };
   const { create } = handlers;
@@ -99,7 +99,7 @@ export function crudEndpoints<Row extends { id: string }>(identity: Identity, re
       handler: async (call) => shown(call, await handlers.update(id(call), body(call))),
     }),
     endpoint({
-      id: `identity:delete_${one}`, method: 'DELETE', path: single as string, summary: `Delete one ${words}`, policy: `identity:delete_${one}`, status: 204, ...target('one'),
+      id: `identity:delete_${one}`, method: 'DELETE', path: single as string, summary: `Delete one ${words}`, policy: `identity:delete_${one}`, status: 204, ...target('remove'),
       async handler(call) {
         await handlers.remove(id(call));
         return reply();

@@ -59,6 +59,12 @@ export function groupEndpoints(identity: Identity): Endpoint[] {
       list: (call) => ({ group: { domain_id: call.auth.domain_id } }),
       create: (call) => ({ group: { domain_id: domainOfNew(call, 'group') } }),
       one: (call) => groupTarget(identity, call.params['group_id'] as string),
+      // Here keystone says that there is none before it asks who wants to know.
+      async remove(call) {
+        const id = call.params['group_id'] as string;
+        if ((await findGroup(identity.db.read, id)) === undefined) throw noSuch('group', id);
+        return await groupTarget(identity, id);
+      },
     },
     list: (options, call) => listGroups(identity.db.read, withinOwnDomain(call, options)),
     find: (id) => findGroup(identity.db.read, id),
@@ -81,7 +87,7 @@ function memberEndpoints(identity: Identity): Endpoint[] {
       target: (call) => userTarget(identity, call.params.user_id),
       async handler(call) {
         if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
-        const page = await listGroupsOfUser(identity.db.read, call.params.user_id, readList(identity, call as Call, { name: 'name' }));
+        const page = await listGroupsOfUser(identity.db.read, call.params.user_id, withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name' })));
         return collection(identity, call as Call, 'groups', page, (row) => showGroup(identity, call as Call, row));
       },
     }),
@@ -90,7 +96,7 @@ function memberEndpoints(identity: Identity): Endpoint[] {
       target: (call) => groupTarget(identity, call.params.group_id),
       async handler(call) {
         if ((await findGroup(identity.db.read, call.params.group_id)) === undefined) throw noSuch('group', call.params.group_id);
-        const options = readList(identity, call as Call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } });
+        const options = withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } }));
         return collection(identity, call as Call, 'users', await listUsersInGroup(identity.db.read, call.params.group_id, options), (row) => showUser(identity, call as Call, row));
       },
     }),

@@ -9,10 +9,13 @@ import { discoveryEndpoints } from './versions.ts';
 import { domainConfigEndpoints, domainConfigRules } from './domain-config.ts';
 import { domainEndpoints, domainRules } from './domains.ts';
 import { endpointFilterEndpoints, endpointFilterRules } from './endpoint-filters.ts';
+import { federatedLoginEndpoints } from './federated-login.ts';
+import { federationEndpoints, federationRules } from './federation.ts';
 import { grantEndpoints, grantRules } from './grants.ts';
 import { groupEndpoints, groupRules } from './groups.ts';
 import { impliedRoleEndpoints, impliedRoleRules } from './implied-roles.ts';
 import { limitEndpoints, limitRules } from './limits.ts';
+import { policyAssociationEndpoints, policyAssociationRules } from './policy-associations.ts';
 import { policyEndpoints, policyRules } from './policies.ts';
 import { projectTagEndpoints, projectTagRules } from './project-tags.ts';
 import { projectEndpoints, projectRules } from './projects.ts';
@@ -29,6 +32,7 @@ export const identityRules: PolicyRule[] = [
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
   ...domainConfigRules, ...registeredLimitRules, ...limitRules,
   ...applicationCredentialRules, ...trustRules, ...credentialRules, ...policyRules, ...endpointFilterRules,
+  ...policyAssociationRules, ...federationRules,
 ];
 
 const RESOURCES = [
@@ -36,6 +40,7 @@ const RESOURCES = [
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
   domainConfigEndpoints, registeredLimitEndpoints, limitEndpoints,
   applicationCredentialEndpoints, trustEndpoints, credentialEndpoints, policyEndpoints, endpointFilterEndpoints,
+  policyAssociationEndpoints, federationEndpoints, federatedLoginEndpoints,
 ];
 
 export function identityEndpoints(identity: Identity): Endpoint[] {

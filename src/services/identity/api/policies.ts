@@ -20,13 +20,16 @@ const policies: Resource = {
 
 export const policyRules: PolicyRule[] = crudRules(policies);
 
+export function showPolicy(identity: Identity, call: Call, row: PolicyRow): Shown {
+  return { ...parseFields(row.extra), id: row.id, type: row.type, blob: row.blob, ...linkTo(identity, call, 'policies', row.id) };
+}
+
 export function policyEndpoints(identity: Identity): Endpoint[] {
-  const show = (call: Call, row: PolicyRow): Shown => ({ ...parseFields(row.extra), id: row.id, type: row.type, blob: row.blob, ...linkTo(identity, call, 'policies', row.id) });
   return crudEndpoints(identity, policies, {
     filters: { type: 'type' },
     list: (options) => listPolicies(identity.db.read, options),
     find: (id) => findPolicy(identity.db.read, id),
-    show,
+    show: (call, row) => showPolicy(identity, call, row),
     create: (body) => createPolicy(identity, body as PolicyInput & { type: string; blob: string }),
     update: (id, body) => updatePolicy(identity, id, body as PolicyInput),
     remove: (id) => deletePolicy(identity, id),

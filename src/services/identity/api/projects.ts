@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
 import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
-import type { Context, Auth } from '../../../kernel/context.ts';
+import type { Auth } from '../../../kernel/context.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import { parseFields } from '../model/fields.ts';
+import { callerOf } from '../model/caller.ts';
 import type { Identity } from '../model/identity.ts';
 import { createProject, deleteProject, updateProject, type ProjectInput } from '../model/projects.ts';
 import { findProject, listProjects, projectParents, projectSubtree, tagsOfProjects, type TagFilter } from '../store/projects.ts';
@@ -142,7 +143,7 @@ async function withHierarchy(identity: Identity, call: Call, id: string): Promis
 
 /** Only those where the caller has a role, as keystone does it. */
 async function accessible(identity: Identity, call: Call, rows: readonly ProjectRow[]): Promise<object[]> {
-  const own = await ownProjects(identity.db.read, (call.ctx as Context).auth?.user_id ?? '', rows.map((row) => row.id));
+  const own = await ownProjects(identity.db.read, await callerOf(identity, call.auth), rows.map((row) => row.id));
   const seen = rows.filter((row) => own.has(row.id));
   const tags = await tagsOfProjects(identity.db.read, seen.map((row) => row.id));
   return seen.map((row) => ({ project: showProject(identity, call, row, tags) }));

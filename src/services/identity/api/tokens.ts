@@ -42,7 +42,7 @@ const authBody = Type.Object({
   }),
 });
 
-const tokenReply = Type.Object({
+export const tokenReply = Type.Object({
   token: Type.Object({ methods: Type.Array(Type.String()), user: Type.Object({ id: Type.String() }), audit_ids: Type.Array(Type.String()), expires_at: Type.String(), issued_at: Type.String() }),
 });
 
@@ -97,7 +97,8 @@ async function show(identity: Identity, call: Call): Promise<Reply> {
   return await tokenReplyOf(identity, call, token, call.headers['x-subject-token'] as string, 200);
 }
 
-async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
+/** A token as the call that makes or shows it replies. */
+export async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
   const headers = { 'x-subject-token': id, vary: 'X-Auth-Token' };
   if (token.payload.scope.kind === 'unscoped' || call.url.searchParams.has('nocatalog')) return reply({ token: token.body }, { status, headers });
   const { user_id, project_id } = token.auth;

@@ -3,9 +3,11 @@ import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/e
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
+import { bearerOf } from '../model/bearer.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
 import { changePassword, createUser, deleteUser, updateUser, type UserInput } from '../model/users.ts';
+import type { Bearer } from '../store/access.ts';
 import { tagsOfProjects } from '../store/projects.ts';
 import type { UserRow } from '../store/tables.ts';
 import { projectsOfUser } from '../store/user-projects.ts';
@@ -92,15 +94,15 @@ export function userEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:list_user_projects', method: 'GET', path: `${ONE}/projects`, summary: 'List the projects of a user', policy: 'identity:list_user_projects', target, reply: listReply('projects'), status: 200,
       async handler(call) {
         if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
-        return whole(identity, call as Call, 'projects', await shownProjectsOf(identity, call as Call, call.params.user_id));
+        return whole(identity, call as Call, 'projects', await shownProjectsOf(identity, call as Call, bearerOf(identity, call.params.user_id)));
       },
     }),
   ];
 }
 
 /** The projects where a user has any role, filtered by name, domain and being enabled. */
-export async function shownProjectsOf(identity: Identity, call: Call, user_id: string): Promise<object[]> {
-  const rows = await projectsOfUser(identity.db.read, user_id, identity.config.list_limit);
+export async function shownProjectsOf(identity: Identity, call: Call, bearer: Bearer): Promise<object[]> {
+  const rows = await projectsOfUser(identity.db.read, bearer, identity.config.list_limit);
   const asked = call.url.searchParams;
   const wanted = rows.filter((row) =>
     (asked.get('name') ?? row.name) === row.name && (asked.get('domain_id') ?? row.domain_id) === row.domain_id

@@ -5,9 +5,10 @@ import { accessDomain, accessProject, accessProjectByName, accessUser, accessUse
 import { findApplicationCredential, findApplicationCredentialByName } from '../store/application-credentials.ts';
 import type { ApplicationCredentialRow, TrustRow } from '../store/tables.ts';
 import { consumeTrust, findTrust } from '../store/trusts.ts';
+import { bearerOf } from './bearer.ts';
 import type { Identity } from './identity.ts';
 import { verifySecret } from './passwords.ts';
-import type { Method, Scope } from './token-payload.ts';
+import type { Method, Scope, TokenPayload } from './token-payload.ts';
 import { auditId, issueToken, validateToken, type ValidToken } from './tokens.ts';
 
 interface Reference {
@@ -49,10 +50,17 @@ export async function authenticate(identity: Identity, request: AuthRequest): Pr
     audit_ids: known.parent === undefined ? [auditId()] : [auditId(), known.parent.payload.audit_ids.at(-1) as string],
     application_credential_id: known.application_credential?.id ?? known.parent?.payload.application_credential_id,
     trust_id: trust?.id,
+    ...federationOf(known),
   });
   if (issued !== undefined && trust !== undefined) await useTrust(identity, trust);
   if (issued === undefined) throw denied();
   return issued;
+}
+
+/** Whoever came by an identity provider stays so in the tokens made from that one. */
+function federationOf({ parent }: Known): Pick<TokenPayload, 'identity_provider_id' | 'protocol_id' | 'group_ids'> {
+  const { identity_provider_id, protocol_id, group_ids } = parent?.payload ?? {};
+  return { identity_provider_id, protocol_id, group_ids };
 }
 
 type Handler = (identity: Identity, request: AuthRequest) => Promise<Known>;
@@ -222,7 +230,7 @@ async function defaultScope(identity: Identity, user: AccessUser): Promise<Scope
   if (user.default_project_id === null) return { kind: 'unscoped' };
   try {
     const project = await usableProject(identity, { id: user.default_project_id });
-    const roles = await effectiveRoles(identity.db.read, user.id, { kind: 'project', id: project.id });
+    const roles = await effectiveRoles(identity.db.read, bearerOf(identity, user.id), { kind: 'project', id: project.id });
     return roles.some((role) => role.domain_id === '') ? { kind: 'project', id: project.id } : { kind: 'unscoped' };
   } catch (error) {
     if (isFault(error)) return { kind: 'unscoped' };

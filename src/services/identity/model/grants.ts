@@ -1,5 +1,5 @@
 /** Giving roles away and taking them back. */
-import { notFound } from '../../../kernel/fault.ts';
+import { badRequest, notFound } from '../../../kernel/fault.ts';
 import { noSuch, notAllowed } from '../faults.ts';
 import { deleteApplicationCredentialsOf } from '../store/application-credentials.ts';
 import { deleteAssignment, hasAssignment, insertAssignment, rolesOfGrant, type Grant } from '../store/grants.ts';
@@ -21,12 +21,13 @@ async function assertEnds(db: Reader, grant: Grant): Promise<void> {
   if (target === undefined || (grant.target_type === 'domain' && target.is_domain === 0)) throw noSuch(grant.target_type, grant.target_id);
 }
 
-/** A role of a domain works on that domain and its projects only. */
+/** A role of a domain is for the projects of that domain; on domains it only counts by what it implies, on the system not at all. */
 async function assertFits(db: Reader, grant: Grant, role: RoleRow): Promise<void> {
-  if (role.domain_id === '') return;
-  const target = grant.target_type === 'system' ? undefined : await findProject(db, grant.target_id);
-  const domain_id = target?.is_domain === 1 ? target.id : target?.domain_id;
-  if (domain_id === role.domain_id) return;
+  if (role.domain_id === '' || grant.target_type === 'domain') return;
+  if (grant.target_type === 'system') {
+    throw badRequest('identity.role-of-domain', `Role ${role.id} is a domain-specific role. Unable to use a domain-specific role in a system assignment.`);
+  }
+  if ((await findProject(db, grant.target_id))?.domain_id === role.domain_id) return;
   throw notAllowed('role-of-other-domain', `Project ${grant.target_id} must be in the same domain as the role ${role.id} being assigned.`);
 }
 

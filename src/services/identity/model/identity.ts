@@ -9,6 +9,7 @@ import type { CatalogCache } from './catalog.ts';
 import type { KeyRing } from './fernet-keys.ts';
 import type { LimitCache } from './limit-cache.ts';
 import type { LoginGuard } from './login-guard.ts';
+import type { OidcVerifier } from './oidc.ts';
 import type { TokenCache } from './token-cache.ts';
 
 export type Tx = Transaction<Tables>;
@@ -30,6 +31,7 @@ export interface Identity {
   readonly guard: LoginGuard;
   /** What every new password has to match. */
   readonly password_pattern: RegExp | undefined;
+  readonly oidc: OidcVerifier;
   readonly listeners: { project_deleted: ((project_id: string) => void)[] };
 }
 

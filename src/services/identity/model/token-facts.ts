@@ -1,13 +1,15 @@
 /** What a token means now: who bears it, where, and with which roles. */
 import { isoMicros } from '../../../kernel/clock.ts';
 import type { Auth } from '../../../kernel/context.ts';
+import { findIdentityProvider } from '../store/federation.ts';
 import {
-  accessDomain, accessProject, accessUser, effectiveRoles, isRevoked, withImplied,
+  accessDomain, accessProject, accessUser, effectiveRoles, isRevoked, nextMembershipEnd, withImplied,
   type AccessDomain, type AccessProject, type AccessRole, type AccessUser,
 } from '../store/access.ts';
 import { findApplicationCredential, rolesOfApplicationCredentials, rulesOfApplicationCredentials } from '../store/application-credentials.ts';
 import type { AccessRuleRow, ApplicationCredentialRow, TrustRow } from '../store/tables.ts';
 import { findTrust, rolesOfTrust } from '../store/trusts.ts';
+import { bearerOf } from './bearer.ts';
 import type { Identity } from './identity.ts';
 import type { TokenPayload } from './token-payload.ts';
 import type { ValidToken } from './tokens.ts';
@@ -16,7 +18,7 @@ import type { ValidToken } from './tokens.ts';
 export async function lookUp(identity: Identity, id: string, payload: TokenPayload): Promise<ValidToken | undefined> {
   const place = await placeOf(identity, payload);
   const user = await usableUser(identity, payload.user_id);
-  if (user === undefined || place === undefined) return undefined;
+  if (user === undefined || place === undefined || !(await isProviderUsable(identity, payload))) return undefined;
   const trusted = payload.trust_id === undefined ? undefined : await trustOf(identity, payload);
   if (payload.trust_id !== undefined && trusted === undefined) return undefined;
   const granted = await rolesOf(identity, payload, trusted?.trust);
@@ -28,6 +30,7 @@ export async function lookUp(identity: Identity, id: string, payload: TokenPaylo
     body: makeBody(payload, facts),
     access_rules: granted.access_rules,
     restricted: granted.application_credential?.unrestricted === 0,
+    until: await nextMembershipEnd(identity.db.read, bearerOf(identity, payload.user_id)),
   };
 }
 
@@ -63,6 +66,11 @@ async function usableUser(identity: Identity, id: string): Promise<AccessUser | 
   return user === undefined || user.enabled === 0 || user.domain_enabled === 0 ? undefined : user;
 }
 
+/** A provider that was disabled or removed vouches for nobody any more. */
+async function isProviderUsable(identity: Identity, { identity_provider_id }: TokenPayload): Promise<boolean> {
+  return identity_provider_id === undefined || (await findIdentityProvider(identity.db.read, identity_provider_id))?.enabled === 1;
+}
+
 /** Every trust of the chain has to stand, and so has each user in it. */
 async function trustOf(identity: Identity, payload: TokenPayload): Promise<{ trust: TrustRow; trustor: AccessUser } | undefined> {
   const db = identity.db.read;
@@ -87,7 +95,7 @@ async function rolesOf(identity: Identity, payload: TokenPayload, trust: TrustRo
     const roles = await trustedRoles(identity, trust);
     return roles === undefined ? undefined : { roles, ...none };
   }
-  const own = (await effectiveRoles(db, payload.user_id, scope)).filter((role) => role.domain_id === '');
+  const own = (await effectiveRoles(db, bearerOf(identity, payload.user_id, payload.group_ids), scope)).filter((role) => role.domain_id === '');
   if (payload.application_credential_id === undefined) return { roles: own, ...none };
   const credential = await findApplicationCredential(db, payload.application_credential_id);
   if (credential === undefined || scope.kind !== 'project' || credential.project_id !== scope.id) return undefined;
@@ -105,7 +113,7 @@ async function trustedRoles(identity: Identity, trust: TrustRow): Promise<Access
     if (above === undefined) return undefined;
     first = above;
   }
-  const has = new Set((await effectiveRoles(db, first.trustor_user_id, { kind: 'project', id: trust.project_id })).map((role) => role.id));
+  const has = new Set((await effectiveRoles(db, bearerOf(identity, first.trustor_user_id), { kind: 'project', id: trust.project_id })).map((role) => role.id));
   const delegated = await withImplied(db, (await rolesOfTrust(db, trust.id)).map((role) => role.id));
   return delegated.every((role) => has.has(role.id)) ? delegated.filter((role) => role.domain_id === '') : undefined;
 }
@@ -141,8 +149,8 @@ function instant(seconds: number): string {
 function makeBody(payload: TokenPayload, facts: Facts): Record<string, unknown> {
   const { user, project, domain, trust, application_credential: credential, access_rules } = facts;
   const body: Record<string, unknown> = {
-    methods: payload.methods,
-    user: { domain: { id: user.domain_id, name: user.domain_name }, id: user.id, name: user.name, password_expires_at: null },
+    methods: payload.methods.map((method) => (method === 'mapped' ? payload.protocol_id ?? method : method)),
+    user: { domain: { id: user.domain_id, name: user.domain_name }, id: user.id, name: user.name, ...federationOf(payload) },
     audit_ids: payload.audit_ids,
     expires_at: instant(payload.expires_at),
     issued_at: instant(payload.issued_at / 1000),
@@ -169,4 +177,10 @@ function makeBody(payload: TokenPayload, facts: Facts): Record<string, unknown> 
     };
   }
   return body;
+}
+
+/** Who vouched for the user; else when their password ends. */
+function federationOf({ identity_provider_id, protocol_id, group_ids = [] }: TokenPayload): Record<string, unknown> {
+  if (identity_provider_id === undefined) return { password_expires_at: null };
+  return { 'OS-FEDERATION': { groups: group_ids.map((id) => ({ id })), identity_provider: { id: identity_provider_id }, protocol: { id: protocol_id } } };
 }

@@ -20,6 +20,11 @@ export interface TokenPayload {
   trust_id?: string | undefined;
   /** OAuth1. */
   access_token_id?: string | undefined;
+  /** Who said who it is, when that was somebody else. */
+  identity_provider_id?: string | undefined;
+  protocol_id?: string | undefined;
+  /** Where the identity provider put them, for as long as the token lives. */
+  group_ids?: readonly string[] | undefined;
 }
 
 export const METHODS = ['password', 'token', 'application_credential', 'totp', 'oauth1', 'external', 'mapped', 'ec2credential'] as const;
@@ -27,7 +32,9 @@ export type Method = (typeof METHODS)[number];
 
 const VERSION = 1;
 const SCOPES = ['unscoped', 'project', 'domain', 'system'] as const;
-const EXTRA_KEYS = ['application_credential_id', 'trust_id', 'access_token_id'] as const;
+const EXTRA_KEYS = ['application_credential_id', 'trust_id', 'access_token_id', 'identity_provider_id', 'protocol_id'] as const;
+/** The tag of each group's id. */
+const GROUP = EXTRA_KEYS.length;
 
 /** Layout: version, scope | chained, methods, expires (5), issued (6), audit ids (16 each), user id, scope id, tagged extras. */
 export function packToken(token: TokenPayload): Buffer {
@@ -43,6 +50,7 @@ export function packToken(token: TokenPayload): Buffer {
     const id = token[key];
     if (id !== undefined) parts.push(Buffer.from([tag]), packId(id));
   });
+  for (const id of token.group_ids ?? []) parts.push(Buffer.of(GROUP), packId(id));
   return Buffer.concat(parts);
 }
 
@@ -70,10 +78,12 @@ export function unpackToken(bytes: Buffer): TokenPayload | undefined {
     audit_ids,
   };
   while (at < bytes.length) {
-    const key = EXTRA_KEYS[bytes[at] as number];
-    if (key === undefined) return undefined;
+    const tag = bytes[at] as number;
+    const key = EXTRA_KEYS[tag];
     at += 1;
-    token[key] = id();
+    if (tag === GROUP) token.group_ids = [...(token.group_ids ?? []), id()];
+    else if (key !== undefined) token[key] = id();
+    else return undefined;
   }
   return token;
 }

@@ -16,6 +16,8 @@ export interface ValidToken {
   readonly access_rules: readonly AccessRuleRow[] | undefined;
   /** May not make or delete application credentials and trusts. */
   readonly restricted: boolean;
+  /** From when on its roles have to be looked up anew. */
+  readonly until: string | undefined;
 }
 
 /** 16 random bytes as 22 characters. */
@@ -42,7 +44,7 @@ export async function validateToken(identity: Identity, id: string, window = 0):
   const now = identity.clock.now().getTime();
   await catchUp(identity);
   const cached = identity.tokens.get(id);
-  if (cached !== undefined) return isExpired(cached.payload, now, window) ? undefined : cached;
+  if (cached !== undefined && (cached.until === undefined || Date.parse(cached.until) > now)) return isExpired(cached.payload, now, window) ? undefined : cached;
   const epoch = identity.tokens.epoch;
   const bytes = identity.keys.decrypt(id);
   const payload = bytes === undefined ? undefined : unpackToken(bytes);

@@ -3,12 +3,13 @@ import type { Auth } from '../../../kernel/context.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import { noSuch, notAllowed } from '../faults.ts';
-import { effectiveRoles, insertRevocation } from '../store/access.ts';
+import { effectiveRoles, insertRevocation, type Bearer } from '../store/access.ts';
 import { findProject } from '../store/projects.ts';
 import { findRoleByName } from '../store/roles.ts';
 import type { TrustRow } from '../store/tables.ts';
 import { deleteTrust as removeTrust, findTrust, insertTrust, rolesOfTrust, trustsMadeFrom } from '../store/trusts.ts';
 import { findUser } from '../store/users.ts';
+import { bearerOf } from './bearer.ts';
 import { change, type Identity, type Tx } from './identity.ts';
 import { parseInstant } from './instants.ts';
 
@@ -41,7 +42,7 @@ export async function createTrust(identity: Identity, auth: Auth, input: TrustIn
       id: hexId(), trustor_user_id: input.trustor_user_id, trustee_user_id: input.trustee_user_id, project_id, impersonation: input.impersonation ? 1 : 0,
       redelegation_count: depthOf(input, parent), redelegated_trust_id: parent?.id ?? null, expires_at: expires_at ?? parent?.expires_at ?? null, remaining_uses: input.remaining_uses ?? null,
     };
-    if (parent === undefined) await assertHas(tx, input.trustor_user_id, project_id, roles);
+    if (parent === undefined) await assertHas(tx, bearerOf(identity, input.trustor_user_id), project_id, roles);
     else await assertWithin(tx, parent, row, roles);
     await insertTrust(tx, row, roles);
     return row;
@@ -72,8 +73,8 @@ function depthOf(input: TrustInput, parent: TrustRow | undefined): number {
   return Math.max(asked, 0);
 }
 
-async function assertHas(tx: Tx, user_id: string, project_id: string, roles: readonly string[]): Promise<void> {
-  const own = new Set((await effectiveRoles(tx, user_id, { kind: 'project', id: project_id })).map((role) => role.id));
+async function assertHas(tx: Tx, bearer: Bearer, project_id: string, roles: readonly string[]): Promise<void> {
+  const own = new Set((await effectiveRoles(tx, bearer, { kind: 'project', id: project_id })).map((role) => role.id));
   const missing = roles.find((id) => !own.has(id));
   if (missing !== undefined) throw noSuch('role', missing);
 }

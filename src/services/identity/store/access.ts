@@ -77,15 +77,38 @@ export async function accessProjectByName(db: Db, name: string, domain: Named): 
 export type Target = { kind: 'project' | 'domain'; id: string } | { kind: 'system' };
 export type AccessRole = Pick<RoleRow, 'id' | 'name' | 'domain_id'>;
 
+/** Somebody with what their token brings along. */
+export interface Bearer {
+  user_id: string;
+  /** Memberships that ended before do not count. */
+  now: string;
+  /** Groups in which an identity provider put them for the life of the token. */
+  group_ids?: readonly string[] | undefined;
+}
+
+/** Rows of `group_id`. */
+export function groupsOf({ user_id, now, group_ids = [] }: Bearer) {
+  const given = group_ids.length === 0 ? sql`` : sql` union all select g.id from identity_groups g where g.id in (${sql.join(group_ids)})`;
+  return sql`
+    select m.group_id from identity_memberships m where m.user_id = ${user_id}
+    union all select e.group_id from identity_expiring_memberships e where e.user_id = ${user_id} and e.expires_at > ${now}${given}`;
+}
+
+/** When the next of a user's memberships ends that end at all. */
+export async function nextMembershipEnd(db: Db, { user_id, now }: Bearer): Promise<string | undefined> {
+  const row = await db.selectFrom('identity_expiring_memberships').select('expires_at').where('user_id', '=', user_id).where('expires_at', '>', now).orderBy('expires_at').limit(1).executeTakeFirst();
+  return row?.expires_at;
+}
+
 /** All roles that a user has on a target: own, by groups, inherited, implied. */
-export async function effectiveRoles(db: Db, user_id: string, target: Target): Promise<AccessRole[]> {
+export async function effectiveRoles(db: Db, bearer: Bearer, target: Target): Promise<AccessRole[]> {
   // Actors and targets are few; the join order makes each pair one look into the primary key.
   const { rows } = await sql<AccessRole>`
     with recursive ${target.kind === 'project' ? lineage(target.id) : sql``}
     targets(type, id, inherited) as (${targets(target)}),
     actors(type, id) as (
-      select 'user', cast(${user_id} as text)
-      union all select 'group', m.group_id from identity_memberships m where m.user_id = ${user_id}),
+      select 'user', cast(${bearer.user_id} as text)
+      union all select 'group', mine.group_id from (${groupsOf(bearer)}) mine),
     granted(role_id) as (
       select a.role_id from actors c cross join targets t join identity_assignments a
         on a.actor_id = c.id and a.actor_type = c.type and a.target_id = t.id and a.target_type = t.type and a.inherited = t.inherited

@@ -49,3 +49,9 @@ export async function deleteAssignmentsOfActor(db: Db, actor_type: 'user' | 'gro
 export async function deleteAssignmentsOnTarget(db: Db, target_type: 'project' | 'domain', target_id: string): Promise<void> {
   await db.deleteFrom('identity_assignments').where('target_type', '=', target_type).where('target_id', '=', target_id).execute();
 }
+
+/** What a user was given on projects themselves. */
+export async function projectAssignmentsOfUser(db: Db, user_id: string): Promise<AssignmentRow[]> {
+  return await db.selectFrom('identity_assignments').selectAll()
+    .where('actor_id', '=', user_id).where('actor_type', '=', 'user').where('target_type', '=', 'project').where('inherited', '=', 0).execute();
+}

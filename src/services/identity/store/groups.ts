@@ -43,3 +43,7 @@ export async function deleteMember(db: Db, user_id: string, group_id: string): P
   const result = await db.deleteFrom('identity_memberships').where('user_id', '=', user_id).where('group_id', '=', group_id).executeTakeFirst();
   return result.numDeletedRows > 0n;
 }
+
+export async function findGroupByName(db: Db, domain_id: string, name: string): Promise<GroupRow | undefined> {
+  return await db.selectFrom('identity_groups').selectAll().where('domain_id', '=', domain_id).where('name', '=', name).executeTakeFirst();
+}

@@ -31,6 +31,14 @@ export interface Tables {
   identity_endpoint_groups: EndpointGroupRow;
   identity_project_endpoints: { project_id: string; endpoint_id: string };
   identity_project_endpoint_groups: { project_id: string; endpoint_group_id: string };
+  identity_policy_associations: PolicyAssociationRow;
+  identity_identity_providers: IdentityProviderRow;
+  identity_remote_ids: { remote_id: string; identity_provider_id: string };
+  identity_mappings: MappingRow;
+  identity_protocols: ProtocolRow;
+  identity_service_providers: ServiceProviderRow;
+  identity_federated_users: FederatedUserRow;
+  identity_expiring_memberships: ExpiringMembershipRow;
 }
 
 /** Domains are projects too, as in keystone: theirs is the domain id ''. */
@@ -252,4 +260,63 @@ export interface EndpointGroupRow {
   description: string | null;
   /** JSON object: `service_id`, `region_id`, `interface`, `enabled`. */
   filters: string;
+}
+
+export interface PolicyAssociationRow {
+  /** `endpoint/<id>`, `service/<id>` or `service/<id>/<region>`. */
+  target: string;
+  policy_id: string;
+  endpoint_id: string | null;
+  service_id: string | null;
+  region_id: string | null;
+}
+
+/** Somebody else who knows users: an OpenID Connect provider. */
+export interface IdentityProviderRow {
+  id: string;
+  /** Where its users belong. */
+  domain_id: string;
+  enabled: number;
+  description: string | null;
+  /** Minutes for which memberships in groups outlive the login; null: they live in the token alone. */
+  authorization_ttl: number | null;
+}
+
+export interface MappingRow {
+  id: string;
+  /** JSON array. */
+  rules: string;
+  schema_version: string;
+}
+
+/** By which mapping an identity provider's words of one kind are read. */
+export interface ProtocolRow {
+  id: string;
+  identity_provider_id: string;
+  mapping_id: string;
+  remote_id_attribute: string | null;
+}
+
+/** Another cloud that trusts this one. */
+export interface ServiceProviderRow {
+  id: string;
+  auth_url: string;
+  sp_url: string;
+  description: string | null;
+  enabled: number;
+  relay_state_prefix: string;
+}
+
+export interface FederatedUserRow {
+  identity_provider_id: string;
+  protocol_id: string;
+  unique_id: string;
+  user_id: string;
+}
+
+export interface ExpiringMembershipRow {
+  user_id: string;
+  group_id: string;
+  identity_provider_id: string;
+  expires_at: string;
 }
