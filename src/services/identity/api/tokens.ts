@@ -100,8 +100,10 @@ async function show(identity: Identity, call: Call): Promise<Reply> {
 /** A token as the call that makes or shows it replies. */
 export async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
   const headers = { 'x-subject-token': id, vary: 'X-Auth-Token' };
-  if (token.payload.scope.kind === 'unscoped' || call.url.searchParams.has('nocatalog')) return reply({ token: token.body }, { status, headers });
+  const { service_providers } = await identity.catalog.read(identity.db.read);
+  const body = service_providers.length === 0 ? token.body : { ...token.body, service_providers };
+  if (token.payload.scope.kind === 'unscoped' || call.url.searchParams.has('nocatalog')) return reply({ token: body }, { status, headers });
   const { user_id, project_id } = token.auth;
   const catalog = await catalogOf(identity, { origin: originOf(identity, call), user_id, project_id });
-  return reply({ token: { ...token.body, catalog } }, { status, headers });
+  return reply({ token: { ...body, catalog } }, { status, headers });
 }

@@ -1,8 +1,10 @@
+import { isoMicros } from '../../../kernel/clock.ts';
 import { defineJob, type Job } from '../../../kernel/job/reconciler.ts';
 import type { Identity } from '../model/identity.ts';
 import { deleteRevocations } from '../store/access.ts';
+import { deleteEndedMemberships } from '../store/federated-users.ts';
 
-/** Forgets revocations of tokens that nobody can show any more. */
+/** Forgets revocations of tokens that nobody can show any more, and memberships that have ended. */
 export function purgeRevocations(identity: Identity): Job {
   return defineJob({
     name: 'identity.purge-revocations',
@@ -10,7 +12,10 @@ export function purgeRevocations(identity: Identity): Job {
     async run() {
       const { token_expiration, allow_expired_window } = identity.config;
       const before = identity.clock.now().getTime() - (token_expiration + allow_expired_window) * 1000;
-      return { deleted: await identity.db.transaction((tx) => deleteRevocations(tx, before)) };
+      return await identity.db.transaction(async (tx) => ({
+        deleted: await deleteRevocations(tx, before),
+        ended: await deleteEndedMemberships(tx, isoMicros(identity.clock.now())),
+      }));
     },
   });
 }

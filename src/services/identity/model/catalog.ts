@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import { anyAssociation } from '../store/endpoint-filters.ts';
 import { readCatalog, type CatalogRow } from '../store/catalog.ts';
+import { enabledServiceProviders } from '../store/federation.ts';
 import type { Tables } from '../store/tables.ts';
 
 export interface CatalogService {
@@ -15,6 +16,8 @@ interface CatalogRows {
   rows: CatalogRow[];
   /** Some projects see only some endpoints. */
   filtered: boolean;
+  /** Other clouds that trust this one. */
+  service_providers: Awaited<ReturnType<typeof enabledServiceProviders>>;
 }
 
 /** The rows behind all catalogs, read once until they change. */
@@ -36,8 +39,10 @@ export class CatalogCache {
   }
 }
 
+const MOST_PROVIDERS = 1000;
+
 async function readRows(db: Kysely<Tables>): Promise<CatalogRows> {
-  return { rows: await readCatalog(db), filtered: await anyAssociation(db) };
+  return { rows: await readCatalog(db), filtered: await anyAssociation(db), service_providers: await enabledServiceProviders(db, MOST_PROVIDERS) };
 }
 
 export interface CatalogFor {

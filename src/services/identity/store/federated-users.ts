@@ -13,11 +13,6 @@ export async function insertFederatedUser(db: Db, row: FederatedUserRow): Promis
   await db.insertInto('identity_federated_users').values(row).execute();
 }
 
-/** Who said who these users are. */
-export async function federatedUsersOf(db: Db, user_ids: readonly string[]): Promise<FederatedUserRow[]> {
-  return user_ids.length === 0 ? [] : await db.selectFrom('identity_federated_users').selectAll().where('user_id', 'in', user_ids).orderBy('user_id').execute();
-}
-
 /** Each is lengthened when it was there. */
 export async function putExpiringMemberships(db: Db, rows: readonly ExpiringMembershipRow[]): Promise<void> {
   for (const row of rows) {
