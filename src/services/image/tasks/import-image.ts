@@ -26,11 +26,7 @@ const split = (text: string | null): string[] => (text ?? '').split(',').filter(
 export const importImageTask = (deps: TaskDeps): TaskDefinition =>
   defineTask<ImportInput>('image.import')
     .step('create', { do: (_ctx, input) => begin(deps, input), undo: (_ctx, input) => uncreate(deps, input) })
-    .step('fetch', {
-      do: (ctx, input) => fetchData(deps, ctx, input),
-      // what was staged belongs to the import once that has begun; the collector takes what reached a store
-      undo: async (_ctx, input) => (isCopy(input) ? undefined : deps.staging.remove(input.image_id)),
-    })
+    .step('fetch', { do: (ctx, input) => fetchData(deps, ctx, input) })
     .step('store', { do: (_ctx, input) => storeData(deps, input), undo: async (_ctx, input) => (isCopy(input) ? uncopy(deps, input) : undefined) })
     .step('finish', { do: (_ctx, input, done) => finish(deps, input, done.store), undo: (_ctx, input) => unfinish(deps, input) })
     .build({
@@ -50,6 +46,7 @@ async function changeOwn(deps: TaskDeps, tx: Transaction<ImageTables>, input: Im
 
 async function begin(deps: TaskDeps, input: ImportInput): Promise<void> {
   const { create } = input;
+  if (input.method === 'web-download') await deps.staging.remove(input.image_id);
   if (create !== null && !(await findImage(deps.db.read, input.image_id))) await checkQuota(deps, create.owner, { image_count_total: 1, image_count_uploading: 1 });
   await deps.db.transaction(async (tx) => {
     await updateImageTask(tx, input.task_id, { status: 'processing', updated_at: isoMicros(deps.clock.now()) });
@@ -60,8 +57,9 @@ async function begin(deps: TaskDeps, input: ImportInput): Promise<void> {
   });
 }
 
-/** The image of the older task API goes with its task. */
+/** Staged data belong to the import once that has begun, and the image of the older task API does; what reached a store is the collector's. */
 async function uncreate(deps: TaskDeps, input: ImportInput): Promise<void> {
+  if (!isCopy(input)) await deps.staging.remove(input.image_id);
   if (input.create === null) return;
   await deps.db.transaction(async (tx) => {
     const row = await findImage(tx, input.image_id);
