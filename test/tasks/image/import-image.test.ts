@@ -1,8 +1,10 @@
 /** The law of tasks on the import, once for each of its ways. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { after, before } from 'node:test';
 import { Value } from 'typebox/value';
 import { systemClock } from '../../../src/kernel/clock.ts';
@@ -15,11 +17,12 @@ import { type ImageConfig, ImageSection } from '../../../src/services/image/conf
 import type { ImageDeps, ImportInput } from '../../../src/services/image/deps.ts';
 import { newImageTask } from '../../../src/services/image/model/image-tasks.ts';
 import { createImage } from '../../../src/services/image/model/images.ts';
-import { takeData } from '../../../src/services/image/model/image-data.ts';
-import { createBlobStore } from '../../../src/services/image/store/blobs.ts';
+import { openImageData, takeData } from '../../../src/services/image/model/image-data.ts';
+import { createFileBlobs } from '../../../src/services/image/store/file-blobs.ts';
 import { findImageTask, insertImageTask } from '../../../src/services/image/store/image-tasks.ts';
 import { findImage, lockImage, updateImage } from '../../../src/services/image/store/images.ts';
 import { migrations } from '../../../src/services/image/store/migrations/index.ts';
+import { createScratch } from '../../../src/services/image/store/scratch.ts';
 import { createStaging } from '../../../src/services/image/store/staging.ts';
 import { createStores } from '../../../src/services/image/store/stores.ts';
 import type { ImageTables } from '../../../src/services/image/store/tables.ts';
@@ -59,10 +62,11 @@ async function makeDeps(database: Awaited<ReturnType<typeof freshDatabase>>): Pr
     ...(Value.Create(ImageSection) as ImageConfig), import_allowed_hosts: ['127.0.0.1'], import_allowed_ports: [web.port, registry.port], import_plain_registries: [`127.0.0.1:${registry.port}`],
   };
   const folder = join(directory, 'blobs');
-  const blobs = await createBlobStore(folder);
+  const blobs = createFileBlobs(folder);
   const base = {
     db: as<ImageTables>(database.db), clock: systemClock, log: silentLog, config, blobs, resolve: systemResolve, limits: { limitOf: async () => undefined },
-    stores: await createStores({ id: 'local', blobs, folder }, [`second=${join(directory, 'second')}`]), staging: await createStaging(join(directory, 'staging')),
+    stores: createStores({ id: 'local', blobs, folder }, [`second=${join(directory, 'second')}`]), staging: await createStaging(join(directory, 'staging')),
+    scratch: await createScratch(folder),
   };
   // The harness hands in an engine of its own: this one only makes the definition
   const engine = createTasks({ db: database.db, log: silentLog, clock: systemClock, exclusive: true });
@@ -76,7 +80,6 @@ async function prepare(deps: ImageDeps, way: Way): Promise<string> {
   if (way.method === 'copy-image') {
     const source = join(scratchDirectory('source'), 'data');
     await writeFile(source, data);
-    const { createReadStream } = await import('node:fs');
     const facts = await takeData(deps, row, createReadStream(source), 1e9, 'local');
     await deps.db.transaction((tx) => updateImage(tx, { ...row, ...facts, status: 'active', stores: 'local' }));
   }
@@ -111,15 +114,15 @@ async function setup(way: Way): Promise<TaskWorld> {
     async snapshot() {
       const row = await findImage(deps.db.read, image_id);
       if (!row) return { row: undefined, staged: await deps.staging.list() };
-      const { status, stores, digest, import_task, importing_to } = row;
-      return { status: status === 'uploading' ? 'queued' : status, stores, digest, import_task, importing_to: importing_to ?? '', staged: await deps.staging.list() };
+      const { status, stores, digest, manifest_digest, recipe_id, import_task, importing_to } = row;
+      return { status: status === 'uploading' ? 'queued' : status, stores, digest, manifest_digest, recipe_id, import_task, importing_to: importing_to ?? '', staged: await deps.staging.list() };
     },
     async expectDone() {
       const row = (await findImage(deps.db.read, image_id))!;
       assert.deepEqual([row.status, row.import_task, row.importing_to, row.failed_import], ['active', null, '', '']);
       assert.equal(row.stores, way.method === 'copy-image' ? 'local,second' : 'local');
       if (!way.docker) assert.equal(row.size, data.length);
-      assert.ok(await deps.stores.of(target).has(row.digest!));
+      assert.equal((await buffer(await openImageData(deps, row, undefined, [target]))).length, row.size);
       assert.deepEqual(await deps.staging.list(), []);
       const task = (await findImageTask(deps.db.read, task_id))!;
       assert.deepEqual([task.status, task.result], ['success', JSON.stringify({ image_id })]);

@@ -112,6 +112,9 @@ export async function removeFromStore(deps: ImageDeps, id: string, store_id: str
     const stores = storesOf(deps, row);
     if (stores.length === 1) throw forbidden('image.last-store', 'Cannot delete image data from the only store containing it. Consider deleting the image instead.');
     if (!stores.includes(store_id)) throw notFound('image.not-in-store', `Image ${id} is not stored in store ${store_id}.`);
-    await updateImage(tx, { ...row, stores: storesText(stores.filter((one) => one !== store_id)) });
+    if (row.digest === null) throw conflict('image.unhashed', `The data of image ${id} are still being read. Try again in a while.`);
+    // the layers are in the default store only
+    const parts = store_id === deps.stores.default_id ? { recipe_id: null, manifest_digest: null } : {};
+    await updateImage(tx, { ...row, ...parts, stores: storesText(stores.filter((one) => one !== store_id)) });
   });
 }

@@ -114,10 +114,12 @@ async function storeData(deps: TaskDeps, input: ImportInput): Promise<Stored> {
   for (const store_id of input.stores) {
     try {
       const source = isCopy(input) ? await openImageData(deps, row) : deps.staging.open(input.image_id);
-      facts = await takeData(deps, row, source, isCopy(input) ? Math.max(limit, row.size ?? 0) : limit, store_id);
-      if (isCopy(input) && facts.digest !== row.digest) throw conflict('image.copy-damaged', `The data of image ${row.id} are not what they were: the copy has another digest.`);
+      const taken = await takeData(deps, row, source, isCopy(input) ? Math.max(limit, row.size ?? 0) : limit, store_id);
+      if (isCopy(input) && taken.digest !== row.digest) throw conflict('image.copy-damaged', `The data of image ${row.id} are not what they were: the copy has another digest.`);
       stores.push(store_id);
-      await noteStore(deps, input, store_id, true, facts);
+      // the default store alone knows the layers of the data
+      if (facts === undefined || store_id === deps.stores.default_id) facts = taken;
+      await noteStore(deps, input, store_id, true, taken);
     } catch (error) {
       failure = error;
       if (input.all_stores_must_succeed) throw error;
