@@ -36,6 +36,8 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
   readonly url: URL;
   /** The node that calls, on `node` endpoints. */
   readonly node_id: string | undefined;
+  /** The rule that the endpoint declares. */
+  readonly policy: string;
   /** Throws 403 unless the rule allows it. */
   enforce(rule: string, target?: Target): void;
   allows(rule: string, target?: Target): boolean;

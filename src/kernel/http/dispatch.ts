@@ -132,6 +132,7 @@ function makeCall(endpoint: Endpoint, gate: Gate, incoming: Incoming, version: M
     base: incoming.base,
     url: incoming.url,
     node_id,
+    policy: endpoint.policy,
     enforce: (rule, target) => gate.enforcer.enforce(rule, auth, target ?? own()),
     allows: (rule, target) => auth !== undefined && gate.enforcer.check(rule, auth, target ?? own()),
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
+import { ADMIN_PASSWORD, startTestCloud, type TestCloud } from '../../support/cloud.ts';
 import { dockerArchive, tar } from '../../support/docker-archive.ts';
 
 let cloud: TestCloud;
@@ -140,4 +140,17 @@ test('a protected image stays; who may not is told so', async () => {
   const reader = await cloud.tenant('reading', ['reader']);
   assert.equal((await cloud.call('POST', '/image/v2/images', { token: reader.token, body: { name: 'x' } })).status, 403);
   assert.equal((await cloud.call('POST', '/image/v2/images', { token: mine.token, body: { name: 'x', owner: other.project_id } })).status, 403);
+});
+
+test('a token of the system knows no image; a project without a role knows none of others', async () => {
+  const image = await create({ name: 'unseen', container_format: 'bare', disk_format: 'raw', visibility: 'shared' });
+  const path = `/image/v2/images/${image.id}`;
+  const system = await cloud.token({ name: 'admin', password: ADMIN_PASSWORD, system: true });
+  const calls: [string, string, object?][] = [
+    ['GET', ''], ['DELETE', ''], ['GET', '/file'], ['PUT', '/tags/x'], ['POST', '/actions/deactivate'], ['GET', '/members'], ['POST', '/members', { member: other.project_id }],
+    ['GET', `/members/${other.project_id}`], ['PUT', `/members/${other.project_id}`, { status: 'accepted' }], ['DELETE', `/members/${other.project_id}`],
+  ];
+  for (const [method, tail, body] of calls) assert.equal((await cloud.call(method, path + tail, { token: system, ...(body ? { body } : {}) })).status, 404, `${method} ${tail}`);
+  assert.equal((await cloud.call('GET', '/image/v2/images', { token: system })).status, 403);
+  assert.equal((await cloud.call('GET', path, { token: mine.token })).json.name, 'unseen');
 });

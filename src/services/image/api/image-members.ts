@@ -3,9 +3,10 @@ import { type Call, endpoint, type Endpoint, type Target } from '../../../kernel
 import { oneOf } from '../../../kernel/api/schema.ts';
 import { notFound } from '../../../kernel/fault.ts';
 import type { ImageDeps } from '../deps.ts';
+import { imageNotFound } from '../faults.ts';
 import { addMember, getMember, membersSeenBy, memberView, removeMember, updateMember } from '../model/image-members.ts';
 import { getImage } from '../model/images.ts';
-import { eyesOf, imageTarget } from './eyes.ts';
+import { eyesOf, imageTarget, targetOf } from './eyes.ts';
 
 const member = Type.Object({ image_id: Type.String(), member_id: Type.String(), status: Type.String(), created_at: Type.String(), updated_at: Type.String(), schema: Type.String() });
 const status = oneOf('pending', 'accepted', 'rejected');
@@ -13,6 +14,7 @@ const status = oneOf('pending', 'accepted', 'rejected');
 /** A member is known to the image's owner and to itself. */
 async function memberTarget(deps: ImageDeps, call: Call<{ image_id: string; member_id: string }, any, any>): Promise<Target> {
   const image = await getImage(deps, eyesOf(call), call.params.image_id);
+  if (!call.allows('get_image', targetOf(image, call.auth.project_id))) throw imageNotFound(image.id);
   const { member_id } = call.params;
   if (!eyesOf(call).is_admin && image.owner !== call.auth.project_id && member_id !== call.auth.project_id) {
     throw notFound('image.member-not-found', `${member_id} not found in the member list of the image.`);

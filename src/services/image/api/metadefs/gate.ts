@@ -14,13 +14,13 @@ export async function namespaceOf(deps: ImageDeps, call: AnyCall): Promise<Metad
 }
 
 /**
- * What the rules are checked against: the namespace. One whom `rule` refuses learns of the namespace only if it may be
- * seen. Faults: 404.
+ * What the rules are checked against: the namespace. Whom the rule of the call refuses learns of the namespace only if it
+ * may be seen. Faults: 404.
  */
-export const namespaceTarget = (deps: ImageDeps, rule: string) => async (call: AnyCall): Promise<Target> => {
+export const namespaceTarget = (deps: ImageDeps) => async (call: AnyCall): Promise<Target> => {
   const row = await namespaceOf(deps, call);
   const target = { project_id: row.owner, visibility: row.visibility };
-  if (!call.allows(rule, target) && !call.allows('get_metadef_namespace', target)) throw namespaceNotFound(row.namespace);
+  if (!call.allows(call.policy, target) && !call.allows('get_metadef_namespace', target)) throw namespaceNotFound(row.namespace);
   return target;
 };
 

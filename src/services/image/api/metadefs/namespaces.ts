@@ -90,7 +90,7 @@ function createEndpoint(deps: ImageDeps): Endpoint {
 function showEndpoint(deps: ImageDeps): Endpoint {
   return endpoint({
     id: 'metadef-namespaces:show', method: 'GET', path: ONE, summary: 'Show a namespace and what it defines', policy: 'get_metadef_namespace', status: 200,
-    target: namespaceTarget(deps, 'get_metadef_namespace'), query: Type.Object({ resource_type: Type.Optional(Type.String()) }), reply: namespaceReply,
+    target: namespaceTarget(deps), query: Type.Object({ resource_type: Type.Optional(Type.String()) }), reply: namespaceReply,
     async handler(call) {
       const row = await namespaceOf(deps, call);
       const target = { project_id: row.owner, visibility: row.visibility };
@@ -103,7 +103,7 @@ function showEndpoint(deps: ImageDeps): Endpoint {
 function updateEndpoint(deps: ImageDeps): Endpoint {
   return endpoint({
     id: 'metadef-namespaces:update', method: 'PUT', path: ONE, summary: 'Change a namespace', policy: 'modify_metadef_namespace', status: 200,
-    target: namespaceTarget(deps, 'modify_metadef_namespace'), body: namespaceBody, bodyLimit: BODY_LIMIT, reply: namespaceReply,
+    target: namespaceTarget(deps), body: namespaceBody, bodyLimit: BODY_LIMIT, reply: namespaceReply,
     async handler(call) {
       refuseReadOnly(call.body, 'self', 'schema', 'created_at', 'updated_at');
       return namespaceView(await updateNamespace(deps, await namespaceOf(deps, call), call.auth.project_id ?? '', call.body as NamespaceBody)) as never;
@@ -114,7 +114,7 @@ function updateEndpoint(deps: ImageDeps): Endpoint {
 function deleteEndpoint(deps: ImageDeps): Endpoint {
   return endpoint({
     id: 'metadef-namespaces:delete', method: 'DELETE', path: ONE, summary: 'Delete a namespace and what it defines', policy: 'delete_metadef_namespace', status: 204,
-    target: namespaceTarget(deps, 'delete_metadef_namespace'),
+    target: namespaceTarget(deps),
     async handler(call) {
       await deleteNamespace(deps, await namespaceOf(deps, call));
       return undefined;
@@ -125,7 +125,7 @@ function deleteEndpoint(deps: ImageDeps): Endpoint {
 function emptyEndpoint(deps: ImageDeps, kind: MetadefKind, plural: string): Endpoint {
   return endpoint({
     id: `metadef-namespaces:delete-${plural}`, method: 'DELETE', path: `${ONE}/${plural}`, summary: `Delete all ${plural} of a namespace`, policy: 'delete_metadef_namespace', status: 204,
-    target: namespaceTarget(deps, 'delete_metadef_namespace'),
+    target: namespaceTarget(deps),
     async handler(call) {
       const row = await namespaceOf(deps, call);
       if (kind === 'tag') call.enforce('delete_metadef_tags', { project_id: row.owner, visibility: row.visibility });

@@ -16,7 +16,7 @@ const objectReply = Type.Object({ name: Type.String(), properties: Type.Record(T
 export const metadefObjectEndpoints = (deps: ImageDeps): Endpoint[] => [
   endpoint({
     id: 'metadef-objects:list', method: 'GET', path: ALL, summary: 'List the objects of a namespace', policy: 'get_metadef_objects', status: 200,
-    target: namespaceTarget(deps, 'get_metadef_objects'), query: Type.Object(listingQuery), reply: Type.Object({ objects: Type.Array(objectReply), schema: Type.String() }),
+    target: namespaceTarget(deps), query: Type.Object(listingQuery), reply: Type.Object({ objects: Type.Array(objectReply), schema: Type.String() }),
     async handler(call) {
       const namespace = await namespaceOf(deps, call);
       const shown = call.allows('get_metadef_object', { project_id: namespace.owner, visibility: namespace.visibility });
@@ -26,7 +26,7 @@ export const metadefObjectEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-objects:create', method: 'POST', path: ALL, summary: 'Define an object', policy: 'add_metadef_object', status: 201,
-    target: namespaceTarget(deps, 'add_metadef_object'), body: objectBody, reply: objectReply,
+    target: namespaceTarget(deps), body: objectBody, reply: objectReply,
     async handler(call) {
       refuseReadOnly(call.body, ...READ_ONLY);
       const namespace = await namespaceOf(deps, call);
@@ -35,7 +35,7 @@ export const metadefObjectEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-objects:show', method: 'GET', path: ONE, summary: 'Show an object', policy: 'get_metadef_object', status: 200,
-    target: namespaceTarget(deps, 'get_metadef_object'), reply: objectReply,
+    target: namespaceTarget(deps), reply: objectReply,
     async handler(call) {
       const namespace = await namespaceOf(deps, call);
       return objectView(namespace.namespace, await getItem(deps, namespace, 'object', call.params.name)) as never;
@@ -43,7 +43,7 @@ export const metadefObjectEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-objects:update', method: 'PUT', path: ONE, summary: 'Define an object anew', policy: 'modify_metadef_object', status: 200,
-    target: namespaceTarget(deps, 'modify_metadef_object'), body: objectBody, reply: objectReply,
+    target: namespaceTarget(deps), body: objectBody, reply: objectReply,
     async handler(call) {
       refuseReadOnly(call.body, ...READ_ONLY);
       const namespace = await namespaceOf(deps, call);
@@ -53,7 +53,7 @@ export const metadefObjectEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-objects:delete', method: 'DELETE', path: ONE, summary: 'Delete an object', policy: 'delete_metadef_object', status: 204,
-    target: namespaceTarget(deps, 'delete_metadef_object'),
+    target: namespaceTarget(deps),
     async handler(call) {
       await deleteItem(deps, await namespaceOf(deps, call), 'object', call.params.name);
       return undefined;

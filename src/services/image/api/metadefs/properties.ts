@@ -27,12 +27,12 @@ async function plainName(deps: ImageDeps, call: Pick<Call<any, any, any>, 'param
 export const metadefPropertyEndpoints = (deps: ImageDeps): Endpoint[] => [
   endpoint({
     id: 'metadef-properties:list', method: 'GET', path: ALL, summary: 'List the properties of a namespace', policy: 'get_metadef_properties', status: 200,
-    target: namespaceTarget(deps, 'get_metadef_properties'), reply: Type.Object({ properties: Type.Record(Type.String(), Type.Unknown()) }),
+    target: namespaceTarget(deps), reply: Type.Object({ properties: Type.Record(Type.String(), Type.Unknown()) }),
     handler: async (call) => ({ properties: propertiesView(await listItems(deps, await namespaceOf(deps, call), 'property')) }),
   }),
   endpoint({
     id: 'metadef-properties:create', method: 'POST', path: ALL, summary: 'Define a property', policy: 'add_metadef_property', status: 201,
-    target: namespaceTarget(deps, 'add_metadef_property'), body: propertyBody, reply: propertyReply,
+    target: namespaceTarget(deps), body: propertyBody, reply: propertyReply,
     async handler(call) {
       refuseReadOnly(call.body, 'created_at', 'updated_at');
       return propertyView(await addItem(deps, await namespaceOf(deps, call), 'property', call.body.name, schemaOf(call.body))) as never;
@@ -40,7 +40,7 @@ export const metadefPropertyEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-properties:show', method: 'GET', path: ONE, summary: 'Show a property', policy: 'get_metadef_property', status: 200,
-    target: namespaceTarget(deps, 'get_metadef_property'), query: Type.Object({ resource_type: Type.Optional(Type.String({ pattern: '^[^\\u0000]*$' })) }), reply: propertyReply,
+    target: namespaceTarget(deps), query: Type.Object({ resource_type: Type.Optional(Type.String({ pattern: '^[^\\u0000]*$' })) }), reply: propertyReply,
     async handler(call) {
       const namespace = await namespaceOf(deps, call);
       return propertyView(await getItem(deps, namespace, 'property', await plainName(deps, call, namespace, call.query.resource_type))) as never;
@@ -48,7 +48,7 @@ export const metadefPropertyEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-properties:update', method: 'PUT', path: ONE, summary: 'Define a property anew', policy: 'modify_metadef_property', status: 200,
-    target: namespaceTarget(deps, 'modify_metadef_property'), body: propertyBody, reply: propertyReply,
+    target: namespaceTarget(deps), body: propertyBody, reply: propertyReply,
     async handler(call) {
       refuseReadOnly(call.body, 'created_at', 'updated_at');
       const namespace = await namespaceOf(deps, call);
@@ -58,7 +58,7 @@ export const metadefPropertyEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-properties:delete', method: 'DELETE', path: ONE, summary: 'Delete a property', policy: 'remove_metadef_property', status: 204,
-    target: namespaceTarget(deps, 'remove_metadef_property'),
+    target: namespaceTarget(deps),
     async handler(call) {
       await deleteItem(deps, await namespaceOf(deps, call), 'property', call.params.name);
       return undefined;

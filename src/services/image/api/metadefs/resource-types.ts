@@ -19,7 +19,7 @@ export const metadefResourceTypeEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-associations:list', method: 'GET', path: ALL, summary: 'List the resource types of a namespace', policy: 'list_metadef_resource_types', status: 200,
-    target: namespaceTarget(deps, 'list_metadef_resource_types'), reply: Type.Object({ resource_type_associations: Type.Array(typeReply) }),
+    target: namespaceTarget(deps), reply: Type.Object({ resource_type_associations: Type.Array(typeReply) }),
     async handler(call) {
       const namespace = await namespaceOf(deps, call);
       const shown = call.allows('get_metadef_resource_type', { project_id: namespace.owner, visibility: namespace.visibility });
@@ -29,7 +29,7 @@ export const metadefResourceTypeEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-associations:create', method: 'POST', path: ALL, summary: 'Associate a namespace with a resource type', policy: 'add_metadef_resource_type_association', status: 201,
-    target: namespaceTarget(deps, 'add_metadef_resource_type_association'), body: associationBody, reply: typeReply,
+    target: namespaceTarget(deps), body: associationBody, reply: typeReply,
     async handler(call) {
       refuseReadOnly(call.body, 'created_at', 'updated_at');
       return associationView(await addAssociation(deps, await namespaceOf(deps, call), call.body)) as never;
@@ -37,7 +37,7 @@ export const metadefResourceTypeEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-associations:delete', method: 'DELETE', path: `${ALL}/{name}`, summary: 'End the association with a resource type', policy: 'remove_metadef_resource_type_association', status: 204,
-    target: namespaceTarget(deps, 'remove_metadef_resource_type_association'),
+    target: namespaceTarget(deps),
     async handler(call) {
       await removeAssociation(deps, await namespaceOf(deps, call), (call.params as unknown as { name: string }).name);
       return undefined;

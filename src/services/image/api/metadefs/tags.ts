@@ -18,7 +18,7 @@ const tagsReply = Type.Object({ tags: Type.Array(Type.Object({ name: Type.String
 export const metadefTagEndpoints = (deps: ImageDeps): Endpoint[] => [
   endpoint({
     id: 'metadef-tags:list', method: 'GET', path: ALL, summary: 'List the tags of a namespace', policy: 'get_metadef_tags', status: 200,
-    target: namespaceTarget(deps, 'get_metadef_tags'), query: Type.Object(listingQuery), reply: tagsReply,
+    target: namespaceTarget(deps), query: Type.Object(listingQuery), reply: tagsReply,
     async handler(call) {
       const rows = await listItems(deps, await namespaceOf(deps, call), 'tag', readItemListing(call.query));
       return { tags: rows.map(({ name }) => ({ name })) };
@@ -26,7 +26,7 @@ export const metadefTagEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-tags:replace', method: 'POST', path: ALL, summary: 'Define the tags of a namespace anew, or more of them (X-Openstack-Append)', policy: 'add_metadef_tags', status: 201,
-    target: namespaceTarget(deps, 'add_metadef_tags'), body: tagsBody, reply: tagsReply,
+    target: namespaceTarget(deps), body: tagsBody, reply: tagsReply,
     async handler(call) {
       refuseReadOnly(call.body, 'created_at', 'updated_at');
       const tags = (call.body.tags ?? []).map(({ name }) => ({ name }));
@@ -37,7 +37,7 @@ export const metadefTagEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-tags:create', method: 'POST', path: ONE, summary: 'Define a tag', policy: 'add_metadef_tag', status: 201,
-    target: namespaceTarget(deps, 'add_metadef_tag'), reply: tagReply,
+    target: namespaceTarget(deps), reply: tagReply,
     async handler(call) {
       const { name } = call.params;
       if (name.length > 80 || name.includes('\u0000')) throw badRequest('image.metadef-tag-name', 'The name of a tag has at most 80 characters.');
@@ -46,12 +46,12 @@ export const metadefTagEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-tags:show', method: 'GET', path: ONE, summary: 'Show a tag', policy: 'get_metadef_tag', status: 200,
-    target: namespaceTarget(deps, 'get_metadef_tag'), reply: tagReply,
+    target: namespaceTarget(deps), reply: tagReply,
     handler: async (call) => tagView(await getItem(deps, await namespaceOf(deps, call), 'tag', call.params.name)) as never,
   }),
   endpoint({
     id: 'metadef-tags:update', method: 'PUT', path: ONE, summary: 'Rename a tag', policy: 'modify_metadef_tag', status: 200,
-    target: namespaceTarget(deps, 'modify_metadef_tag'), body: tagBody, reply: tagReply,
+    target: namespaceTarget(deps), body: tagBody, reply: tagReply,
     async handler(call) {
       refuseReadOnly(call.body, 'created_at', 'updated_at');
       const namespace = await namespaceOf(deps, call);
@@ -60,7 +60,7 @@ export const metadefTagEndpoints = (deps: ImageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'metadef-tags:delete', method: 'DELETE', path: ONE, summary: 'Delete a tag', policy: 'delete_metadef_tag', status: 204,
-    target: namespaceTarget(deps, 'delete_metadef_tag'),
+    target: namespaceTarget(deps),
     async handler(call) {
       await deleteItem(deps, await namespaceOf(deps, call), 'tag', call.params.name);
       return undefined;
