@@ -41,7 +41,7 @@ function link(target: string): void {
 }
 
 function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const env = { PATH: '/usr/bin:/bin', GANTRY_RUNC: fakeRunc, GANTRY_NETNS_DIR: join(dir, 'netns') };
+  const env = { PATH: '/usr/bin:/bin', GANTRY_RUNC: fakeRunc, GANTRY_NETNS_DIR: join(dir, 'netns'), GANTRY_CGROUP_DIR: join(dir, 'cgroup') };
   return spawnSync(WRAPPER, args, { env, encoding: 'utf8' });
 }
 
@@ -143,6 +143,48 @@ test('a bundle that is not as expected is refused untouched', root, () => {
     assert.match(done.stderr, reason);
     assert.equal(done.config, text);
   }
+});
+
+const cgroup = { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['ro', 'nosuid', 'noexec', 'nodev'] };
+const withMounts = (mounts: object[], cgroupsPath = `/docker/${ID}`): Record<string, unknown> => bundle({ mounts, linux: { namespaces: [{ type: 'network' }], cgroupsPath } });
+
+function hierarchy(version: 1 | 2): string {
+  const at = join(dir, 'cgroup');
+  rmSync(at, { recursive: true, force: true });
+  mkdirSync(version === 1 ? join(at, 'systemd') : at, { recursive: true });
+  if (version === 2) writeFileSync(join(at, 'cgroup.controllers'), 'memory');
+  return at;
+}
+
+test('an init of its own may write its own cgroup, an application none', root, () => {
+  ready();
+  const at = hierarchy(1);
+  const tmpfs = { destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['rw'] };
+  const mountsOf = (config: Record<string, unknown>): unknown => {
+    const done = create(config);
+    assert.equal(done.status, 0, done.stderr);
+    return (JSON.parse(done.config) as { mounts: unknown }).mounts;
+  };
+  for (const mounts of [[cgroup], [cgroup, { ...tmpfs, type: 'bind' }], [cgroup, { ...tmpfs, destination: '/tmp' }]]) assert.deepEqual(mountsOf(withMounts(mounts)), mounts);
+  const bind = (source: string): object => ({ destination: '/sys/fs/cgroup/systemd', type: 'bind', source, options: ['bind', 'rw', 'nosuid', 'noexec', 'nodev'] });
+  assert.deepEqual(mountsOf(withMounts([cgroup, tmpfs])), [cgroup, tmpfs, bind(`${at}/systemd/docker/${ID}`)]);
+  assert.deepEqual(mountsOf(withMounts([tmpfs, cgroup], `system.slice:docker:${ID}`)), [tmpfs, cgroup, bind(`${at}/systemd/system.slice/docker-${ID}.scope`)]);
+  hierarchy(2);
+  assert.deepEqual(mountsOf(withMounts([cgroup, tmpfs])), [{ ...cgroup, options: ['rw', 'nosuid', 'noexec', 'nodev'] }, tmpfs]);
+});
+
+test('an init of its own gets no other cgroup than its own', root, () => {
+  ready();
+  const tmpfs = { destination: '/run', type: 'tmpfs' };
+  hierarchy(1);
+  for (const path of ['/docker/other', `/docker/../${ID}`, ID, '/', `a:${ID}`]) {
+    const done = create(withMounts([cgroup, tmpfs], path));
+    assert.equal(done.status, 1, path);
+    assert.match(done.stderr, /unexpected cgroupsPath/);
+  }
+  assert.match(create(withMounts([tmpfs])).stderr, /no mount of .sys.fs.cgroup/);
+  rmSync(join(dir, 'cgroup'), { recursive: true });
+  assert.match(create(withMounts([cgroup, tmpfs])).stderr, /cannot run on this host/);
 });
 
 test('every other verb goes to runc as it came', () => {

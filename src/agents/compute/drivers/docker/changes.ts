@@ -6,6 +6,8 @@ import type { DriverContext } from './driver-context.ts';
 import type { EngineEvent } from './engine-types.ts';
 import { watchEvents } from './events.ts';
 import { inspectContainer, reportAll, reportServer } from './guests.ts';
+import { createReboots } from './reboots.ts';
+import { isSystem } from './system-guest.ts';
 
 export interface Changes {
   ready: Promise<void>;
@@ -13,9 +15,11 @@ export interface Changes {
   close(): void;
 }
 
-export function watchChanges(ctx: DriverContext): Changes {
+/** @param startRebooted starts a guest that has asked for its own reboot. */
+export function watchChanges(ctx: DriverContext, startRebooted: (serverId: string) => Promise<void>): Changes {
   const listeners: ((report: GuestReport) => void)[] = [];
   const lock = createKeyedLock();
+  const reboots = createReboots(ctx, startRebooted);
   /** What was told last, to tell nothing twice; forgetting it is harmless. */
   const told = new Map<string, string>();
 
@@ -32,6 +36,7 @@ export function watchChanges(ctx: DriverContext): Changes {
       const container = await inspectContainer(ctx, event.Actor.ID);
       if (container !== undefined) await ctx.notes.update(serverId, { oom_run: container.State.StartedAt });
     }
+    if (event.Action === 'die' && isSystem(event.Actor.Attributes)) await reboots.died(serverId, event.Actor.ID);
     // Also when somebody else removed the container.
     if (event.Action === 'destroy') await ctx.links.remove(event.Actor.ID);
     tell((await reportServer(ctx, serverId)) ?? noGuest(serverId));
@@ -50,10 +55,12 @@ export function watchChanges(ctx: DriverContext): Changes {
       if (serverId !== undefined) void lock.run(serverId, () => look(serverId, event)).catch(failed);
     },
     onResume() {
+      void reboots.catchUp().catch(failed);
       void reportAll(ctx).then((reports) => reports.forEach(tell)).catch(failed);
     },
   });
 
+  void events.ready.then(reboots.catchUp).catch(failed);
   return {
     ready: events.ready,
     listen: (listener) => void listeners.push(listener),

@@ -1,6 +1,7 @@
 /** What a guest's container is made of. Pure. */
 import { badRequest } from '../../../../kernel/fault.ts';
 import type { GuestSpec } from '../../protocol.ts';
+import { systemConfig, systemEnvironment, systemHostConfig, systemLabels } from './system-guest.ts';
 
 export const CLOUD_LABEL = 'gantry.cloud';
 export const SERVER_LABEL = 'gantry.server';
@@ -39,7 +40,7 @@ export function containerConfig(spec: GuestSpec, cloud: string): object {
   return {
     Hostname: hostname(spec.hostname),
     Image: imageTag(cloud, spec.image),
-    Env: environment(spec.environment),
+    Env: environment({ ...spec.environment, ...systemEnvironment(spec) }),
     ...(spec.command === null ? {} : { Cmd: spec.command }),
     OpenStdin: false,
     Tty: false,
@@ -48,6 +49,7 @@ export function containerConfig(spec: GuestSpec, cloud: string): object {
     // Probes run as often as an image likes, and at the engine's expense.
     Healthcheck: { Test: ['NONE'] },
     Labels: labels(spec, cloud),
+    ...systemConfig(spec),
     HostConfig: hostConfig(spec),
   };
 }
@@ -62,11 +64,13 @@ function labels(spec: GuestSpec, cloud: string): Record<string, string> {
     'gantry.user': spec.user_id,
     'gantry.flavor': spec.flavor_name,
     'gantry.image': spec.image.id,
+    ...systemLabels(spec),
   };
 }
 
 function hostConfig(spec: GuestSpec): object {
   const { limits } = spec;
+  const { caps, ...system } = systemHostConfig(spec);
   const memory = Math.max(limits.memory_mb * MIB, MIN_MEMORY);
   return {
     // The runtime gives the container the namespace that the agent has wired; Docker's own networking stays out.
@@ -81,7 +85,7 @@ function hostConfig(spec: GuestSpec): object {
     // 0 would mean no limit.
     PidsLimit: limits.pids > 0 ? limits.pids : DEFAULT_PIDS,
     CapDrop: ['ALL'],
-    CapAdd: CAPABILITIES,
+    CapAdd: [...CAPABILITIES, ...caps],
     SecurityOpt: ['no-new-privileges'],
     Privileged: false,
     Init: true,
@@ -90,6 +94,7 @@ function hostConfig(spec: GuestSpec): object {
     MaskedPaths: MASKED_PATHS,
     RestartPolicy: { Name: 'no' },
     LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } },
+    ...system,
     ...extraHosts(spec),
     ...(spec.dns.servers.length > 0 ? { Dns: spec.dns.servers } : {}),
     ...(spec.dns.search.length > 0 ? { DnsSearch: spec.dns.search } : {}),

@@ -9,6 +9,7 @@ import type { DriverContext } from './driver-context.ts';
 import { isEngineStatus } from './engine-error.ts';
 import type { ContainerInspect, ContainerState, ContainerSummary } from './engine-types.ts';
 import type { GuestNote } from './guest-notes.ts';
+import { isRebooting, isSystem, systemExitCode } from './system-guest.ts';
 import { unknownServer } from './faults.ts';
 
 const LAST_OUTPUT_BYTES = 2048;
@@ -62,9 +63,11 @@ export async function reportAll(ctx: DriverContext): Promise<GuestReport[]> {
 async function reportOf(ctx: DriverContext, serverId: string, container: ContainerInspect): Promise<GuestReport> {
   const state = container.State;
   const note = await ctx.notes.read(serverId);
-  const report = { server_id: serverId, container_id: container.Id, ...describeState(state, note), last_output: '' };
+  const system = isSystem(container.Config.Labels);
+  const described = system ? describeSystem(state, note) : describeState(state, note);
+  const report = { server_id: serverId, container_id: container.Id, ...described, last_output: '' };
   if (report.power_state === 'crashed') {
-    report.last_output = await readConsole(ctx.engine, container.Id, LAST_OUTPUT_LINES, LAST_OUTPUT_BYTES).catch(() => '');
+    report.last_output = await readConsole(ctx.engine, container.Id, LAST_OUTPUT_LINES, { tty: system, limit: LAST_OUTPUT_BYTES }).catch(() => '');
     if (report.last_output === '' && state.Error !== '') report.last_output = state.Error.slice(0, LAST_OUTPUT_BYTES);
   }
   return report;
@@ -84,6 +87,12 @@ export function describeState(state: ContainerState, note: GuestNote): Described
     started_at: instant(state.StartedAt),
     finished_at: ended ? instant(state.FinishedAt) : null,
   };
+}
+
+/** While it reboots it is as good as running: its machine was not turned off. */
+function describeSystem(state: ContainerState, note: GuestNote): Described {
+  if (isRebooting(state, note)) return { ...describeState({ ...state, Status: 'running' }, note) };
+  return describeState({ ...state, ExitCode: systemExitCode(state.ExitCode) }, note);
 }
 
 function powerState(state: ContainerState, crashed: boolean): PowerState {

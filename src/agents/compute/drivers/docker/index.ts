@@ -14,15 +14,16 @@ import { destroyServer, killServer } from './destroy.ts';
 import { readDiagnostics } from './diagnostics.ts';
 import type { DriverContext } from './driver-context.ts';
 import { createEngine, type Engine } from './engine.ts';
-import type { EngineInfo } from './engine-types.ts';
+import type { ContainerSummary, EngineInfo } from './engine-types.ts';
 import { versionNumber } from './engine-version.ts';
 import { createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages, type ImageStore } from './images.ts';
 import { createNetnsLinks } from './netns-links.ts';
-import { powerServer } from './power.ts';
+import { powerServer, startRebooted } from './power.ts';
 import { removeRemains } from './remains.ts';
 import { engineCall, spawnServer } from './spawn.ts';
+import { isSystem } from './system-guest.ts';
 
 export interface DockerDriverOptions {
   /** An engine's client, or the socket to make one for. */
@@ -63,7 +64,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
   const disks = options.disks === undefined ? undefined : createDiskConverter({ directory: join(options.state_dir, 'disks'), transport: options.disks, log });
   const lock = createKeyedLock();
   const spawns = createGate(options.concurrent_spawns ?? 8);
-  const changes = watchChanges(ctx);
+  const changes = watchChanges(ctx, (serverId) => lock.run(serverId, () => startRebooted(ctx, serverId)));
   void changes.ready.then(() => removeRemains(ctx, lock)).catch((error: unknown) => log.warn({ err: error }, 'what earlier guests left could not be removed'));
 
   return {
@@ -77,7 +78,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     inspect: (serverId) => engineCall('look at the server', () => reportServer(ctx, serverId)),
     list: () => engineCall('list the servers', () => reportAll(ctx)),
     consoleOutput: (serverId, lines) =>
-      engineCall('read the console', async () => await readConsole(engine, (await needContainer(ctx, serverId)).Id, lines)),
+      engineCall('read the console', async () => await readGuestConsole(ctx, await needContainer(ctx, serverId), lines)),
     diagnostics: (serverId) => engineCall('read the diagnostics', () => readDiagnostics(ctx, serverId)),
     resources: () => engineCall('read the resources of the node', () => readResources(engine, options.host_ip)),
     prefetch: (image) => engineCall('fetch the image', () => ctx.images.ensure(image)),
@@ -92,6 +93,10 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
       engine.close();
     },
   };
+}
+
+async function readGuestConsole({ engine }: DriverContext, guest: ContainerSummary, lines: number | undefined): Promise<string> {
+  return await readConsole(engine, guest.Id, lines, { tty: isSystem(guest.Labels) });
 }
 
 async function readResources(engine: Engine, hostIp: string | undefined): Promise<HostResources> {

@@ -3,17 +3,21 @@ import { badRequest } from '../../../../kernel/fault.ts';
 import type { GuestSpec } from '../../protocol.ts';
 import { endOfArchive, writeEntry } from '../../../../kernel/tar.ts';
 
+const ROOT = { home: '/root', uid: 0, gid: 0 };
+
 /** @returns undefined when there is nothing to inject. */
-export function injectionArchive(spec: Pick<GuestSpec, 'files' | 'ssh_keys'>, now: Date): Buffer | undefined {
+export function injectionArchive(spec: Pick<GuestSpec, 'files' | 'ssh_keys' | 'system'>, now: Date): Buffer | undefined {
   const mtime = Math.floor(now.getTime() / 1000);
   const parts = spec.files.map((file) =>
     writeEntry({ name: targetOf(file.path), content: Buffer.from(file.content, 'base64'), mode: (file.mode ?? 0o644) & 0o7777, mtime }),
   );
   const keys = spec.ssh_keys.map((key) => key.trim()).filter((key) => key !== '');
   if (keys.length > 0) {
+    const { home, uid, gid } = spec.system?.user ?? ROOT;
+    const dir = home === '/' ? '.ssh' : `${targetOf(home)}/.ssh`;
     parts.push(
-      writeEntry({ name: 'root/.ssh/', type: '5', mode: 0o700, mtime }),
-      writeEntry({ name: 'root/.ssh/authorized_keys', content: Buffer.from(`${keys.join('\n')}\n`), mode: 0o600, mtime }),
+      writeEntry({ name: `${dir}/`, type: '5', mode: 0o700, uid, gid, mtime }),
+      writeEntry({ name: `${dir}/authorized_keys`, content: Buffer.from(`${keys.join('\n')}\n`), mode: 0o600, uid, gid, mtime }),
     );
   }
   return parts.length === 0 ? undefined : Buffer.concat([...parts, endOfArchive()]);

@@ -4,8 +4,9 @@ import type { GuestReport, PowerAction } from '../../protocol.ts';
 import type { DriverContext } from './driver-context.ts';
 import { unknownServer, wrongState } from './faults.ts';
 import type { ContainerInspect } from './engine-types.ts';
-import { inspectContainer, needContainer, reportContainer } from './guests.ts';
+import { findContainer, inspectContainer, needContainer, reportContainer } from './guests.ts';
 import { engineCall, networkFault, startContainer } from './spawn.ts';
+import { isRebooting, isSystem } from './system-guest.ts';
 
 const CALL_MS = 120_000;
 
@@ -48,6 +49,21 @@ async function act(ctx: DriverContext, serverId: string, container: ContainerIns
 async function start(ctx: DriverContext, serverId: string, container: ContainerInspect, network?: NodeNetworkState): Promise<void> {
   await plugAgain(ctx, serverId, container.Id, network);
   await startContainer(ctx, container.Id);
+}
+
+/** A guest that has ended with the wish to be rebooted runs again; nothing happens to any other. */
+export async function startRebooted(ctx: DriverContext, serverId: string): Promise<void> {
+  const found = await findContainer(ctx, serverId);
+  const container = found === undefined ? undefined : await inspectContainer(ctx, found.Id);
+  if (container === undefined || !isSystem(container.Config.Labels) || !isRebooting(container.State, await ctx.notes.read(serverId))) return;
+  try {
+    await start(ctx, serverId, container);
+    ctx.log.info({ server_id: serverId }, 'a guest rebooted itself');
+  } catch (error) {
+    // It is off then, and whoever starts it learns why.
+    await ctx.notes.update(serverId, { stopped_run: container.State.StartedAt });
+    ctx.log.error({ err: error, server_id: serverId }, 'a guest that rebooted itself could not be started again');
+  }
 }
 
 async function stop(ctx: DriverContext, serverId: string, container: ContainerInspect, seconds: number): Promise<void> {
