@@ -26,6 +26,8 @@ export const IdentitySection = Type.Object({
   max_application_credentials: Type.Integer({ default: 1000, minimum: 1, description: 'How many application credentials one user may have.' }),
   password_regex: Type.String({ default: '', description: 'What every new password has to match, a regular expression; empty: anything.' }),
   password_regex_description: Type.String({ default: '', description: 'The same in words, for users whose password does not match.' }),
+  request_token_expiration: Type.Integer({ default: 28_800, minimum: 0, description: 'How many seconds a user has to authorise a request token of OAuth 1.0a; 0: without end.' }),
+  access_token_expiration: Type.Integer({ default: 86_400, minimum: 0, description: 'For how many seconds a program may then act for the user; 0: without end.' }),
   limit_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], { default: 'flat', description: 'Whether limits of projects stand alone, or a project never has more than its domain (then projects are at most two levels deep).' }),
   max_credentials: Type.Integer({ default: 1000, minimum: 1, description: 'How many credentials (EC2 keys, TOTP seeds ...) one user may have.' }),
   authorization_ttl: Type.Integer({ default: 0, minimum: 0, description: 'Minutes for which groups that an identity provider gave a user outlive the login, so that their application credentials work; 0: they end with the token. Each provider may say otherwise.' }),

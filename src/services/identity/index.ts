@@ -8,6 +8,7 @@ import { identityEndpoints, identityRules } from './api/index.ts';
 import type { IdentityClient } from './client.ts';
 import type { IdentityConfig } from './config.ts';
 import { formatFault, invalid } from './faults.ts';
+import { purgeOauthTokens } from './jobs/purge-oauth-tokens.ts';
 import { purgeRevocations } from './jobs/purge-revocations.ts';
 import { rotateKeysOnTime } from './jobs/rotate-keys.ts';
 import { bootstrap, type BootstrapOptions } from './model/bootstrap.ts';
@@ -17,6 +18,8 @@ import type { Identity } from './model/identity.ts';
 import { LimitCache } from './model/limit-cache.ts';
 import { assertDepth, limitOf } from './model/limits.ts';
 import { createLoginGuard } from './model/login-guard.ts';
+import { createNonceGuard } from './model/nonce-guard.ts';
+import { CLOCK_SKEW } from './model/oauth1.ts';
 import { passwordPattern } from './model/passwords.ts';
 import { createOidcVerifier } from './model/oidc.ts';
 import { TokenCache } from './model/token-cache.ts';
@@ -59,6 +62,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
     catalog: new CatalogCache(),
     limits: new LimitCache(),
     guard: createLoginGuard(deps.clock, deps.config.failed_logins),
+    nonces: createNonceGuard(deps.clock, CLOCK_SKEW),
     password_pattern: passwordPattern(deps.config.password_regex),
     oidc: createOidcVerifier(deps.clock, deps.log),
     listeners: { project_deleted: [] },
@@ -75,7 +79,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
       ownUnauthorized: true,
       trailingSlash: true,
       tasks: [],
-      jobs: [purgeRevocations(identity), rotateKeysOnTime(identity)],
+      jobs: [purgeRevocations(identity), rotateKeysOnTime(identity), purgeOauthTokens(identity)],
       migrations,
     },
     client: createClient(identity, place),

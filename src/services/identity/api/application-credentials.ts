@@ -57,9 +57,9 @@ function briefRule({ id, path, method: verb, service }: AccessRuleRow): Shown {
   return { id, path, method: verb, service };
 }
 
-/** A restricted credential makes no further ones, and nothing that was delegated by a trust either. */
+/** A restricted credential makes no further ones, and neither does who acts by a trust or for a user. */
 async function assertMayManage(identity: Identity, call: Call): Promise<void> {
-  if (call.auth.trust_id !== undefined) throw notAllowed('delegated', 'Cannot manage application credentials with a token issued via delegation.');
+  if (call.auth.trust_id !== undefined || call.auth.access_token_id !== undefined) throw notAllowed('delegated', 'Cannot manage application credentials with a token issued via delegation.');
   const token = await validateToken(identity, call.auth.token);
   if (token?.restricted === true) {
     throw notAllowed('restricted', "You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing additional application credentials.");

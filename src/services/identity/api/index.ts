@@ -1,9 +1,11 @@
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
+import { accessTokenEndpoints, accessTokenRules } from './access-tokens.ts';
 import { applicationCredentialEndpoints, applicationCredentialRules } from './application-credentials.ts';
 import { authEndpoints, authRules } from './auth.ts';
 import { catalogEndpoints, catalogRules } from './services.ts';
+import { consumerEndpoints, consumerRules } from './consumers.ts';
 import { credentialEndpoints, credentialRules } from './credentials.ts';
 import { discoveryEndpoints } from './versions.ts';
 import { domainConfigEndpoints, domainConfigRules } from './domain-config.ts';
@@ -16,6 +18,7 @@ import { groupEndpoints, groupRules } from './groups.ts';
 import { impliedRoleEndpoints, impliedRoleRules } from './implied-roles.ts';
 import { limitEndpoints, limitRules } from './limits.ts';
 import { policyAssociationEndpoints, policyAssociationRules } from './policy-associations.ts';
+import { oauth1Endpoints, oauth1Rules } from './oauth1.ts';
 import { policyEndpoints, policyRules } from './policies.ts';
 import { projectTagEndpoints, projectTagRules } from './project-tags.ts';
 import { projectEndpoints, projectRules } from './projects.ts';
@@ -30,7 +33,7 @@ import { userEndpoints, userRules } from './users.ts';
 export const identityRules: PolicyRule[] = [
   ...sharedRules, ...tokenRules, ...authRules, ...catalogRules, ...domainRules, ...projectRules, ...projectTagRules,
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
-  ...domainConfigRules, ...registeredLimitRules, ...limitRules,
+  ...consumerRules, ...oauth1Rules, ...accessTokenRules, ...domainConfigRules, ...registeredLimitRules, ...limitRules,
   ...applicationCredentialRules, ...trustRules, ...credentialRules, ...policyRules, ...endpointFilterRules,
   ...policyAssociationRules, ...federationRules,
 ];
@@ -38,7 +41,7 @@ export const identityRules: PolicyRule[] = [
 const RESOURCES = [
   tokenEndpoints, authEndpoints, catalogEndpoints, domainEndpoints, projectEndpoints, projectTagEndpoints,
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
-  domainConfigEndpoints, registeredLimitEndpoints, limitEndpoints,
+  consumerEndpoints, oauth1Endpoints, accessTokenEndpoints, domainConfigEndpoints, registeredLimitEndpoints, limitEndpoints,
   applicationCredentialEndpoints, trustEndpoints, credentialEndpoints, policyEndpoints, endpointFilterEndpoints,
   policyAssociationEndpoints, federationEndpoints, federatedLoginEndpoints,
 ];

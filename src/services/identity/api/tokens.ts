@@ -9,6 +9,7 @@ import type { Identity } from '../model/identity.ts';
 import { revokeToken, validateToken, type ValidToken } from '../model/tokens.ts';
 import { originOf } from './links.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
+import { signedRequest } from './signed-request.ts';
 
 const PATH = '/v3/auth/tokens';
 
@@ -31,6 +32,7 @@ const authBody = Type.Object({
         })),
       })),
       token: Type.Optional(Type.Object({ id: Type.String() })),
+      oauth1: Type.Optional(Type.Object({})),
       application_credential: Type.Optional(Type.Object({
         id: Type.Optional(Type.String()), name: Type.Optional(Type.String()), secret: Type.Optional(Type.String()), user: Type.Optional(inDomain),
       })),
@@ -58,7 +60,7 @@ export function tokenEndpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:authenticate', method: 'POST', path: PATH, summary: 'Get a token', policy: 'public', body: authBody, reply: tokenReply, status: 201,
       async handler(call) {
-        const { id, token } = await authenticate(identity, call.body.auth as AuthRequest);
+        const { id, token } = await authenticate(identity, call.body.auth as AuthRequest, signedRequest(identity, call as Call, 'POST'));
         return await tokenReplyOf(identity, call as Call, token, id, 201);
       },
     }),

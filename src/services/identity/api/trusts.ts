@@ -59,6 +59,7 @@ async function showWhole(identity: Identity, call: Call, row: TrustRow): Promise
 
 /** Programs with an application credential have no business with trusts. */
 function refuseCredentials(call: Call): void {
+  if (call.auth.access_token_id !== undefined) throw notAllowed('delegated', 'Cannot manage trusts with a token issued via delegation.');
   if (call.auth.application_credential_id !== undefined) {
     throw notAllowed('restricted', "You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing trusts.");
   }

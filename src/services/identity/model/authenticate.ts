@@ -3,12 +3,14 @@ import { isFault } from '../../../kernel/fault.ts';
 import { denied, missing, notAllowed } from '../faults.ts';
 import { accessDomain, accessProject, accessProjectByName, accessUser, accessUserByName, effectiveRoles, type AccessDomain, type AccessProject, type AccessUser, type Named } from '../store/access.ts';
 import { findApplicationCredential, findApplicationCredentialByName } from '../store/application-credentials.ts';
-import type { ApplicationCredentialRow, TrustRow } from '../store/tables.ts';
+import type { AccessTokenRow, ApplicationCredentialRow, TrustRow } from '../store/tables.ts';
 import { consumeTrust, findTrust } from '../store/trusts.ts';
 import { bearerOf } from './bearer.ts';
 import type { Identity } from './identity.ts';
 import { verifySecret } from './passwords.ts';
 import type { Method, Scope, TokenPayload } from './token-payload.ts';
+import { byAccessToken } from './oauth1-login.ts';
+import type { SignedRequest } from './oauth1-signature.ts';
 import { auditId, issueToken, validateToken, type ValidToken } from './tokens.ts';
 
 interface Reference {
@@ -34,12 +36,16 @@ interface Known {
   /** Set when the request continues an older token. */
   parent?: ValidToken;
   application_credential?: ApplicationCredentialRow;
+  access_token?: AccessTokenRow;
 }
 
-/** @throws Fault 400 for a malformed request; 401 without any reason for everything else. */
-export async function authenticate(identity: Identity, request: AuthRequest): Promise<{ id: string; token: ValidToken }> {
+/**
+ * @param signed the request as HTTP had it, for methods that look at more than its body
+ * @throws Fault 400 for a malformed request; 401 without any reason for everything else.
+ */
+export async function authenticate(identity: Identity, request: AuthRequest, signed?: SignedRequest): Promise<{ id: string; token: ValidToken }> {
   const methods = supportedMethods(request);
-  const known = await identify(identity, request, methods);
+  const known = await identify(identity, request, methods, signed);
   const trust = await askedTrust(identity, request, known);
   const scope: Scope = trust === undefined ? await chooseScope(identity, request, known) : { kind: 'project', id: trust.project_id };
   const issued = await issueToken(identity, {
@@ -51,6 +57,7 @@ export async function authenticate(identity: Identity, request: AuthRequest): Pr
     application_credential_id: known.application_credential?.id ?? known.parent?.payload.application_credential_id,
     trust_id: trust?.id,
     ...federationOf(known),
+    access_token_id: known.access_token?.id,
   });
   if (issued !== undefined && trust !== undefined) await useTrust(identity, trust);
   if (issued === undefined) throw denied();
@@ -63,9 +70,9 @@ function federationOf({ parent }: Known): Pick<TokenPayload, 'identity_provider_
   return { identity_provider_id, protocol_id, group_ids };
 }
 
-type Handler = (identity: Identity, request: AuthRequest) => Promise<Known>;
+type Handler = (identity: Identity, request: AuthRequest, signed: SignedRequest | undefined) => Promise<Known>;
 
-const HANDLERS: Readonly<Record<string, Handler>> = { password: byPassword, token: byToken, application_credential: byApplicationCredential };
+const HANDLERS: Readonly<Record<string, Handler>> = { password: byPassword, token: byToken, application_credential: byApplicationCredential, oauth1: (identity, _request, signed) => byAccessToken(identity, signed) };
 
 function supportedMethods(request: AuthRequest): string[] {
   const methods = [...new Set(request.identity.methods)];
@@ -76,10 +83,10 @@ function supportedMethods(request: AuthRequest): string[] {
   return methods;
 }
 
-async function identify(identity: Identity, request: AuthRequest, methods: readonly string[]): Promise<Known> {
+async function identify(identity: Identity, request: AuthRequest, methods: readonly string[], signed: SignedRequest | undefined): Promise<Known> {
   let known: Known | undefined;
   for (const method of methods) {
-    const found = await (HANDLERS[method] as Handler)(identity, request);
+    const found = await (HANDLERS[method] as Handler)(identity, request, signed);
     if (known !== undefined && known.user.id !== found.user.id) throw denied();
     known = { ...known, ...found, methods: [...new Set([...(known?.methods ?? []), ...found.methods])] };
   }
@@ -129,6 +136,7 @@ async function byToken(identity: Identity, request: AuthRequest): Promise<Known>
   const parent = await validateToken(identity, id);
   const user = parent === undefined ? undefined : await accessUser(identity.db.read, parent.auth.user_id);
   if (parent === undefined || user === undefined) throw denied();
+  if (parent.payload.access_token_id !== undefined) throw notAllowed('access-token-again', 'A token of an access token gives no other tokens.');
   return { user, methods: [...new Set<Method>(['token', ...parent.payload.methods])], parent };
 }
 
@@ -157,12 +165,13 @@ async function findCredential(identity: Identity, asked: NonNullable<AuthRequest
 function expiry(identity: Identity, known: Known): number {
   if (known.parent !== undefined) return known.parent.payload.expires_at;
   const full = Math.floor(identity.clock.now().getTime() / 1000) + identity.config.token_expiration;
-  const end = known.application_credential?.expires_at;
+  const end = (known.application_credential ?? known.access_token)?.expires_at;
   return end === null || end === undefined ? full : Math.min(full, Math.floor(Date.parse(end) / 1000));
 }
 
 async function chooseScope(identity: Identity, request: AuthRequest, known: Known): Promise<Scope> {
   if (known.application_credential !== undefined) return { kind: 'project', id: known.application_credential.project_id };
+  if (known.access_token !== undefined) return { kind: 'project', id: known.access_token.project_id };
   const scope = request.scope === undefined ? await defaultScope(identity, known.user) : await askedScope(identity, request.scope);
   // What was delegated for one project stays there.
   const parent = known.parent?.payload;

@@ -10,6 +10,7 @@ import type { KeyRing } from './fernet-keys.ts';
 import type { LimitCache } from './limit-cache.ts';
 import type { LoginGuard } from './login-guard.ts';
 import type { OidcVerifier } from './oidc.ts';
+import type { NonceGuard } from './nonce-guard.ts';
 import type { TokenCache } from './token-cache.ts';
 
 export type Tx = Transaction<Tables>;
@@ -29,6 +30,7 @@ export interface Identity {
   readonly catalog: CatalogCache;
   readonly limits: LimitCache;
   readonly guard: LoginGuard;
+  readonly nonces: NonceGuard;
   /** What every new password has to match. */
   readonly password_pattern: RegExp | undefined;
   readonly oidc: OidcVerifier;

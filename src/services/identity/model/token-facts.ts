@@ -7,10 +7,11 @@ import {
   type AccessDomain, type AccessProject, type AccessRole, type AccessUser,
 } from '../store/access.ts';
 import { findApplicationCredential, rolesOfApplicationCredentials, rulesOfApplicationCredentials } from '../store/application-credentials.ts';
-import type { AccessRuleRow, ApplicationCredentialRow, TrustRow } from '../store/tables.ts';
+import type { AccessRuleRow, AccessTokenRow, ApplicationCredentialRow, TrustRow } from '../store/tables.ts';
 import { findTrust, rolesOfTrust } from '../store/trusts.ts';
 import { bearerOf } from './bearer.ts';
 import type { Identity } from './identity.ts';
+import { accessTokenOf, authorizedRoles } from './oauth1-login.ts';
 import type { TokenPayload } from './token-payload.ts';
 import type { ValidToken } from './tokens.ts';
 
@@ -43,6 +44,7 @@ interface Granted {
   roles: AccessRole[];
   application_credential: ApplicationCredentialRow | undefined;
   access_rules: AccessRuleRow[] | undefined;
+  access_token?: AccessTokenRow;
 }
 
 interface Facts extends Place, Granted {
@@ -96,6 +98,10 @@ async function rolesOf(identity: Identity, payload: TokenPayload, trust: TrustRo
     return roles === undefined ? undefined : { roles, ...none };
   }
   const own = (await effectiveRoles(db, bearerOf(identity, payload.user_id, payload.group_ids), scope)).filter((role) => role.domain_id === '');
+  if (payload.access_token_id !== undefined) {
+    const access_token = await accessTokenOf(identity, payload);
+    return access_token === undefined ? undefined : { roles: await authorizedRoles(identity, access_token, own), ...none, access_token };
+  }
   if (payload.application_credential_id === undefined) return { roles: own, ...none };
   const credential = await findApplicationCredential(db, payload.application_credential_id);
   if (credential === undefined || scope.kind !== 'project' || credential.project_id !== scope.id) return undefined;
@@ -147,7 +153,7 @@ function instant(seconds: number): string {
 }
 
 function makeBody(payload: TokenPayload, facts: Facts): Record<string, unknown> {
-  const { user, project, domain, trust, application_credential: credential, access_rules } = facts;
+  const { user, project, domain, trust, application_credential: credential, access_rules, access_token } = facts;
   const body: Record<string, unknown> = {
     methods: payload.methods.map((method) => (method === 'mapped' ? payload.protocol_id ?? method : method)),
     user: { domain: { id: user.domain_id, name: user.domain_name }, id: user.id, name: user.name, ...federationOf(payload) },
@@ -166,6 +172,7 @@ function makeBody(payload: TokenPayload, facts: Facts): Record<string, unknown> 
     const { id, impersonation, trustor_user_id, trustee_user_id } = trust;
     body['OS-TRUST:trust'] = { id, impersonation: impersonation === 1, trustor_user: { id: trustor_user_id }, trustee_user: { id: trustee_user_id } };
   }
+  if (access_token !== undefined) body['OS-OAUTH1'] = { access_token_id: access_token.id, consumer_id: access_token.consumer_id };
   if (credential !== undefined) {
     body['application_credential'] = {
       id: credential.id,
