@@ -23,14 +23,23 @@ export function tar(files: Record<string, string | Uint8Array>): Buffer {
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);
 }
 
+const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
 /** One layer with these files; `config` goes into the image's configuration. */
 export function dockerArchive(files: Record<string, string | Uint8Array> = { hello: 'hi' }, config: object = { Cmd: ['/hello'] }): Buffer {
-  const layer = tar(files);
+  return layeredArchive([tar(files)], config).archive;
+}
+
+/** @param layers tars, the lowest first. */
+export function layeredArchive(layers: readonly Buffer[], config: object = { Cmd: ['/hello'] }): { archive: Buffer; config: Buffer } {
   const image = JSON.stringify({
     architecture: 'amd64', os: 'linux', config,
-    rootfs: { type: 'layers', diff_ids: [`sha256:${createHash('sha256').update(layer).digest('hex')}`] },
-    history: [{ created: '1970-01-01T00:00:00Z' }],
+    rootfs: { type: 'layers', diff_ids: layers.map((layer) => `sha256:${sha256(layer)}`) },
+    history: layers.map(() => ({ created: '1970-01-01T00:00:00Z' })),
   });
-  const id = createHash('sha256').update(image).digest('hex');
-  return tar({ 'layer/layer.tar': layer, [`${id}.json`]: image, 'manifest.json': JSON.stringify([{ Config: `${id}.json`, RepoTags: ['some/name:tag'], Layers: ['layer/layer.tar'] }]) });
+  const id = sha256(image);
+  const Layers = layers.map((_, at) => (at === 0 ? 'layer/layer.tar' : `layer-${at}/layer.tar`));
+  const files = Object.fromEntries(layers.map((layer, at) => [Layers[at]!, layer]));
+  const archive = tar({ ...files, [`${id}.json`]: image, 'manifest.json': JSON.stringify([{ Config: `${id}.json`, RepoTags: ['some/name:tag'], Layers }]) });
+  return { archive, config: Buffer.from(image) };
 }

@@ -6,17 +6,18 @@ import { doomBlobs, doomUnknown, forgetBlob, hasBlobRow, listDoomed } from '../s
 import { deleteUnusedManifests } from '../store/manifests.ts';
 import { deleteUnusedRecipes } from '../store/recipes.ts';
 
-/** What nobody names may still be about to be named: what was touched since is left alone. */
-export const GRACE_MS = 60 * 60_000;
 const PORTION = 200;
 
-/** Removes manifests and recipes that nobody has, then the blobs that nothing names any more, then files that no row knows. */
+/**
+ * Removes manifests and recipes that nobody has, then the blobs that nothing names any more, then files that no row knows.
+ * What nobody names may still be about to be named: what was touched within `garbage_grace` is left alone.
+ */
 export function collectGarbage(deps: ImageDeps): Job {
   return defineJob({
     name: 'image.collect-garbage',
-    every_seconds: 300,
+    every_seconds: deps.config.garbage_interval,
     async run() {
-      const limit = new Date(deps.clock.now().getTime() - GRACE_MS);
+      const limit = new Date(deps.clock.now().getTime() - deps.config.garbage_grace * 1000);
       const before = isoMicros(limit);
       const manifests = await inPortions(() => deps.db.transaction((tx) => deleteUnusedManifests(tx, before, PORTION)));
       const recipes = await inPortions(() => deps.db.transaction((tx) => deleteUnusedRecipes(tx, before, PORTION)));
