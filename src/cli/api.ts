@@ -1,4 +1,6 @@
 /** A thin OpenStack client for the command line's own needs: plain fetch, one session, readable errors. */
+import { Readable } from 'node:stream';
+import type { ReadableStream as WebStream } from 'node:stream/web';
 
 export interface Credentials {
   auth_url: string;
@@ -33,12 +35,29 @@ export interface Session {
   readonly user_id: string;
   readonly catalog: readonly CatalogEntry[];
   /** Calls a service below its versioned root, e.g. ('compute', 'GET', '/servers/detail'). Gives the parsed body. */
-  call(service: ServiceType, method: string, path: string, body?: unknown): Promise<any>;
-  /** As `call` with bytes for the body. */
-  upload(service: ServiceType, path: string, bytes: Buffer): Promise<void>;
+  call(service: ServiceType, method: string, path: string, body?: unknown, options?: CallOptions): Promise<any>;
+  /** As `call` with bytes for the body. A stream may take as long as it likes. */
+  upload(service: ServiceType, path: string, bytes: Buffer | Readable): Promise<void>;
+  /** The body of a GET as it comes. */
+  download(service: ServiceType, path: string): Promise<Readable>;
+}
+
+export interface CallOptions {
+  timeout_ms?: number;
+  content_type?: string;
+}
+
+/** Who logs in, in Keystone's own words. */
+export interface Login {
+  auth_url: string;
+  /** Undefined: the first that the catalogue lists. */
+  region: string | undefined;
+  /** `auth` of `POST /v3/auth/tokens`. */
+  auth: object;
 }
 
 const TIMEOUT_MS = 60_000;
+const NO_LIMIT = Infinity;
 
 /** Password login scoped to a project of the default domain. @throws ApiError */
 export async function login(credentials: Credentials): Promise<Session> {
@@ -47,20 +66,26 @@ export async function login(credentials: Credentials): Promise<Session> {
     identity: { methods: ['password'], password: { user: { name: credentials.username, domain, password: credentials.password } } },
     scope: { project: { name: credentials.project, domain } },
   };
-  const response = await send(`${credentials.auth_url}/auth/tokens`, 'POST', JSON.stringify({ auth }), { 'content-type': 'application/json' });
-  const { token } = (await response.json()) as { token: { project: { id: string }; user: { id: string }; catalog: RawCatalog } };
+  return await openSession({ auth_url: credentials.auth_url, region: credentials.region, auth });
+}
+
+/** @throws ApiError; also when the token is for no project. */
+export async function openSession({ auth_url, region, auth }: Login): Promise<Session> {
+  const response = await send(`${auth_url}/auth/tokens`, 'POST', JSON.stringify({ auth }), { 'content-type': 'application/json' });
+  const { token } = (await response.json()) as { token: { project?: { id: string }; user: { id: string }; catalog?: RawCatalog } };
+  if (token.project === undefined) throw new ApiError(0, 'the credentials name no project');
   const secret = response.headers.get('x-subject-token') ?? '';
-  const catalog = publicEndpoints(token.catalog, credentials.region);
+  const catalog = publicEndpoints(token.catalog ?? [], region);
 
   const url = (service: ServiceType, path: string): string => `${versionedRoot(catalog, service)}${path}`;
   return {
     project_id: token.project.id,
     user_id: token.user.id,
     catalog,
-    async call(service, method, path, body) {
+    async call(service, method, path, body, options = {}) {
       const headers: Record<string, string> = { 'x-auth-token': secret, accept: 'application/json' };
-      if (body !== undefined) headers['content-type'] = 'application/json';
-      const answer = await send(url(service, path), method, body === undefined ? undefined : JSON.stringify(body), headers);
+      if (body !== undefined) headers['content-type'] = options.content_type ?? 'application/json';
+      const answer = await send(url(service, path), method, body === undefined ? undefined : JSON.stringify(body), headers, options.timeout_ms);
       const text = await answer.text();
       return text === '' ? undefined : JSON.parse(text);
     },
@@ -68,14 +93,18 @@ export async function login(credentials: Credentials): Promise<Session> {
       const answer = await send(url(service, path), 'PUT', bytes, { 'x-auth-token': secret, 'content-type': 'application/octet-stream' });
       await answer.arrayBuffer();
     },
+    async download(service, path) {
+      const answer = await send(url(service, path), 'GET', undefined, { 'x-auth-token': secret }, NO_LIMIT);
+      return answer.body === null ? Readable.from([]) : Readable.fromWeb(answer.body as WebStream);
+    },
   };
 }
 
 type RawCatalog = { type: string; name: string; endpoints: { interface: string; region_id: string; url: string }[] }[];
 
-function publicEndpoints(catalog: RawCatalog, region: string): CatalogEntry[] {
+function publicEndpoints(catalog: RawCatalog, region: string | undefined): CatalogEntry[] {
   return catalog.flatMap(({ type, name, endpoints }) =>
-    endpoints.filter((endpoint) => endpoint.interface === 'public' && endpoint.region_id === region).map(({ url }) => ({ type, name, url: url.replace(/\/+$/, '') })));
+    endpoints.filter((endpoint) => endpoint.interface === 'public' && (region === undefined || endpoint.region_id === region)).map(({ url }) => ({ type, name, url: url.replace(/\/+$/, '') })));
 }
 
 /** What a service's catalogue URL lacks, if it does: image and networking are listed without their version. */
@@ -87,10 +116,12 @@ function versionedRoot(catalog: readonly CatalogEntry[], service: ServiceType): 
   return entry.url.endsWith(versions[service]) ? entry.url : `${entry.url}${versions[service]}`;
 }
 
-async function send(url: string, method: string, body: string | Buffer | undefined, headers: Record<string, string>): Promise<Response> {
+async function send(url: string, method: string, body: string | Buffer | Readable | undefined, headers: Record<string, string>, timeout_ms = TIMEOUT_MS): Promise<Response> {
   let response: Response;
+  const streamed = body instanceof Readable;
+  const bounds = streamed || timeout_ms === NO_LIMIT ? {} : { signal: AbortSignal.timeout(timeout_ms) };
   try {
-    response = await fetch(url, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), ...(body === undefined ? {} : { body: body as string }) });
+    response = await fetch(url, { method, headers, ...bounds, ...(streamed ? { duplex: 'half' } : {}), ...(body === undefined ? {} : { body: body as string }) });
   } catch (error) {
     const cause = (error as Error).cause as Error | undefined;
     throw new ApiError(0, `${method} ${url}: ${cause?.message ?? (error as Error).message}`);

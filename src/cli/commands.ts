@@ -24,6 +24,7 @@ export function addCommands(program: Command, output: Output, exit: (code: numbe
   program.commandsGroup('Use it:');
   addEnv(registry);
   addCreds(registry);
+  addImage(registry);
   program.commandsGroup('Processes (started by up):');
   for (const [role, what] of [['controller', 'serve all APIs'], ['agent', 'do the work on this host']] as const) {
     program.command(role).description(what).requiredOption('--config <file>', 'configuration file');
@@ -32,8 +33,12 @@ export function addCommands(program: Command, output: Output, exit: (code: numbe
 }
 
 function command(registry: Registry, name: string, description: string): Command {
-  return registry.program.command(name)
-    .description(description)
+  return place(registry.program.command(name).description(description));
+}
+
+/** Which cloud is meant. */
+function place(one: Command): Command {
+  return one
     .option('--data-dir <folder>', "the cloud's folder (default: $GANTRY_DATA_DIR, or /var/lib/<name> for root)")
     .option('--name <name>', 'name of the cloud on this host (default: gantry)')
     .option('--config <file>', 'configuration file (default: gantry.toml in the data directory)');
@@ -153,5 +158,16 @@ function addCreds(registry: Registry): void {
       const users = (['admin', 'demo'] as const).map((name) => credentialsOf(settings, name));
       if (flags.output === 'json') registry.output.print(JSON.stringify(users, null, 2));
       else for (const line of table(['user', 'password', 'project', 'auth URL'], users.map((one) => [one.username, one.password, one.project, one.auth_url]))) registry.output.print(line);
+    });
+}
+
+/** Its words are many, and read only when one of them is used. */
+function addImage({ program, output, exit }: Registry): void {
+  program.command('image')
+    .description('build, push, pull, search, import, list and prefetch images: gantry image --help')
+    .argument('[words...]').helpOption(false).allowUnknownOption()
+    .action(async (words: string[]) => {
+      const { imageProgram } = await import('./image/commands.ts');
+      await imageProgram(place, { output, exit }).parseAsync(words, { from: 'user' });
     });
 }
