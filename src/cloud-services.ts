@@ -40,6 +40,11 @@ export interface CloudServices {
   stop(): Promise<void>;
 }
 
+/** What a project may have of the image service's resources, by identity's unified limits. */
+const imageLimits = ({ client }: IdentityService) => ({
+  limitOf: (project_id: string, resource_name: string) => client.limitOf({ service: 'image', resource_name, project_id }),
+});
+
 export async function buildServices({ config, log, clock, db, nodes, tasks }: Foundation): Promise<CloudServices> {
   const base = { db, log, clock };
   const secrets = join(config.cloud.data_dir, 'secrets');
@@ -49,7 +54,7 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
     // not set by anybody: callers are shown the host that they asked
     public_url: config.api.public_url === localUrl(config.api) ? '' : config.api.public_url,
   });
-  const image = await createImageService({ ...base, tasks, config: config.image, directory: join(config.cloud.data_dir, 'controller') });
+  const image = await createImageService({ ...base, tasks, limits: imageLimits(identity), config: config.image, directory: join(config.cloud.data_dir, 'controller') });
   const placement = createPlacementService(base);
   const network = createNetworkService({ ...base, config: config.network, nodes, identity: identity.client });
   for (const [method, handler] of Object.entries(network.nodeHandlers)) nodes.handle(method, handler);

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { type Cloud, startCloud } from '../../src/cloud.ts';
 import { serviceSections, type CloudConfig } from '../../src/cloud-config.ts';
+import type { Database } from '../../src/kernel/db/database.ts';
+import { openDatabase } from '../../src/kernel/db/open.ts';
 import { localUrl, parseConfig } from '../../src/kernel/config/config.ts';
 import { parsePolicyFile, type PolicyFile } from '../../src/kernel/policy/file.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
@@ -20,6 +22,8 @@ export interface TestCloud extends Cloud {
   token(user?: { name: string; password: string; project?: string; system?: boolean }): Promise<string>;
   /** Makes a project with one user in it who has these roles. */
   tenant(name: string, roles?: string[]): Promise<{ project_id: string; user_id: string; token: string; password: string }>;
+  /** The same rows, when no process serves them. */
+  reopen(): Promise<Database>;
   /** The same rows served by a new process, as it were. */
   restart(): Promise<TestCloud>;
 }
@@ -49,7 +53,7 @@ async function start(config: CloudConfig, directory: string, policy?: PolicyFile
   const token = (user = { name: 'admin', password: ADMIN_PASSWORD, project: 'admin' } as Parameters<TestCloud['token']>[0]) => issueToken(cloud.url, user!);
   const admin = await token();
   const call: TestCloud['call'] = (method, path, with_ = {}) => request(cloud.url, admin, method, path, with_);
-  return { ...cloud, directory, call, token, tenant: (name, roles) => makeTenant(call, token, name, roles), restart: () => start(config, directory, policy) };
+  return { ...cloud, directory, call, token, tenant: (name, roles) => makeTenant(call, token, name, roles), reopen: () => openDatabase(config.database.url, silentLog), restart: () => start(config, directory, policy) };
 }
 
 async function issueToken(url: string, user: { name: string; password: string; project?: string; system?: boolean }): Promise<string> {
