@@ -1,7 +1,7 @@
 import { endpoint, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
 import { authenticateByProvider } from '../model/federated-token.ts';
 import type { Identity } from '../model/identity.ts';
-import { tokenReply, tokenReplyOf } from './tokens.ts';
+import { loginReplyOf, tokenReply } from './tokens.ts';
 
 const PATH = '/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth';
 
@@ -10,8 +10,7 @@ export function federatedLoginEndpoints(identity: Identity): Endpoint[] {
   const login = async (call: Call): Promise<Reply> => {
     const { idp_id = '', protocol_id = '' } = call.params;
     const [, bearer] = /^Bearer\s+(\S+)$/i.exec(call.headers.authorization ?? '') ?? [];
-    const { id, token } = await authenticateByProvider(identity, idp_id, protocol_id, bearer);
-    return await tokenReplyOf(identity, call, token, id, 201);
+    return await loginReplyOf(identity, call, await authenticateByProvider(identity, idp_id, protocol_id, bearer));
   };
   return (['GET', 'POST'] as const).map((method) => endpoint({
     id: `identity:authenticate_federated_${method.toLowerCase()}`, method, path: PATH, summary: 'Get a token by an identity provider', policy: 'public', reply: tokenReply, status: 201,

@@ -1,14 +1,15 @@
 /** Lists in keystone's way: inexact filters, limit and marker, links. */
 import { Type, type TSchema } from 'typebox';
 import type { Call } from '../../../kernel/api/endpoint.ts';
+import { isoMicros } from '../../../kernel/clock.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { Page } from '../../../kernel/db/list-query.ts';
 import type { Identity } from '../model/identity.ts';
-import type { Hint, ListOptions } from '../store/list.ts';
+import type { Hint, ListOptions, Order } from '../store/list.ts';
 import { selfOf, v3Of } from './links.ts';
 
-/** Wire name → column; `flag` columns hold 0/1. */
-export type Filters = Readonly<Record<string, string | { flag: string }>>;
+/** Wire name → column; `flag` columns hold 0/1, `instant` ones are compared: `lt:2026-01-31T12:00:00Z`. */
+export type Filters = Readonly<Record<string, string | { flag: string } | { instant: string }>>;
 
 const COMPARATORS = ['contains', 'startswith', 'endswith', 'exact'] as const;
 
@@ -24,7 +25,8 @@ export function readList(identity: Identity, call: Call, filters: Filters): List
   return { hints, limit: readLimit(identity, call), marker: call.url.searchParams.get('marker') ?? undefined };
 }
 
-function readHint(to: string | { flag: string }, suffix: string | undefined, value: string): Hint | undefined {
+function readHint(to: Filters[string], suffix: string | undefined, value: string): Hint | undefined {
+  if (typeof to === 'object' && 'instant' in to) return { column: to.instant, ...readInstant(value), ignore_case: false };
   // Of an empty or unreadable flag keystone makes true.
   if (typeof to === 'object') return { column: to.flag, comparator: 'equals', value: /^(0|f|false|off|n|no)$/i.test(value) ? 0 : 1, ignore_case: false };
   if (suffix === undefined) return { column: to, comparator: 'equals', value, ignore_case: false };
@@ -32,6 +34,16 @@ function readHint(to: string | { flag: string }, suffix: string | undefined, val
   const comparator = COMPARATORS.find((one) => one === (ignore_case ? suffix.slice(1) : suffix));
   if (comparator === undefined) return undefined;
   return { column: to, comparator: comparator === 'exact' ? 'equals' : comparator, value, ignore_case };
+}
+
+const ORDERS: Readonly<Record<string, Order>> = { lt: '<', lte: '<=', gt: '>', gte: '>=', eq: '=', neq: '!=' };
+
+function readInstant(text: string): { comparator: Order; value: string } {
+  const [, name = '', instant = ''] = /^([a-z]+):(.*)$/.exec(text) ?? [];
+  const at = new Date(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?$/.test(instant) ? `${instant.replace(/Z$/, '')}Z` : Number.NaN);
+  const comparator = Object.hasOwn(ORDERS, name) ? ORDERS[name] : undefined;
+  if (comparator === undefined || Number.isNaN(at.getTime())) throw badRequest('identity.query-invalid', `Invalid input for field 'password_expires_at': '${text}' is not lt, lte, gt, gte, eq or neq, a colon and a time`);
+  return { comparator, value: isoMicros(at) };
 }
 
 function readLimit(identity: Identity, call: Call): number {

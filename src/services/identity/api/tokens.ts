@@ -31,6 +31,11 @@ const authBody = Type.Object({
           id: Type.Optional(Type.String()), name: Type.Optional(Type.String()), domain: Type.Optional(reference), password: Type.Optional(Type.String()),
         })),
       })),
+      totp: Type.Optional(Type.Object({
+        user: Type.Optional(Type.Object({
+          id: Type.Optional(Type.String()), name: Type.Optional(Type.String()), domain: Type.Optional(reference), passcode: Type.Optional(Type.String()),
+        })),
+      })),
       token: Type.Optional(Type.Object({ id: Type.String() })),
       oauth1: Type.Optional(Type.Object({})),
       application_credential: Type.Optional(Type.Object({
@@ -60,8 +65,9 @@ export function tokenEndpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:authenticate', method: 'POST', path: PATH, summary: 'Get a token', policy: 'public', body: authBody, reply: tokenReply, status: 201,
       async handler(call) {
-        const { id, token } = await authenticate(identity, call.body.auth as AuthRequest, signedRequest(identity, call as Call, 'POST'));
-        return await tokenReplyOf(identity, call as Call, token, id, 201);
+        const receipt = call.headers['openstack-auth-receipt'];
+        const sent = { receipt: typeof receipt === 'string' ? receipt : undefined, signed: signedRequest(identity, call as Call, 'POST') };
+        return await loginReplyOf(identity, call as Call, await authenticate(identity, call.body.auth as AuthRequest, sent));
       },
     }),
     endpoint({
@@ -99,8 +105,13 @@ async function show(identity: Identity, call: Call): Promise<Reply> {
   return await tokenReplyOf(identity, call, token, call.headers['x-subject-token'] as string, 200);
 }
 
-/** A token as the call that makes or shows it replies. */
-export async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
+/** A new token, or a receipt and which methods have to follow. */
+export async function loginReplyOf(identity: Identity, call: Call, made: Awaited<ReturnType<typeof authenticate>>): Promise<Reply> {
+  if ('receipt' in made) return reply(made.receipt.body, { status: 401, headers: { 'openstack-auth-receipt': made.receipt.id, vary: 'X-Auth-Token' } });
+  return await tokenReplyOf(identity, call, made.token, made.id, 201);
+}
+
+async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
   const headers = { 'x-subject-token': id, vary: 'X-Auth-Token' };
   const { service_providers } = await identity.catalog.read(identity.db.read);
   const body = service_providers.length === 0 ? token.body : { ...token.body, service_providers };

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { isoMicrosNoZone } from '../../../kernel/clock.ts';
 import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
@@ -6,6 +7,7 @@ import { noSuch } from '../faults.ts';
 import { bearerOf } from '../model/bearer.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
+import { isActive } from '../model/password-rules.ts';
 import { changePassword, createUser, deleteUser, updateUser, type UserInput } from '../model/users.ts';
 import type { Bearer } from '../store/access.ts';
 import { tagsOfProjects } from '../store/projects.ts';
@@ -52,7 +54,7 @@ const passwordBody = bodyOf('user', Type.Object({ original_password: Type.String
 export function showUser(identity: Identity, call: Call, row: UserRow): Shown {
   return {
     ...parseFields(row.extra),
-    id: row.id, name: row.name, domain_id: row.domain_id, enabled: row.enabled === 1, password_expires_at: null, options: parseFields(row.options),
+    id: row.id, name: row.name, domain_id: row.domain_id, enabled: isActive(identity, row), password_expires_at: row.password_expires_at === null ? null : isoMicrosNoZone(row.password_expires_at), options: parseFields(row.options),
     ...(row.default_project_id === null ? {} : { default_project_id: row.default_project_id }),
     ...linkTo(identity, call, 'users', row.id),
   };
@@ -67,7 +69,7 @@ export async function userTarget(identity: Identity, user_id: string): Promise<R
 export function userEndpoints(identity: Identity): Endpoint[] {
   const target = (call: { params: { user_id: string } }) => userTarget(identity, call.params.user_id);
   const crud = crudEndpoints<UserRow>(identity, users, {
-    filters: { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } },
+    filters: { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' }, password_expires_at: { instant: 'password_expires_at' } },
     targets: {
       list: (call) => ({ domain_id: call.auth.domain_id }),
       create: (call) => ({ user: { domain_id: domainOfNew(call, 'user') } }),

@@ -7,7 +7,11 @@ import type { AccessTokenRow, ApplicationCredentialRow, TrustRow } from '../stor
 import { consumeTrust, findTrust } from '../store/trusts.ts';
 import { bearerOf } from './bearer.ts';
 import type { Identity } from './identity.ts';
+import { checkPassword } from './login.ts';
+import { checkPasscode } from './passcode-login.ts';
+import { isActive } from './password-rules.ts';
 import { verifySecret } from './passwords.ts';
+import { fulfilsRules, makeReceipt, readReceipt, type Receipt } from './receipts.ts';
 import type { Method, Scope, TokenPayload } from './token-payload.ts';
 import { byAccessToken } from './oauth1-login.ts';
 import type { SignedRequest } from './oauth1-signature.ts';
@@ -24,6 +28,7 @@ export interface AuthRequest {
     methods: string[];
     password?: { user: Reference & { password?: string } };
     token?: { id: string };
+    totp?: { user: Reference & { passcode?: string } };
     application_credential?: { id?: string; name?: string; secret?: string; user?: Reference };
   };
   scope?: string | { project?: Reference; domain?: Reference; system?: { all?: boolean }; unscoped?: unknown; [other: string]: unknown };
@@ -39,13 +44,23 @@ interface Known {
   access_token?: AccessTokenRow;
 }
 
+/** What comes beside the body. */
+interface Sent {
+  /** Of earlier methods of the same login. */
+  receipt?: string | undefined;
+  /** The request as HTTP had it, for methods that look at more than its body. */
+  signed?: SignedRequest | undefined;
+}
+
 /**
- * @param signed the request as HTTP had it, for methods that look at more than its body
- * @throws Fault 400 for a malformed request; 401 without any reason for everything else.
+ * @returns a receipt instead of a token when the user has to log in by more methods.
+ * @throws Fault 400 for a malformed request; 401 without any reason for nearly everything else.
  */
-export async function authenticate(identity: Identity, request: AuthRequest, signed?: SignedRequest): Promise<{ id: string; token: ValidToken }> {
+export async function authenticate(identity: Identity, request: AuthRequest, { receipt, signed }: Sent = {}): Promise<{ id: string; token: ValidToken } | { receipt: Receipt }> {
   const methods = supportedMethods(request);
   const known = await identify(identity, request, methods, signed);
+  if (receipt !== undefined) known.methods = [...new Set([...known.methods, ...(await readReceipt(identity, known.user, receipt))])];
+  if (!fulfilsRules(known.user, known.methods)) return { receipt: makeReceipt(identity, known.user, known.methods) };
   const trust = await askedTrust(identity, request, known);
   const scope: Scope = trust === undefined ? await chooseScope(identity, request, known) : { kind: 'project', id: trust.project_id };
   const issued = await issueToken(identity, {
@@ -72,7 +87,9 @@ function federationOf({ parent }: Known): Pick<TokenPayload, 'identity_provider_
 
 type Handler = (identity: Identity, request: AuthRequest, signed: SignedRequest | undefined) => Promise<Known>;
 
-const HANDLERS: Readonly<Record<string, Handler>> = { password: byPassword, token: byToken, application_credential: byApplicationCredential, oauth1: (identity, _request, signed) => byAccessToken(identity, signed) };
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  password: byPassword, totp: byPasscode, token: byToken, application_credential: byApplicationCredential, oauth1: (identity, _request, signed) => byAccessToken(identity, signed),
+};
 
 function supportedMethods(request: AuthRequest): string[] {
   const methods = [...new Set(request.identity.methods)];
@@ -91,15 +108,8 @@ async function identify(identity: Identity, request: AuthRequest, methods: reado
     known = { ...known, ...found, methods: [...new Set([...(known?.methods ?? []), ...found.methods])] };
   }
   const { user } = known as Known;
-  if (user.enabled === 0 || user.domain_enabled === 0 || !fulfilsRules(user, (known as Known).methods)) throw denied();
+  if (user.domain_enabled === 0 || !isActive(identity, user)) throw denied();
   return known as Known;
-}
-
-/** A user may demand that certain methods come together. */
-function fulfilsRules(user: AccessUser, methods: readonly Method[]): boolean {
-  const options = JSON.parse(user.options) as { multi_factor_auth_enabled?: boolean; multi_factor_auth_rules?: string[][] };
-  const rules = options.multi_factor_auth_enabled === true ? (options.multi_factor_auth_rules ?? []) : [];
-  return rules.length === 0 || rules.some((rule) => rule.every((method) => (methods as readonly string[]).includes(method)));
 }
 
 async function findUser(identity: Identity, reference: Reference): Promise<AccessUser | undefined> {
@@ -120,14 +130,17 @@ async function byPassword(identity: Identity, request: AuthRequest): Promise<Kno
   if (asked === undefined) throw missing('user', 'password');
   if (asked.password === undefined) throw missing('password', 'user');
   const user = await findUser(identity, asked);
-  const waits = user !== undefined && !identity.guard.mayTry(user.id);
-  const right = await verifySecret(asked.password, waits ? undefined : user?.password_hash, identity.config.password_cost);
-  if (user === undefined || !right) {
-    if (user !== undefined && !waits) identity.guard.failed(user.id);
-    throw denied();
-  }
-  identity.guard.passed(user.id);
-  return { user, methods: ['password'] };
+  await checkPassword(identity, user, asked.password);
+  return { user: user as AccessUser, methods: ['password'] };
+}
+
+async function byPasscode(identity: Identity, request: AuthRequest): Promise<Known> {
+  const asked = request.identity.totp?.user;
+  if (asked === undefined) throw missing('user', 'totp');
+  if (asked.passcode === undefined) throw missing('passcode', 'user');
+  const user = await findUser(identity, asked);
+  await checkPasscode(identity, user, asked.passcode);
+  return { user: user as AccessUser, methods: ['totp'] };
 }
 
 async function byToken(identity: Identity, request: AuthRequest): Promise<Known> {

@@ -6,7 +6,7 @@ import { findProject, findProjectByName, insertProject } from '../store/projects
 import { findRoleByName, insertInference, insertRole } from '../store/roles.ts';
 import { endpointsOfService, findRegion, findServiceByType, insertEndpoint, insertRegion, insertService, updateEndpoint } from '../store/services.ts';
 import type { ProjectRow } from '../store/tables.ts';
-import { findUserByName, insertUser, updateUser } from '../store/users.ts';
+import { findUserByName, insertUser, NEW_USER, updateUser } from '../store/users.ts';
 import { change, type Identity, type Tx } from './identity.ts';
 import { hashSecret } from './passwords.ts';
 
@@ -86,12 +86,11 @@ async function ensureRoles(tx: Tx): Promise<string> {
 async function ensureAdmin(tx: Tx, password_hash: string | undefined): Promise<string> {
   const found = await findUserByName(tx, DEFAULT_DOMAIN, 'admin');
   if (found !== undefined) {
-    if (password_hash !== undefined) await updateUser(tx, found.id, { enabled: 1, password_hash });
+    if (password_hash !== undefined) await updateUser(tx, found.id, { enabled: 1, password_hash, password_expires_at: null, failed_logins: 0, failed_login_at: null, last_active_on: null, created_at: null });
     return found.id;
   }
   const id = hexId();
-  const row = { id, name: 'admin', domain_id: DEFAULT_DOMAIN, enabled: 1, default_project_id: null, options: '{}', extra: '{}' };
-  await insertUser(tx, { ...row, password_hash: password_hash ?? null });
+  await insertUser(tx, { ...NEW_USER, id, name: 'admin', domain_id: DEFAULT_DOMAIN, password_hash: password_hash ?? null });
   return id;
 }
 

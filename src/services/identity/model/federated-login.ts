@@ -8,10 +8,11 @@ import { findFederatedUser, insertFederatedUser, putExpiringMemberships } from '
 import { findIdentityProvider, findMapping, findProtocol, remoteIdsOf } from '../store/federation.ts';
 import { findGroup, findGroupByName } from '../store/groups.ts';
 import type { IdentityProviderRow, MappingRow, ProtocolRow, UserRow } from '../store/tables.ts';
-import { findUser, findUserByName, insertUser, updateUser } from '../store/users.ts';
+import { findUser, findUserByName, insertUser, NEW_USER, updateUser } from '../store/users.ts';
 import { assignProjects, prepareProjects } from './federated-projects.ts';
 import { change, type Identity, type Touch, type Tx } from './identity.ts';
 import { noSuchProtocol } from './identity-providers.ts';
+import { isActive } from './password-rules.ts';
 import { applyMapping, MappingError, type Assertion, type Mapped, type MappingRule } from './mapping-rules.ts';
 
 export interface FederatedLogin {
@@ -71,7 +72,7 @@ async function localUser(identity: Identity, { user }: Mapped): Promise<Federate
   const found = user.id !== undefined
     ? await accessUser(db, user.id)
     : await (user.name === undefined || domain === undefined ? undefined : accessUserByName(db, user.name, named(user.domain)));
-  if (found === undefined || found.enabled === 0 || found.domain_enabled === 0) throw denied();
+  if (found === undefined || found.domain_enabled === 0 || !isActive(identity, found)) throw denied();
   return { user_id: found.id, groups: undefined };
 }
 
@@ -87,7 +88,8 @@ async function shadowUser(identity: Identity, provider: IdentityProviderRow, pro
     const groups = await groupsOfMapping(identity, tx, mapped);
     const prepared = await prepareProjects(tx, provider, domain_id, mapped.projects);
     const unique = { identity_provider_id: provider.id, protocol_id: protocol.id, unique_id: encodeURIComponent(mapped.user.id ?? name) };
-    const user_id = await ensureUser(tx, unique, { name: name.slice(0, 255), domain_id, email: mapped.user.email }, touch);
+    const created_at = isoMicros(identity.clock.now());
+    const user_id = await ensureUser(tx, unique, { name: name.slice(0, 255), domain_id, email: mapped.user.email, created_at }, touch);
     await assignProjects(tx, user_id, prepared, version === '3.0', touch);
     const minutes = provider.authorization_ttl ?? identity.config.authorization_ttl;
     if (minutes > 0) {
@@ -127,7 +129,7 @@ async function groupsOfMapping(identity: Identity, tx: Tx, { group_ids, group_na
 type Unique = Parameters<typeof findFederatedUser>[1];
 
 /** The user of earlier logins, or a new one; what the provider says about their name and address is taken over. */
-async function ensureUser(tx: Tx, unique: Unique, said: { name: string; domain_id: string; email: string | undefined }, touch: Touch): Promise<string> {
+async function ensureUser(tx: Tx, unique: Unique, said: { name: string; domain_id: string; email: string | undefined; created_at: string }, touch: Touch): Promise<string> {
   const known = await findFederatedUser(tx, unique);
   const row = known === undefined ? undefined : await findUser(tx, known);
   const extra = JSON.stringify({ ...(row === undefined ? {} : JSON.parse(row.extra) as object), ...(said.email === undefined ? {} : { email: said.email }) });
@@ -143,7 +145,7 @@ async function ensureUser(tx: Tx, unique: Unique, said: { name: string; domain_i
   const id = hexId();
   const taken = (await findUserByName(tx, said.domain_id, said.name)) !== undefined;
   const name = taken ? `${said.name.slice(0, 222)}-${id}` : said.name;
-  const made: UserRow = { id, name, domain_id: said.domain_id, enabled: 1, default_project_id: null, password_hash: null, options: '{}', extra };
+  const made: UserRow = { ...NEW_USER, id, name, domain_id: said.domain_id, extra, created_at: said.created_at };
   await insertUser(tx, made);
   await insertFederatedUser(tx, { ...unique, user_id: id });
   return id;

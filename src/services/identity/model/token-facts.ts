@@ -1,5 +1,5 @@
 /** What a token means now: who bears it, where, and with which roles. */
-import { isoMicros } from '../../../kernel/clock.ts';
+import { isoMicros, isoMicrosNoZone } from '../../../kernel/clock.ts';
 import type { Auth } from '../../../kernel/context.ts';
 import { findIdentityProvider } from '../store/federation.ts';
 import {
@@ -12,6 +12,7 @@ import { findTrust, rolesOfTrust } from '../store/trusts.ts';
 import { bearerOf } from './bearer.ts';
 import type { Identity } from './identity.ts';
 import { accessTokenOf, authorizedRoles } from './oauth1-login.ts';
+import { isActive } from './password-rules.ts';
 import type { TokenPayload } from './token-payload.ts';
 import type { ValidToken } from './tokens.ts';
 
@@ -65,7 +66,7 @@ async function placeOf(identity: Identity, { scope }: TokenPayload): Promise<Pla
 
 async function usableUser(identity: Identity, id: string): Promise<AccessUser | undefined> {
   const user = await accessUser(identity.db.read, id);
-  return user === undefined || user.enabled === 0 || user.domain_enabled === 0 ? undefined : user;
+  return user === undefined || user.domain_enabled === 0 || !isActive(identity, user) ? undefined : user;
 }
 
 /** A provider that was disabled or removed vouches for nobody any more. */
@@ -156,7 +157,7 @@ function makeBody(payload: TokenPayload, facts: Facts): Record<string, unknown> 
   const { user, project, domain, trust, application_credential: credential, access_rules, access_token } = facts;
   const body: Record<string, unknown> = {
     methods: payload.methods.map((method) => (method === 'mapped' ? payload.protocol_id ?? method : method)),
-    user: { domain: { id: user.domain_id, name: user.domain_name }, id: user.id, name: user.name, ...federationOf(payload) },
+    user: { domain: { id: user.domain_id, name: user.domain_name }, id: user.id, name: user.name, ...federationOf(payload, user) },
     audit_ids: payload.audit_ids,
     expires_at: instant(payload.expires_at),
     issued_at: instant(payload.issued_at / 1000),
@@ -187,7 +188,7 @@ function makeBody(payload: TokenPayload, facts: Facts): Record<string, unknown> 
 }
 
 /** Who vouched for the user; else when their password ends. */
-function federationOf({ identity_provider_id, protocol_id, group_ids = [] }: TokenPayload): Record<string, unknown> {
-  if (identity_provider_id === undefined) return { password_expires_at: null };
+function federationOf({ identity_provider_id, protocol_id, group_ids = [] }: TokenPayload, { password_expires_at: end }: AccessUser): Record<string, unknown> {
+  if (identity_provider_id === undefined) return { password_expires_at: end === null ? null : isoMicrosNoZone(end) };
   return { 'OS-FEDERATION': { groups: group_ids.map((id) => ({ id })), identity_provider: { id: identity_provider_id }, protocol: { id: protocol_id } } };
 }

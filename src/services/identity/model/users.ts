@@ -1,15 +1,18 @@
-import { badRequest, unauthorized } from '../../../kernel/fault.ts';
+import { isoMicros } from '../../../kernel/clock.ts';
+import { badRequest } from '../../../kernel/fault.ts';
 import { hexId } from '../../../kernel/ids.ts';
-import { invalidField, noSuch, notAllowed } from '../faults.ts';
-import { insertRevocation } from '../store/access.ts';
+import { noSuch } from '../faults.ts';
+import { accessUser, insertRevocation } from '../store/access.ts';
 import { deleteAssignmentsOfActor } from '../store/grants.ts';
 import { findProject } from '../store/projects.ts';
 import type { UserRow } from '../store/tables.ts';
-import { deleteUser as removeUser, findUser, insertUser, updateUser as writeUser } from '../store/users.ts';
-import { extraOf, mergeOptions, parseFields, type Fields } from './fields.ts';
+import { deleteUser as removeUser, findUser, insertUser, NEW_USER, updateUser as writeUser } from '../store/users.ts';
+import { extraOf, mergeOptions, type Fields } from './fields.ts';
 import { assertDomain } from './groups.ts';
 import { change, type Identity, type Tx } from './identity.ts';
-import { hashSecret, verifySecret } from './passwords.ts';
+import { checkPassword } from './login.ts';
+import { assertChangeable, assertUnused, keepFormer, passwordFields, today } from './password-rules.ts';
+import { hashSecret } from './passwords.ts';
 import { unique } from './unique.ts';
 
 export interface UserInput extends Fields {
@@ -24,15 +27,19 @@ export interface UserInput extends Fields {
 const KNOWN = ['id', 'name', 'domain_id', 'enabled', 'default_project_id', 'password', 'options', 'links', 'password_expires_at', 'original_password'];
 
 export async function createUser(identity: Identity, input: UserInput & { name: string }, domain_id: string): Promise<UserRow> {
+  const options = mergeOptions('{}', input.options);
+  const hash = await hashed(identity, input.password);
   const row: UserRow = {
+    ...NEW_USER,
     id: hexId(),
     name: input.name,
     domain_id,
     enabled: input.enabled === false ? 0 : 1,
     default_project_id: input.default_project_id ?? null,
-    password_hash: await hashed(identity, input.password),
-    options: mergeOptions('{}', input.options),
+    ...(hash === null ? {} : passwordFields(identity, options, hash, false)),
+    options,
     extra: extraOf(input, KNOWN),
+    created_at: isoMicros(identity.clock.now()),
   };
   return await change(identity, async (tx) => {
     await assertDomain(tx, domain_id);
@@ -59,8 +66,11 @@ async function assertDefaultProject(tx: Tx, id: string | null): Promise<void> {
   if (project?.is_domain === 1) throw badRequest('identity.default-project-is-domain', "User's default project ID cannot be a domain ID: " + id);
 }
 
-/** A new password, and being disabled, end the user's tokens. */
-export async function updateUser(identity: Identity, id: string, input: UserInput): Promise<UserRow> {
+/**
+ * A new password, and being disabled, end the user's tokens; being enabled unlocks.
+ * @param self_service the user themselves sets the password
+ */
+export async function updateUser(identity: Identity, id: string, input: UserInput, self_service = false): Promise<UserRow> {
   const password_hash = input.password === undefined ? undefined : await hashed(identity, input.password);
   return await change(identity, async (tx, touch) => {
     const row = await findUser(tx, id);
@@ -68,14 +78,22 @@ export async function updateUser(identity: Identity, id: string, input: UserInpu
     if (input.domain_id !== undefined && input.domain_id !== row.domain_id) throw badRequest('identity.domain-fixed', 'Cannot change Domain ID');
     const values: Partial<UserRow> = { extra: extraOf(input, KNOWN, row.extra), options: mergeOptions(row.options, input.options) };
     if (input.name !== undefined) values.name = input.name;
-    if (input.enabled !== undefined) values.enabled = input.enabled ? 1 : 0;
+    if (input.enabled !== undefined) Object.assign(values, enabling(identity, input.enabled));
     if (input.default_project_id !== undefined) values.default_project_id = input.default_project_id;
-    if (password_hash !== undefined) values.password_hash = password_hash;
+    if (password_hash !== undefined) {
+      await keepFormer(identity, tx, row);
+      Object.assign(values, passwordFields(identity, values.options as string, password_hash, self_service));
+    }
     await assertDefaultProject(tx, values.default_project_id ?? null);
     if (password_hash !== undefined || (values.enabled === 0 && row.enabled === 1)) await endTokens(identity, tx, id);
     touch({ user_id: id });
     return await unique('user', { ...row, ...values }, () => writeUser(tx, id, values));
   });
+}
+
+function enabling(identity: Identity, enabled: boolean): Partial<UserRow> {
+  if (!enabled) return { enabled: 0 };
+  return { enabled: 1, failed_logins: 0, failed_login_at: null, ...(identity.config.disable_user_account_days_inactive > 0 ? { last_active_on: today(identity) } : {}) };
 }
 
 async function endTokens(identity: Identity, tx: Tx, user_id: string): Promise<void> {
@@ -91,19 +109,15 @@ export async function deleteUser(identity: Identity, id: string): Promise<void> 
   });
 }
 
-/** A user changes their own password: knowing the old one is all it takes. Faults: 400, 401 for a wrong one or no such user. */
+/**
+ * A user changes their own password, one that has ended too: knowing it is all it takes.
+ * Faults: 400, 401 for a wrong one or no such user.
+ */
 export async function changePassword(identity: Identity, id: string, original: string, password: string): Promise<void> {
-  const user = await findUser(identity.db.read, id);
-  const waits = user !== undefined && !identity.guard.mayTry(id);
-  const right = await verifySecret(original, waits ? undefined : user?.password_hash, identity.config.password_cost);
-  if (user === undefined || user.enabled === 0 || !right) {
-    if (user !== undefined && !waits) identity.guard.failed(id);
-    throw unauthorized('auth.required', 'The request you have made requires authentication.');
-  }
-  identity.guard.passed(id);
-  if (parseFields(user.options)['lock_password'] === true) {
-    throw notAllowed('password-locked', 'You cannot change your password at this time due to password policy disallowing password changes. Please contact your administrator to reset your password.');
-  }
-  if (password === original) throw invalidField('password', 'the new password is the same as the old one');
-  await updateUser(identity, id, { password });
+  await checkPassword(identity, await accessUser(identity.db.read, id), original, true);
+  const user = (await findUser(identity.db.read, id)) as UserRow;
+  assertRules(identity, password);
+  assertChangeable(identity, user);
+  await assertUnused(identity, user, password);
+  await updateUser(identity, id, { password }, true);
 }

@@ -1,18 +1,16 @@
 /** What authentication asks of the rows. */
 import { sql, type Kysely } from 'kysely';
-import type { RevocationRow, RoleRow, Tables } from './tables.ts';
+import type { RevocationRow, RoleRow, Tables, UserRow } from './tables.ts';
 
 type Db = Kysely<Tables>;
 
+const OF_USER = [
+  'id', 'name', 'enabled', 'default_project_id', 'password_hash', 'password_expires_at', 'options', 'created_at', 'last_active_on', 'failed_logins', 'failed_login_at',
+] as const;
+
 export type Named = { id: string } | { name: string };
 
-export interface AccessUser {
-  id: string;
-  name: string;
-  enabled: number;
-  default_project_id: string | null;
-  password_hash: string | null;
-  options: string;
+export interface AccessUser extends Pick<UserRow, (typeof OF_USER)[number]> {
   domain_id: string;
   domain_name: string;
   domain_enabled: number;
@@ -22,7 +20,7 @@ const users = (db: Db) =>
   db
     .selectFrom('identity_users as u')
     .innerJoin('identity_projects as d', 'd.id', 'u.domain_id')
-    .select(['u.id', 'u.name', 'u.enabled', 'u.default_project_id', 'u.password_hash', 'u.options'])
+    .select(OF_USER.map((column) => `u.${column}` as const))
     .select(['d.id as domain_id', 'd.name as domain_name', 'd.enabled as domain_enabled']);
 
 export async function accessUser(db: Db, id: string): Promise<AccessUser | undefined> {

@@ -33,3 +33,17 @@ export async function deleteCredential(db: Db, id: string): Promise<void> {
 export async function deleteCredentialsOfProjects(db: Db, project_ids: readonly string[]): Promise<void> {
   if (project_ids.length > 0) await db.deleteFrom('identity_credentials').where('project_id', 'in', project_ids).execute();
 }
+
+export async function credentialsOfUser(db: Db, user_id: string, type: string): Promise<CredentialRow[]> {
+  return await db.selectFrom('identity_credentials').selectAll().where('user_id', '=', user_id).where('type', '=', type).orderBy('id').execute();
+}
+
+/** Each passcode is good once, and none before it any more. @returns false for one that was used */
+export async function usePasscode(db: Db, credential_id: string, step: number): Promise<boolean> {
+  const result = await db
+    .insertInto('identity_used_passcodes')
+    .values({ credential_id, step })
+    .onConflict((conflict) => conflict.column('credential_id').doUpdateSet({ step }).where('identity_used_passcodes.step', '<', step))
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}

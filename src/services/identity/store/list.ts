@@ -4,10 +4,14 @@ import { escapeLike, findMarker, page, type Page } from '../../../kernel/db/list
 /** One condition of a list call: `name=x`, `name__icontains=x`. */
 export interface Hint {
   column: string;
-  comparator: 'equals' | 'contains' | 'startswith' | 'endswith';
+  comparator: 'equals' | 'contains' | 'startswith' | 'endswith' | Order;
   value: string | number | null;
   ignore_case: boolean;
 }
+
+/** How an instant stands to another; one that is null to none. */
+export type Order = '<' | '<=' | '>' | '>=' | '=' | '!=';
+const ORDERS: readonly string[] = ['<', '<=', '>', '>=', '=', '!='];
 
 export interface ListOptions {
   hints: readonly Hint[];
@@ -27,6 +31,7 @@ export async function listRows<O>(query: SelectQueryBuilder<any, any, O>, option
 function condition({ column, comparator, value, ignore_case }: Hint): Expression<SqlBool> {
   if (value === null) return sql<SqlBool>`${sql.ref(column)} is null`;
   if (typeof value === 'number') return sql<SqlBool>`${sql.ref(column)} = ${value}`;
+  if (ORDERS.includes(comparator)) return sql<SqlBool>`${sql.ref(column)} ${sql.raw(comparator)} ${value}`;
   const text = ignore_case ? value.toLowerCase() : value;
   const left = ignore_case ? sql`lower(${sql.ref(column)})` : sql.ref(column);
   if (comparator === 'equals') return sql<SqlBool>`${left} = ${text}`;

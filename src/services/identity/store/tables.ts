@@ -39,6 +39,9 @@ export interface Tables {
   identity_service_providers: ServiceProviderRow;
   identity_federated_users: FederatedUserRow;
   identity_expiring_memberships: ExpiringMembershipRow;
+  identity_password_history: PasswordHistoryRow;
+  /** The latest interval of which a passcode was used. */
+  identity_used_passcodes: { credential_id: string; step: number };
 }
 
 /** Domains are projects too, as in keystone: theirs is the domain id ''. */
@@ -64,6 +67,17 @@ export interface UserRow {
   password_hash: string | null;
   options: string;
   extra: string;
+  /** Null for users of times when nobody asked. */
+  created_at: string | null;
+  /** The day of the last login, noted where inactive users are disabled. */
+  last_active_on: string | null;
+  password_created_at: string | null;
+  password_expires_at: string | null;
+  /** The user chose the password, rather than an administrator. */
+  password_self_service: number;
+  /** Wrong passwords in a row, counted where they lock the account. */
+  failed_logins: number;
+  failed_login_at: string | null;
 }
 
 export interface GroupRow {
@@ -319,4 +333,11 @@ export interface ExpiringMembershipRow {
   group_id: string;
   identity_provider_id: string;
   expires_at: string;
+}
+
+/** A password that a user had before. */
+export interface PasswordHistoryRow {
+  user_id: string;
+  created_at: string;
+  password_hash: string;
 }

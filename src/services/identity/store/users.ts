@@ -1,9 +1,15 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Page } from '../../../kernel/db/list-query.ts';
 import { listRows, type ListOptions } from './list.ts';
 import type { Tables, UserRow } from './tables.ts';
 
 type Db = Kysely<Tables>;
+
+/** What a user begins with who has no password yet. */
+export const NEW_USER = {
+  enabled: 1, default_project_id: null, password_hash: null, options: '{}', extra: '{}', created_at: null, last_active_on: null,
+  password_created_at: null, password_expires_at: null, password_self_service: 0, failed_logins: 0, failed_login_at: null,
+} as const satisfies Partial<UserRow>;
 
 export async function insertUser(db: Db, row: UserRow): Promise<void> {
   await db.insertInto('identity_users').values(row).execute();
@@ -32,6 +38,11 @@ export async function updateUser(db: Db, id: string, values: Partial<UserRow>): 
 
 export async function deleteUser(db: Db, id: string): Promise<void> {
   await db.deleteFrom('identity_users').where('id', '=', id).execute();
+}
+
+/** One more wrong password; the first again when `again`. */
+export async function countFailedLogin(db: Db, id: string, again: boolean, now: string): Promise<void> {
+  await db.updateTable('identity_users').set({ failed_logins: again ? 1 : sql<number>`failed_logins + 1`, failed_login_at: now }).where('id', '=', id).execute();
 }
 
 /** Users of a deleted project keep no trace of it. */

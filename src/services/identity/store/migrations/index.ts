@@ -6,5 +6,6 @@ import { domainConfig } from './004-domain-config.ts';
 import { oauth1 } from './005-oauth1.ts';
 import { policyAssociations } from './006-policy-associations.ts';
 import { federation } from './007-federation.ts';
+import { passwordRules } from './008-password-rules.ts';
 
-export const migrations: Migration[] = [core, extensions, limits, domainConfig, oauth1, policyAssociations, federation];
+export const migrations: Migration[] = [core, extensions, limits, domainConfig, oauth1, policyAssociations, federation, passwordRules];
