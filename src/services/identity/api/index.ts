@@ -20,9 +20,11 @@ import { limitEndpoints, limitRules } from './limits.ts';
 import { policyAssociationEndpoints, policyAssociationRules } from './policy-associations.ts';
 import { oauth1Endpoints, oauth1Rules } from './oauth1.ts';
 import { policyEndpoints, policyRules } from './policies.ts';
+import { projectCascadeEndpoints } from './project-cascade.ts';
 import { projectTagEndpoints, projectTagRules } from './project-tags.ts';
 import { projectEndpoints, projectRules } from './projects.ts';
 import { registeredLimitEndpoints, registeredLimitRules } from './registered-limits.ts';
+import { revocationEventEndpoints, revocationEventRules } from './revocation-events.ts';
 import { roleAssignmentEndpoints, roleAssignmentRules } from './role-assignments.ts';
 import { roleEndpoints, roleRules } from './roles.ts';
 import { sharedRules } from './rules.ts';
@@ -35,7 +37,7 @@ export const identityRules: PolicyRule[] = [
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
   ...consumerRules, ...oauth1Rules, ...accessTokenRules, ...domainConfigRules, ...registeredLimitRules, ...limitRules,
   ...applicationCredentialRules, ...trustRules, ...credentialRules, ...policyRules, ...endpointFilterRules,
-  ...policyAssociationRules, ...federationRules,
+  ...policyAssociationRules, ...federationRules, ...revocationEventRules,
 ];
 
 const RESOURCES = [
@@ -43,7 +45,7 @@ const RESOURCES = [
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
   consumerEndpoints, oauth1Endpoints, accessTokenEndpoints, domainConfigEndpoints, registeredLimitEndpoints, limitEndpoints,
   applicationCredentialEndpoints, trustEndpoints, credentialEndpoints, policyEndpoints, endpointFilterEndpoints,
-  policyAssociationEndpoints, federationEndpoints, federatedLoginEndpoints,
+  policyAssociationEndpoints, federationEndpoints, federatedLoginEndpoints, projectCascadeEndpoints, revocationEventEndpoints,
 ];
 
 export function identityEndpoints(identity: Identity): Endpoint[] {

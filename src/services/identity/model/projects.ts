@@ -143,10 +143,10 @@ async function write(tx: Tx, row: ProjectRow, values: Partial<ProjectRow>, kind:
 }
 
 /** Tokens of what was disabled stay dead when it is enabled again. */
-async function touchProject(identity: Identity, tx: Tx, touch: Touch, row: ProjectRow, values: Partial<ProjectRow>): Promise<void> {
+export async function touchProject(identity: Identity, tx: Tx, touch: Touch, row: ProjectRow, values: Partial<ProjectRow>): Promise<void> {
   if (row.is_domain === 1) return touch('everybody');
   if (values.enabled === 0 && row.enabled === 1) {
-    await insertRevocation(tx, { kind: 'project', value: row.id, revoked_at: identity.clock.now().getTime() });
+    await endProjectTokens(identity, tx, row.id);
   }
   touch({ project_id: row.id });
 }
@@ -161,13 +161,23 @@ export async function deleteProject(identity: Identity, id: string): Promise<voi
     }
     if (row.is_domain === 1) return await removeDomain(identity, tx, touch, row);
     if (await hasChildren(tx, id)) throw notAllowed('project-not-leaf', `Cannot delete the project ${id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree.`);
-    await deleteAssignmentsOnTarget(tx, 'project', id);
-    await clearDefaultProject(tx, id);
-    await deleteCredentialsOfProjects(tx, [id]);
-    await removeProject(tx, id);
-    touch({ project_id: id });
+    await eraseProject(identity, tx, touch, id);
     tellDeleted(identity, tx, [id]);
   });
+}
+
+/** A project without any below it, and what was there for it alone. */
+export async function eraseProject(identity: Identity, tx: Tx, touch: Touch, id: string): Promise<void> {
+  await deleteAssignmentsOnTarget(tx, 'project', id);
+  await clearDefaultProject(tx, id);
+  await deleteCredentialsOfProjects(tx, [id]);
+  await removeProject(tx, id);
+  await endProjectTokens(identity, tx, id);
+  touch({ project_id: id });
+}
+
+async function endProjectTokens(identity: Identity, tx: Tx, id: string): Promise<void> {
+  await insertRevocation(tx, { kind: 'project', value: id, revoked_at: identity.clock.now().getTime() });
 }
 
 export async function deleteDomain(identity: Identity, id: string): Promise<void> {
@@ -189,7 +199,7 @@ async function removeDomain(identity: Identity, tx: Tx, touch: Touch, row: Proje
   tellDeleted(identity, tx, contents.project_ids);
 }
 
-function tellDeleted(identity: Identity, tx: Tx, ids: readonly string[]): void {
+export function tellDeleted(identity: Identity, tx: Tx, ids: readonly string[]): void {
   onCommit(tx, () => {
     for (const id of ids) for (const listener of identity.listeners.project_deleted) listener(id);
   });

@@ -80,7 +80,7 @@ export async function revokeToken(identity: Identity, token: ValidToken): Promis
   // Past any instant at which a token of this audit id was made.
   const revoked_at = token.payload.expires_at * 1000;
   await change(identity, async (tx, touch) => {
-    await insertRevocation(tx, { kind: 'audit', value: token.payload.audit_ids[0] as string, revoked_at });
+    await insertRevocation(tx, { kind: 'audit', value: token.payload.audit_ids[0] as string, revoked_at, made_at: identity.clock.now().getTime() });
     touch({ user_id: token.auth.user_id });
   });
 }

@@ -105,6 +105,7 @@ export async function deleteUser(identity: Identity, id: string): Promise<void> 
     if ((await findUser(tx, id)) === undefined) throw noSuch('user', id);
     await deleteAssignmentsOfActor(tx, 'user', id);
     await removeUser(tx, id);
+    await endTokens(identity, tx, id);
     touch({ user_id: id });
   });
 }

@@ -154,11 +154,12 @@ export async function isRevoked(db: Db, keys: readonly RevocationKey[], issued_a
   return row !== undefined;
 }
 
-export async function insertRevocation(db: Db, row: RevocationRow): Promise<void> {
+export async function insertRevocation(db: Db, revocation: Omit<RevocationRow, 'made_at'> & { made_at?: number }): Promise<void> {
+  const row = { made_at: revocation.revoked_at, ...revocation };
   await db
     .insertInto('identity_revocations')
     .values(row)
-    .onConflict((conflict) => conflict.columns(['kind', 'value']).doUpdateSet({ revoked_at: row.revoked_at }))
+    .onConflict((conflict) => conflict.columns(['kind', 'value']).doUpdateSet({ revoked_at: row.revoked_at, made_at: row.made_at }))
     .execute();
 }
 
@@ -166,4 +167,9 @@ export async function insertRevocation(db: Db, row: RevocationRow): Promise<void
 export async function deleteRevocations(db: Db, before: number): Promise<number> {
   const result = await db.deleteFrom('identity_revocations').where('revoked_at', '<', before).executeTakeFirst();
   return Number(result.numDeletedRows);
+}
+
+/** Those made since an instant (ms), oldest first. */
+export async function listRevocations(db: Db, since: number, limit: number): Promise<RevocationRow[]> {
+  return await db.selectFrom('identity_revocations').selectAll().where('made_at', '>=', since).orderBy('made_at').limit(limit).execute();
 }

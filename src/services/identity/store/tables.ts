@@ -162,6 +162,8 @@ export interface RevocationRow {
   value: string;
   /** Milliseconds since 1970. */
   revoked_at: number;
+  /** When somebody revoked them; the same but for single tokens. */
+  made_at: number;
 }
 
 export interface CredentialRow {

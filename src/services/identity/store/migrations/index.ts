@@ -7,5 +7,6 @@ import { oauth1 } from './005-oauth1.ts';
 import { policyAssociations } from './006-policy-associations.ts';
 import { federation } from './007-federation.ts';
 import { passwordRules } from './008-password-rules.ts';
+import { revocationEvents } from './009-revocation-events.ts';
 
-export const migrations: Migration[] = [core, extensions, limits, domainConfig, oauth1, policyAssociations, federation, passwordRules];
+export const migrations: Migration[] = [core, extensions, limits, domainConfig, oauth1, policyAssociations, federation, passwordRules, revocationEvents];
