@@ -37,6 +37,7 @@ export const IdentitySection = Type.Object({
   disable_user_account_days_inactive: Type.Integer({ default: 0, minimum: 0, description: 'Days without a login after which a user counts as disabled; 0: never.' }),
   receipt_expiration: Type.Integer({ default: 300, minimum: 10, description: 'Seconds in which the other methods of a login by several have to follow.' }),
   totp_previous_windows: Type.Integer({ default: 1, minimum: 0, maximum: 10, description: 'How many intervals of 30 seconds a one-time passcode may be late.' }),
+  ec2_signature_ttl: Type.Integer({ default: 900, minimum: 1, description: 'How many seconds after it was signed a request with EC2 keys still counts.' }),
   limit_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], { default: 'flat', description: 'Whether limits of projects stand alone, or a project never has more than its domain (then projects are at most two levels deep).' }),
   max_credentials: Type.Integer({ default: 1000, minimum: 1, description: 'How many credentials (EC2 keys, TOTP seeds ...) one user may have.' }),
   authorization_ttl: Type.Integer({ default: 0, minimum: 0, description: 'Minutes for which groups that an identity provider gave a user outlive the login, so that their application credentials work; 0: they end with the token. Each provider may say otherwise.' }),

@@ -10,6 +10,7 @@ import { credentialEndpoints, credentialRules } from './credentials.ts';
 import { discoveryEndpoints } from './versions.ts';
 import { domainConfigEndpoints, domainConfigRules } from './domain-config.ts';
 import { domainEndpoints, domainRules } from './domains.ts';
+import { ec2TokenEndpoints, ec2TokenRules } from './ec2-tokens.ts';
 import { endpointFilterEndpoints, endpointFilterRules } from './endpoint-filters.ts';
 import { federatedLoginEndpoints } from './federated-login.ts';
 import { federationEndpoints, federationRules } from './federation.ts';
@@ -35,7 +36,7 @@ import { userEndpoints, userRules } from './users.ts';
 export const identityRules: PolicyRule[] = [
   ...sharedRules, ...tokenRules, ...authRules, ...catalogRules, ...domainRules, ...projectRules, ...projectTagRules,
   ...userRules, ...groupRules, ...roleRules, ...impliedRoleRules, ...grantRules, ...roleAssignmentRules,
-  ...consumerRules, ...oauth1Rules, ...accessTokenRules, ...domainConfigRules, ...registeredLimitRules, ...limitRules,
+  ...ec2TokenRules, ...consumerRules, ...oauth1Rules, ...accessTokenRules, ...domainConfigRules, ...registeredLimitRules, ...limitRules,
   ...applicationCredentialRules, ...trustRules, ...credentialRules, ...policyRules, ...endpointFilterRules,
   ...policyAssociationRules, ...federationRules, ...revocationEventRules,
 ];
@@ -43,7 +44,7 @@ export const identityRules: PolicyRule[] = [
 const RESOURCES = [
   tokenEndpoints, authEndpoints, catalogEndpoints, domainEndpoints, projectEndpoints, projectTagEndpoints,
   userEndpoints, groupEndpoints, roleEndpoints, impliedRoleEndpoints, grantEndpoints, roleAssignmentEndpoints,
-  consumerEndpoints, oauth1Endpoints, accessTokenEndpoints, domainConfigEndpoints, registeredLimitEndpoints, limitEndpoints,
+  ec2TokenEndpoints, consumerEndpoints, oauth1Endpoints, accessTokenEndpoints, domainConfigEndpoints, registeredLimitEndpoints, limitEndpoints,
   applicationCredentialEndpoints, trustEndpoints, credentialEndpoints, policyEndpoints, endpointFilterEndpoints,
   policyAssociationEndpoints, federationEndpoints, federatedLoginEndpoints, projectCascadeEndpoints, revocationEventEndpoints,
 ];

@@ -111,7 +111,8 @@ export async function loginReplyOf(identity: Identity, call: Call, made: Awaited
   return await tokenReplyOf(identity, call, made.token, made.id, 201);
 }
 
-async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
+/** A token as the call that makes or shows it replies. */
+export async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
   const headers = { 'x-subject-token': id, vary: 'X-Auth-Token' };
   const { service_providers } = await identity.catalog.read(identity.db.read);
   const body = service_providers.length === 0 ? token.body : { ...token.body, service_providers };

@@ -1,5 +1,6 @@
 /** Signatures of OAuth 1.0a, RFC 5849 §3: who signed knows the secret, and the request is as it was signed. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { percentEncode } from './percent-encode.ts';
 
 type Pair = readonly [name: string, value: string];
 
@@ -29,12 +30,10 @@ export function readAuthorization(header: string | undefined): ReadonlyMap<strin
   return parameters;
 }
 
-const encode = (text: string): string => encodeURIComponent(text).replaceAll(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
-
 /** Names sort by their bytes once encoded, and so do values of one name. */
 function normalized(parameters: readonly Pair[]): string {
   return parameters
-    .map(([name, value]) => [encode(name), encode(value)] as const)
+    .map(([name, value]) => [percentEncode(name), percentEncode(value)] as const)
     .toSorted(([a, x], [b, y]) => compare(a, b) || compare(x, y))
     .map(([name, value]) => `${name}=${value}`)
     .join('&');
@@ -49,7 +48,7 @@ export function isSignatureMethod(name: string): boolean {
 }
 
 function signature(method: string, url: URL, parameters: readonly Pair[], digest: string, key: string): Buffer {
-  const base = [method.toUpperCase(), `${url.origin}${url.pathname}`, normalized([...parameters, ...url.searchParams])].map(encode).join('&');
+  const base = [method.toUpperCase(), `${url.origin}${url.pathname}`, normalized([...parameters, ...url.searchParams])].map(percentEncode).join('&');
   return createHmac(digest, key).update(base).digest();
 }
 
@@ -59,7 +58,7 @@ export function isSigned(request: SignedRequest, parameters: ReadonlyMap<string,
   if (digest === undefined) return false;
   const given = Buffer.from(parameters.get('oauth_signature') ?? '', 'base64');
   const signed = [...parameters].filter(([name]) => name !== 'realm' && name !== 'oauth_signature');
-  const key = `${encode(client_secret)}&${encode(token_secret)}`;
+  const key = `${percentEncode(client_secret)}&${percentEncode(token_secret)}`;
   return request.urls.some((url) => {
     const right = signature(request.method, new URL(url), signed, digest, key);
     return right.length === given.length && timingSafeEqual(right, given);
