@@ -178,3 +178,28 @@ test('deleting an image stops its import', async () => {
   assert.equal((await cloud.call('DELETE', `/image/v2/images/${id}`, { token: member })).status, 204);
   assert.deepEqual(staged(), []);
 });
+
+test('by default an import reaches neither this host nor private networks, by no method', async () => {
+  const strict = await startTestCloud();
+  try {
+    const token = (await strict.tenant('outward')).token;
+    const there = importer(strict, token);
+    const id = await there.create({ container_format: 'docker' });
+    const bad = [
+      `http://127.0.0.1:${web.port}/image`, 'http://127.0.0.1/', 'http://localhost/', 'http://[::1]/', 'http://169.254.169.254/latest/meta-data', 'http://10.0.0.1/', 'http://192.168.0.1/', 'http://2130706433/',
+      'file:///etc/passwd', 'ftp://8.8.8.8/', 'http://8.8.8.8:22/', 'http://name.invalid/', 'nothing', '', `docker://127.0.0.1:${registry.port}/some/hello`, 'docker://localhost/some/hello', 'docker://10.0.0.1/some/hello',
+      'docker://8.8.8.8:5000/some/hello', 'docker://Some/HELLO', 'docker://8.8.8.8/../etc', 'docker://8.8.8.8/some/hello:one:two', 'docker://8.8.8.8/some/hello@sha256:0',
+    ];
+    const asked = [web.asked.length, registry.asked.length];
+    for (const uri of bad) {
+      const answer = await there.import(id, { name: 'web-download', uri });
+      assert.equal(answer.status, 400, uri);
+      assert.match(answer.message, /does not pass filtering/, uri);
+    }
+    assert.deepEqual([web.asked.length, registry.asked.length], asked);
+    assert.equal((await there.show(id)).status, 'queued');
+    assert.deepEqual((await strict.call('GET', `/image/v2/images/${id}/tasks`, { token })).json.tasks, []);
+  } finally {
+    await strict.stop();
+  }
+});
