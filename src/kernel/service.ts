@@ -1,4 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Endpoint } from './api/endpoint.ts';
+import type { Auth } from './context.ts';
 import type { MicroversionRange } from './api/microversion.ts';
 import type { Problem } from './api/schema.ts';
 import type { Migration } from './db/migrate.ts';
@@ -25,6 +27,14 @@ export interface FaultRequest {
   base: string;
 }
 
+/** What tells who calls. */
+export interface CallerRequest {
+  method: string;
+  /** As the endpoints declare it, with the prefix, still encoded. */
+  path: string;
+  headers: IncomingHttpHeaders;
+}
+
 /** The HTTP surface of a service. */
 export interface Surface {
   /** `compute`: also the first part of its URLs, `/compute/…`. */
@@ -39,6 +49,12 @@ export interface Surface {
   formatFault(fault: Fault, request: FaultRequest): WireFault;
   /** The service's own words for a body or query that does not fit its schema; default 400 "Invalid input for field/attribute". */
   invalid?(problem: Problem, where: 'body' | 'query'): Fault;
+  /** Who calls, where clients of this surface say it otherwise than by X-Auth-Token. Undefined: nobody who may make this call. */
+  authenticate?(request: CallerRequest): Promise<Auth | undefined>;
+  /** Brings a path as sent into the form that the endpoints declare: what spans several parts of a path becomes one, encoded. */
+  rewrite?(path: string): string;
+  /** On every reply, faults included. */
+  headers?: Record<string, string>;
   /** Response headers that repeat the request id beside X-Openstack-Request-Id. */
   requestIdHeaders?: string[];
   /** True: a path may end with a slash more than it is declared with. */

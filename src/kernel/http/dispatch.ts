@@ -15,6 +15,8 @@ import { allow, type Route } from './routes.ts';
 export interface Gate {
   /** Undefined for a token that is not (or no longer) valid. */
   authenticate(token: string): Promise<Auth | undefined>;
+  /** Told of a caller whom a surface found by its own means; gives it back. */
+  identified?(auth: Auth | undefined): Auth | undefined;
   /** The node that signs a request of an agent; undefined when it is none of ours. */
   authenticateNode(header: string | undefined): Promise<string | undefined>;
   enforcer: Enforcer;
@@ -46,7 +48,7 @@ export async function dispatch(route: Route, gate: Gate, incoming: Incoming, ver
   const { raw } = incoming;
   const all = variantsOf(route, raw.method as Method);
   if (!all) throw await refuseMethod(route, gate, incoming);
-  const auth = await authenticate(all, gate, incoming);
+  const auth = await authenticate(all, route.surface, gate, incoming);
   assertAccessRules(route.surface, incoming, auth.ctx.auth);
   const variants = all.filter((one) => (one.since ?? 0) <= version && version <= (one.until ?? Infinity));
   if (variants.length === 0) throw notInVersion();
@@ -64,29 +66,33 @@ function variantsOf(route: Route, method: Method): Endpoint[] | undefined {
 
 async function refuseMethod(route: Route, gate: Gate, incoming: Incoming): Promise<Error> {
   const open = [...route.methods.values()].flat().every((one) => one.policy === 'public');
-  if (!open) await requireAuth(gate, incoming);
+  if (!open) await requireAuth(route.surface, gate, incoming);
   return methodNotAllowed('api.method-not-allowed', 'The method specified is not allowed for this resource.', {
     headers: { allow: allow(route) },
   });
 }
 
-async function authenticate(variants: Endpoint[], gate: Gate, incoming: Incoming): Promise<{ ctx: Context; node_id: string | undefined }> {
+async function authenticate(variants: Endpoint[], surface: Surface, gate: Gate, incoming: Incoming): Promise<{ ctx: Context; node_id: string | undefined }> {
   if (variants.every((one) => one.policy === 'node')) {
     const node_id = await gate.authenticateNode(incoming.raw.headers.authorization);
     if (node_id === undefined) throw unauthorized('auth.required', 'This call is for the nodes of this cloud.');
     return { ctx: incoming.ctx, node_id };
   }
-  const token = incoming.raw.headers['x-auth-token'];
-  if (variants.every((one) => one.policy === 'public')) {
-    const auth = typeof token === 'string' && token !== '' ? await gate.authenticate(token) : undefined;
-    return { ctx: { ...incoming.ctx, auth }, node_id: undefined };
-  }
-  return { ctx: await requireAuth(gate, incoming), node_id: undefined };
+  if (variants.every((one) => one.policy === 'public')) return { ctx: { ...incoming.ctx, auth: await callerOf(surface, gate, incoming) }, node_id: undefined };
+  return { ctx: await requireAuth(surface, gate, incoming), node_id: undefined };
 }
 
-async function requireAuth(gate: Gate, incoming: Incoming): Promise<Context> {
-  const token = incoming.raw.headers['x-auth-token'];
-  const auth = typeof token === 'string' && token !== '' ? await gate.authenticate(token) : undefined;
+/** Undefined: nobody we know. */
+async function callerOf(surface: Surface, gate: Gate, { raw, url }: Incoming): Promise<Auth | undefined> {
+  const token = raw.headers['x-auth-token'];
+  if (typeof token === 'string' && token !== '') return gate.authenticate(token);
+  if (surface.authenticate === undefined) return undefined;
+  const auth = await surface.authenticate({ method: raw.method ?? '', path: url.pathname, headers: raw.headers });
+  return gate.identified === undefined ? auth : gate.identified(auth);
+}
+
+async function requireAuth(surface: Surface, gate: Gate, incoming: Incoming): Promise<Context> {
+  const auth = await callerOf(surface, gate, incoming);
   if (!auth) throw unauthorized('auth.required', 'The request you have made requires authentication.');
   return { ...incoming.ctx, auth, log: incoming.ctx.log };
 }

@@ -44,6 +44,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     },
     routerOptions: { maxParamLength: 2048 },
     logger: false,
+    rewriteUrl: (raw) => rewritten(options.surfaces, raw.url ?? '/'),
     frameworkErrors: (_error, request, reply) => void refuse(options, request, reply, badRequest('api.url-malformed', 'Malformed URL.')),
   });
   // bodies are read by the dispatcher, after authentication
@@ -87,6 +88,13 @@ function slashVariants(surface: Surface, path: string): string[] {
   return surface.trailingSlash !== true || path.endsWith('/') || path.endsWith('*') || declared ? [path] : [path, `${path}/`];
 }
 
+function rewritten(surfaces: readonly Surface[], url: string): string {
+  const surface = surfaces.find(({ prefix, rewrite }) => rewrite !== undefined && url.startsWith(`${prefix}/`));
+  if (surface?.rewrite === undefined) return url;
+  const [path = '', ...query] = url.split('?');
+  return [surface.rewrite(path), ...query].join('?');
+}
+
 /** What the router does not take, in the words of the service whose prefix it bears, or of the root. */
 function refuse(options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply, fault: Fault): Promise<FastifyReply> {
   const path = request.raw.url ?? '';
@@ -109,11 +117,15 @@ async function serve(surface: Surface, route: Route | undefined, options: HttpSe
   const origin = originOf(request);
   const base = origin + surface.prefix;
   reply.header('x-openstack-request-id', ids.own);
+  reply.headers(surface.headers ?? {});
   for (const name of surface.requestIdHeaders ?? []) reply.header(name, ids.own);
   let version = 0;
   try {
     const gate: Gate = { ...options.gate, authenticate: async (token) => {
       const auth = await options.gate.authenticate(token);
+      ctx = { ...ctx, auth };
+      return auth;
+    }, identified: (auth) => {
       ctx = { ...ctx, auth };
       return auth;
     } };

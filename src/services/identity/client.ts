@@ -7,6 +7,13 @@ export interface ProjectInfo {
   enabled: boolean;
 }
 
+/** Without a project: the user's default one, if there is any. */
+export type Login =
+  | { user: { name: string; domain_id: string }; password: string; project_id?: string | undefined }
+  | { application_credential_id: string; secret: string }
+  /** Goes on with a token, in another project. */
+  | { token: string; project_id: string };
+
 export interface LimitQuestion {
   service: string;
   resource_name: string;
@@ -17,7 +24,12 @@ export interface LimitQuestion {
 export interface IdentityClient {
   /** The caller behind a token; undefined when it is unknown, expired, revoked, or its user or project is disabled. Cached. */
   authenticate(token: string): Promise<Auth | undefined>;
+  /**
+   * Checks a user's password or the secret of an application credential, slower after every wrong one. Undefined: refused, whatever the reason.
+   */
+  logIn(login: Login): Promise<{ token: string; auth: Auth } | undefined>;
   findProject(id: string): Promise<ProjectInfo | undefined>;
+  findProjectByName(name: string, domain_id: string): Promise<ProjectInfo | undefined>;
   /**
    * How much of a resource a project may use, by unified limits: its own limit, else what is registered; undefined when nothing is
    * registered or it is unlimited (-1). Cached: ask before each use.

@@ -5,7 +5,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log/log.ts';
 import type { Service } from '../../kernel/service.ts';
 import { identityEndpoints, identityRules } from './api/index.ts';
-import type { IdentityClient } from './client.ts';
+import type { IdentityClient, ProjectInfo } from './client.ts';
 import type { IdentityConfig } from './config.ts';
 import { formatFault, invalid } from './faults.ts';
 import { purgeOauthTokens } from './jobs/purge-oauth-tokens.ts';
@@ -17,6 +17,7 @@ import { openKeyRing } from './model/fernet-keys.ts';
 import type { Identity } from './model/identity.ts';
 import { LimitCache } from './model/limit-cache.ts';
 import { assertDepth, limitOf } from './model/limits.ts';
+import { logIn } from './model/log-in.ts';
 import { createLoginGuard } from './model/login-guard.ts';
 import { createNonceGuard } from './model/nonce-guard.ts';
 import { CLOCK_SKEW } from './model/oauth1.ts';
@@ -24,9 +25,9 @@ import { passwordPattern } from './model/passwords.ts';
 import { createOidcVerifier } from './model/oidc.ts';
 import { TokenCache } from './model/token-cache.ts';
 import { validateToken } from './model/tokens.ts';
-import { findProject } from './store/projects.ts';
+import { findProject, findProjectByName } from './store/projects.ts';
 import { migrations } from './store/migrations/index.ts';
-import type { Tables } from './store/tables.ts';
+import type { ProjectRow, Tables } from './store/tables.ts';
 
 export { IdentitySection, type IdentityConfig } from './config.ts';
 export type { BootstrapOptions } from './model/bootstrap.ts';
@@ -99,11 +100,14 @@ interface Place {
 function createClient(identity: Identity, place: Place): IdentityClient {
   return {
     authenticate: async (token) => (await validateToken(identity, token))?.auth,
-    async findProject(id) {
-      const row = await findProject(identity.db.read, id);
-      return row === undefined ? undefined : { id: row.id, name: row.name, domain_id: row.domain_id, enabled: row.enabled === 1 };
-    },
+    findProject: async (id) => projectInfo(await findProject(identity.db.read, id)),
+    logIn: (login) => logIn(identity, login),
+    findProjectByName: async (name, domain_id) => projectInfo(await findProjectByName(identity.db.read, domain_id, name)),
     limitOf: (question) => limitOf(identity, question, place.region),
     onProjectDeleted: (listener) => void identity.listeners.project_deleted.push(listener),
   };
+}
+
+function projectInfo(row: ProjectRow | undefined): ProjectInfo | undefined {
+  return row && { id: row.id, name: row.name, domain_id: row.domain_id, enabled: row.enabled === 1 };
 }

@@ -3,6 +3,10 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Database } from '../../kernel/db/database.ts';
 import type { Resolve } from '../../kernel/http/outbound.ts';
 import type { Log } from '../../kernel/log/log.ts';
+import type { IdentityClient } from '../identity/client.ts';
+import type { Hashing } from './model/registry/hash-pushed.ts';
+import type { TicketBox } from './model/registry/tokens.ts';
+import type { Uploads } from './model/registry/uploads.ts';
 import type { BlobStore } from './store/blobs.ts';
 import type { Scratch } from './store/scratch.ts';
 import type { Staging } from './store/staging.ts';
@@ -27,6 +31,14 @@ export interface ImageDeps {
   clock: Clock;
   log: Log;
   config: ImageConfig;
+}
+
+/** What the registry works with beside. */
+export interface RegistryDeps extends TaskDeps {
+  identity: IdentityClient;
+  tickets: TicketBox;
+  hashing: Hashing;
+  uploads: Uploads;
 }
 
 /** What tasks are built from: long work is asked for by the API only. */

@@ -5,6 +5,7 @@ import { as, type Database } from '../../kernel/db/database.ts';
 import type { Log } from '../../kernel/log/log.ts';
 import { type Resolve, systemResolve } from '../../kernel/http/outbound.ts';
 import type { Service } from '../../kernel/service.ts';
+import type { IdentityClient } from '../identity/client.ts';
 import type { Tasks } from '../../kernel/task/tasks.ts';
 import { cacheEndpoints } from './api/cache.ts';
 import { imageDataEndpoints } from './api/image-data.ts';
@@ -27,6 +28,11 @@ import { collectGarbage } from './jobs/collect-garbage.ts';
 import { collectStores } from './jobs/collect-stores.ts';
 import { expireTasks } from './jobs/expire-tasks.ts';
 import { loadKnownDefinitions } from './model/metadefs/load-known.ts';
+import { hashPushed } from './jobs/hash-pushed.ts';
+import { createHashing } from './model/registry/hash-pushed.ts';
+import { createTicketBox } from './model/registry/tokens.ts';
+import { createUploads } from './model/registry/uploads.ts';
+import { registryServices } from './registry-surface.ts';
 import { recoverImages } from './model/recovery.ts';
 import { imagePolicies } from './policies.ts';
 import { createFileBlobs } from './store/file-blobs.ts';
@@ -49,10 +55,15 @@ export interface ImageServiceOptions {
   resolve?: Resolve;
   /** Where the blobs are kept. */
   directory: string;
+  identity: IdentityClient;
+  /** Holds the key of the registry's tokens; made when missing. */
+  registry_key: string;
 }
 
 export interface ImageService {
   service: Service;
+  /** The same images for docker and its kin. */
+  registry: Service[];
   client: ImageClient;
   /** Forgets what a crash broke off. Before the first request. */
   start(): Promise<void>;
@@ -69,6 +80,9 @@ export async function createImageService(options: ImageServiceOptions): Promise<
   const taskDeps = { clock, log, config, limits, resolve, db: as<ImageTables>(db), blobs, stores, staging, scratch: await createScratch(folder) };
   const { definitions, starter } = imageTasks(taskDeps, engine);
   const deps: ImageDeps = { ...taskDeps, tasks: starter };
+  const hashing = createHashing(taskDeps);
+  const uploads = createUploads(taskDeps);
+  const registry = registryServices({ ...taskDeps, identity: options.identity, tickets: createTicketBox(options.registry_key), hashing, uploads });
   const service: Service = {
     name: 'image',
     prefix: IMAGE_PREFIX,
@@ -79,11 +93,12 @@ export async function createImageService(options: ImageServiceOptions): Promise<
     policies: imagePolicies,
     formatFault,
     tasks: definitions,
-    jobs: [collectGarbage(deps), collectStores(deps), expireTasks(deps)],
+    jobs: [collectGarbage(deps, uploads), hashPushed(hashing), collectStores(deps), expireTasks(deps)],
     migrations,
   };
   return {
     service,
+    registry,
     client: createImageClient(deps),
     async start() {
       await recoverImages(deps);

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { endpoint, reply } from '../../../kernel/api/endpoint.ts';
-import { badRequest, Fault, forbidden, notFound, unsupportedMediaType } from '../../../kernel/fault.ts';
+import { badRequest, forbidden, notFound, unsupportedMediaType } from '../../../kernel/fault.ts';
 import type { ImageDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
 import { hasData, type Incoming, openImageData, uploadImage } from '../model/image-data.ts';
@@ -9,6 +9,7 @@ import { openBlob, openManifest } from '../model/manifests.ts';
 import { getImage, setActive } from '../model/images.ts';
 import { findImage } from '../store/images.ts';
 import type { ImageRow } from '../store/tables.ts';
+import { readRange } from './byte-range.ts';
 import { eyesOf, imageTarget, targetOf } from './eyes.ts';
 
 const Blob = { digest: Type.String(), size: Type.Integer() };
@@ -101,18 +102,3 @@ async function sendData(deps: ImageDeps, row: ImageRow, call: Pick<Call<any, any
   if (range) headers['content-range'] = `bytes ${range.start}-${range.end}/${row.size}`;
   return reply(await openImageData(deps, row, range, prefer), { status: range ? 206 : 200, headers });
 }
-
-/** One range; several at once are not served. Faults: 416. */
-function readRange(header: string | undefined, size: number): { start: number; end: number } | undefined {
-  if (header === undefined) return undefined;
-  const match = /^bytes=(\d*)-(\d*)$/.exec(header.trim());
-  if (!match || (match[1] === '' && match[2] === '')) throw rangeFault(header, size);
-  const suffix = match[1] === '';
-  const start = suffix ? Math.max(0, size - Number(match[2])) : Number(match[1]);
-  const end = suffix || match[2] === '' ? size - 1 : Math.min(Number(match[2]), size - 1);
-  if (start > end) throw rangeFault(header, size);
-  return { start, end };
-}
-
-const rangeFault = (header: string, size: number): Fault =>
-  new Fault(416, 'image.range', `Invalid range ${header} for an image of ${size} bytes.`, { headers: { 'content-range': `bytes */${size}` } });

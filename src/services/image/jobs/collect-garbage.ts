@@ -4,7 +4,10 @@ import { defineJob, type Job } from '../../../kernel/job/reconciler.ts';
 import type { ImageDeps } from '../deps.ts';
 import { doomBlobs, doomUnknown, forgetBlob, hasBlobRow, listDoomed } from '../store/blob-rows.ts';
 import { deleteUnusedManifests } from '../store/manifests.ts';
+import type { Uploads } from '../model/registry/uploads.ts';
 import { deleteUnusedRecipes } from '../store/recipes.ts';
+import { deleteStaleLinks } from '../store/registry/repositories.ts';
+import { deleteUpload, staleUploads } from '../store/registry/uploads.ts';
 
 const PORTION = 200;
 
@@ -12,20 +15,33 @@ const PORTION = 200;
  * Removes manifests and recipes that nobody has, then the blobs that nothing names any more, then files that no row knows.
  * What nobody names may still be about to be named: what was touched within `garbage_grace` is left alone.
  */
-export function collectGarbage(deps: ImageDeps): Job {
+export function collectGarbage(deps: ImageDeps, uploads: Pick<Uploads, 'forget'>): Job {
   return defineJob({
     name: 'image.collect-garbage',
     every_seconds: deps.config.garbage_interval,
     async run() {
       const limit = new Date(deps.clock.now().getTime() - deps.config.garbage_grace * 1000);
       const before = isoMicros(limit);
+      const expired = await inPortions(() => expireUploads(deps, uploads, limit));
+      const links = await inPortions(() => deps.db.transaction((tx) => deleteStaleLinks(tx, before, PORTION)));
       const manifests = await inPortions(() => deps.db.transaction((tx) => deleteUnusedManifests(tx, before, PORTION)));
       const recipes = await inPortions(() => deps.db.transaction((tx) => deleteUnusedRecipes(tx, before, PORTION)));
       await inPortions(async () => (await deps.db.transaction((tx) => doomBlobs(tx, before, PORTION))).length);
       const blobs = await removeDoomed(deps);
-      return { manifests, recipes, blobs, strays: await removeStrays(deps, limit) };
+      return { expired, links, manifests, recipes, blobs, strays: await removeStrays(deps, limit) };
     },
   });
+}
+
+async function expireUploads(deps: ImageDeps, uploads: Pick<Uploads, 'forget'>, before: Date): Promise<number> {
+  const stale = await staleUploads(deps.db.read, isoMicros(before), PORTION);
+  for (const id of stale) {
+    await deps.db.transaction((tx) => deleteUpload(tx, id));
+    await uploads.forget(id);
+  }
+  // files of sessions whose row went without them
+  if (stale.length === 0) for (const id of await deps.scratch.listKept(before)) await uploads.forget(id);
+  return stale.length;
 }
 
 async function inPortions(step: () => Promise<number>): Promise<number> {

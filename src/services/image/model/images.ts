@@ -5,11 +5,13 @@ import { isUuid, uuid } from '../../../kernel/ids.ts';
 import type { ImageDeps, TaskDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
 import { deleteImage as deleteRow, findImage, insertImage, lockImage, moveImage, updateImage as updateRow } from '../store/images.ts';
+import { publishedBy } from '../store/registry/repositories.ts';
 import { findMember } from '../store/image-members.ts';
 import type { ImageRow } from '../store/tables.ts';
 import { checkLimits, checkWritable, setAttribute } from './attributes.ts';
 import { applyPatch, type PatchStep, stepsToProperties } from './image-patch.ts';
 import { quotaCheck } from './quotas.ts';
+import { dropUnused } from './registry/unused.ts';
 
 /** Whose eyes: a project's, or an administrator's. */
 export interface Eyes {
@@ -108,7 +110,9 @@ export async function deleteImage(deps: ImageDeps, row: ImageRow): Promise<void>
   if (row.protected === 1) throw forbidden('image.protected', `Image ${row.id} is protected and cannot be deleted.`);
   await deps.db.transaction(async (tx) => {
     await deps.tasks.cancel(tx, row.id);
+    const covered = await publishedBy(tx, row.id);
     await deleteRow(tx, row.id);
+    await dropUnused(tx, covered);
   });
   // A task that is still at it takes its own data along.
   if (row.status === 'uploading') await deps.staging.remove(row.id);

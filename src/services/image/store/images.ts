@@ -95,6 +95,33 @@ function visibleTo(eb: Build, project_id: string, { visibility, member_status }:
   return eb.or([eb('owner', '=', project_id), open, eb.and([eb('visibility', '=', 'shared'), shared])]);
 }
 
+/** The newest active container image of that name. */
+export async function findNamedImage(db: Kysely<ImageTables>, owner: string, name: string): Promise<ImageRow | undefined> {
+  return db.selectFrom('image_images').selectAll().where('name', '=', name).where('owner', '=', owner).where('status', '=', 'active').where('manifest_digest', 'is not', null)
+    .orderBy('created_at', 'desc').orderBy('id').limit(1).executeTakeFirst();
+}
+
+/** Container images by a part of their name: a project's own first, then the public ones. */
+export async function searchImages(db: Kysely<ImageTables>, project_id: string | undefined, text: string, limit: number): Promise<Pick<ImageRow, 'id' | 'name' | 'owner' | 'properties'>[]> {
+  const like = `%${text.toLowerCase().replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+  const matching = () => db.selectFrom('image_images').select(['id', 'name', 'owner', 'properties']).where('status', '=', 'active').where('os_hidden', '=', 0).where('manifest_digest', 'is not', null)
+    .where(sql<boolean>`lower(name) like ${like} escape '\\'`).orderBy('created_at', 'desc').orderBy('id').limit(limit);
+  const own = project_id === undefined ? [] : await matching().where('owner', '=', project_id).execute();
+  const open = await matching().where('visibility', '=', 'public').where('owner', '<>', project_id ?? '').execute();
+  return [...own, ...open];
+}
+
+/** A pushed image whose data have not been hashed yet. */
+export async function findUnhashed(db: Kysely<ImageTables>, after: string): Promise<{ id: string; recipe_id: string } | undefined> {
+  const row = await db.selectFrom('image_images').select(['id', 'recipe_id']).where('digest', 'is', null).where('recipe_id', 'is not', null).where('id', '>', after).orderBy('id').limit(1).executeTakeFirst();
+  return row?.recipe_id == null ? undefined : { id: row.id, recipe_id: row.recipe_id };
+}
+
+/** Unless it has got other data meanwhile. */
+export async function setHashes(tx: Transaction<ImageTables>, id: string, recipe_id: string, hashes: Pick<ImageRow, 'checksum' | 'os_hash_value' | 'digest'>): Promise<void> {
+  await tx.updateTable('image_images').set(hashes).where('id', '=', id).where('recipe_id', '=', recipe_id).execute();
+}
+
 /** By id. */
 export async function idsInStatus(db: Kysely<ImageTables>, status: ImageStatus[], after: string, limit: number): Promise<Pick<ImageRow, 'id' | 'status'>[]> {
   return db.selectFrom('image_images').select(['id', 'status']).where('status', 'in', status).where('id', '>', after).orderBy('id').limit(limit).execute();

@@ -11,9 +11,11 @@ export interface ScratchFile {
   readonly size: number;
   /** Appends; writes may be under way at the same time. */
   write(bytes: Buffer): Promise<void>;
+  /** Closes it as it is. */
+  close(): Promise<void>;
   /** Makes it durable and closes it. */
   finish(): Promise<void>;
-  /** Closes it as it is, durable so far. */
+  /** Closes and removes it. */
   discard(): Promise<void>;
 }
 
@@ -21,7 +23,7 @@ export interface Scratch {
   create(): Promise<ScratchFile>;
   /** A file that outlives requests and restarts; goes on at its end. */
   resume(name: string, size: number): Promise<ScratchFile>;
-  kept(name: string): { path: string; read(): Readable; size(): Promise<number>; remove(): Promise<void> };
+  kept(name: string): { path: string; read(size: number): Readable; size(): Promise<number>; remove(): Promise<void> };
   /** Names of the kept files last written before this. */
   listKept(olderThan: Date): Promise<string[]>;
   /** Removes what interrupted uploads left. Only at start, when none runs. */
@@ -39,7 +41,7 @@ export async function createScratch(root: string): Promise<Scratch> {
       const path = join(uploads, name);
       return {
         path,
-        read: () => createReadStream(path, { highWaterMark: 1 << 20 }),
+        read: (size) => createReadStream(path, { highWaterMark: 1 << 20, end: size - 1 }),
         size: () => stat(path).then((facts) => facts.size, () => 0),
         remove: () => rm(path, { force: true }),
       };
@@ -79,6 +81,7 @@ async function openScratch(path: string, flags: string, from: number): Promise<S
         rest = rest.subarray(bytesWritten);
       }
     },
+    close: () => file.close(),
     async finish() {
       await file.datasync();
       await file.close();
