@@ -8,8 +8,9 @@ import type { Identity } from './identity.ts';
 /** Undefined: refused. */
 export async function logIn(identity: Identity, login: Login): Promise<{ token: string; auth: Auth } | undefined> {
   try {
-    const { id, token } = await authenticate(identity, requestOf(login));
-    return { token: id, auth: token.auth };
+    const issued = await authenticate(identity, requestOf(login));
+    // who has to prove more than a password uses an application credential
+    return 'receipt' in issued ? undefined : { token: issued.id, auth: issued.token.auth };
   } catch (error) {
     if (isFault(error) && (error.status === 401 || error.status === 403)) return undefined;
     throw error;

@@ -15,7 +15,7 @@ const PORTION = 200;
  * Removes manifests and recipes that nobody has, then the blobs that nothing names any more, then files that no row knows.
  * What nobody names may still be about to be named: what was touched within `garbage_grace` is left alone.
  */
-export function collectGarbage(deps: ImageDeps, uploads: Pick<Uploads, 'forget'>): Job {
+export function collectGarbage(deps: ImageDeps, uploads: Pick<Uploads, 'forget' | 'isBusy'>): Job {
   return defineJob({
     name: 'image.collect-garbage',
     every_seconds: deps.config.garbage_interval,
@@ -33,8 +33,8 @@ export function collectGarbage(deps: ImageDeps, uploads: Pick<Uploads, 'forget'>
   });
 }
 
-async function expireUploads(deps: ImageDeps, uploads: Pick<Uploads, 'forget'>, before: Date): Promise<number> {
-  const stale = await staleUploads(deps.db.read, isoMicros(before), PORTION);
+async function expireUploads(deps: ImageDeps, uploads: Pick<Uploads, 'forget' | 'isBusy'>, before: Date): Promise<number> {
+  const stale = (await staleUploads(deps.db.read, isoMicros(before), PORTION)).filter((id) => !uploads.isBusy(id));
   for (const id of stale) {
     await deps.db.transaction((tx) => deleteUpload(tx, id));
     await uploads.forget(id);

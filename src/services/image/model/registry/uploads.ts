@@ -23,6 +23,8 @@ export interface Uploads {
   cancel(row: UploadRow): Promise<void>;
   /** Of a session that is gone. */
   forget(id: string): Promise<void>;
+  /** Whether a request is writing to it. */
+  isBusy(id: string): boolean;
 }
 
 export interface Append {
@@ -72,6 +74,7 @@ export function createUploads(deps: TaskDeps): Uploads {
       await forget(sessions, row.id);
     }),
     forget: (id) => forget(sessions, id),
+    isBusy: (id) => sessions.busy.has(id),
   };
 }
 
