@@ -1,9 +1,11 @@
 /** Makes the machine ready for all tests: packages, an engine that knows our runtime, routes that keep stray packets here. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseConfig } from '../../src/kernel/config/config.ts';
-import { ensureEngine, stopOwnPair } from '../../src/cli/up/engine.ts';
+import { engineAnswers } from '../../src/cli/docker.ts';
+import { partState } from '../../src/cli/process/parts.ts';
+import { engineDir, ensureEngine, stopOwnPair } from '../../src/cli/up/engine.ts';
 import { RUNTIME_PATH } from '../../src/cli/up/runtime.ts';
 import type { Settings } from '../../src/cli/settings.ts';
 import type { UpContext } from '../../src/cli/up/context.ts';
@@ -70,6 +72,9 @@ async function startEngine(): Promise<boolean> {
   mkdirSync(DATA, { recursive: true });
   const config = parseConfig('', { file: join(DATA, 'gantry.toml'), env: {}, other_sections: 'ignore' });
   const settings: Settings = { config, config_file: join(DATA, 'gantry.toml'), data_dir: DATA, exists: true, checkout: root };
+  // An engine of ours that an earlier run left is no reason to pass over one that runs now.
+  const theirs = partState(DATA, 'dockerd').supervisor === undefined && (await engineAnswers(config.agent.docker_socket));
+  if (theirs) rmSync(join(engineDir(DATA), 'daemon.json'), { force: true });
   const context = { settings, undo: [], say: (text: string) => console.log(text), signal: new AbortController().signal } as unknown as UpContext;
   return (await ensureEngine(context)).startsWith('own');
 }

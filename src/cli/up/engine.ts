@@ -48,6 +48,10 @@ async function startOwnPair(context: UpContext): Promise<boolean> {
   writeFileSync(join(folder, 'daemon.json'), withRuntime(existsSync(DAEMON_JSON) ? readFileSync(DAEMON_JSON, 'utf8') : '', config.agent.runtime, RUNTIME_PATH));
   const env = { PATH: `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin` };
   const supervised = { containerd: await healPart(data_dir, 'containerd'), dockerd: await healPart(data_dir, 'dockerd') };
+  // dockerd would take the socket away from whoever listens on it.
+  if (supervised.dockerd === 'dead' && (await engineAnswers(socket))) {
+    throw new CliError('GY-DOCKER-007', `another Docker engine answers at ${socket}, and the containers of this cloud are in an engine of its own`, { next: 'stop the other engine, then run the same command again' });
+  }
   if (supervised.containerd === 'dead') {
     // Under `undo` first: a start that fails half way is undone as well.
     context.undo.push({ what: 'containerd', run: () => stopContainerd(data_dir) });
