@@ -1,6 +1,6 @@
 /**
  * A server by the API beside `docker run -d` of the same image, in turns on the same machine.
- * `node bench/boot.ts [--rounds 20] [--width 50] [--out FILE]`. Needs root, Docker and the runtime that `./gantry up` installs.
+ * `node bench/boot.ts [--rounds 20] [--width 50] [--disk 0] [--out FILE]`. Needs root, Docker and the runtime that `./gantry up` installs.
  */
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,12 +21,12 @@ interface Bench {
   tag: string;
 }
 
-async function prepare(): Promise<Bench> {
+async function prepare(disk: number): Promise<Bench> {
   const cloud = await startRealCloud({ name: 'gbboot', toml: TOML });
   try {
     const { admin } = cloud;
     const imageRef = await makeImage(admin, 'hello', buildGuestImage());
-    const flavorRef = await makeFlavor(admin, 'bench');
+    const flavorRef = await makeFlavor(admin, 'bench', { disk });
     const network = await makePublicNetwork(admin, '10.10.79');
     const group = await makeOpenGroup(admin);
     const post = (name: string): Promise<string> => createServer(admin, { name, imageRef, flavorRef, networks: [{ uuid: network }], security_groups: [{ name: group }] });
@@ -137,10 +137,10 @@ async function removeOwn(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, width: { type: 'string', default: '50' }, waves: { type: 'string', default: '3' }, out: { type: 'string' } } });
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, width: { type: 'string', default: '50' }, waves: { type: 'string', default: '3' }, disk: { type: 'string', default: '0' }, out: { type: 'string' } } });
   const width = Number(values.width);
   await removeOwn();
-  const bench = await prepare();
+  const bench = await prepare(Number(values.disk));
   try {
     const times = await oneByOne(bench, Number(values.rounds));
     const waves = { api: [] as number[], docker: [] as number[] };

@@ -28,6 +28,8 @@ export interface AgentOptions {
   /** Name of the cloud on this host. */
   cloud: string;
   docker_socket: string;
+  /** Whether the size of a flavor's disk is enforced. */
+  disk_limit?: 'auto' | 'off';
   state_dir: string;
   tunnel_ip?: string;
   drivers: { compute: 'docker' | 'fake'; network: 'linux' | 'fake' };
@@ -100,10 +102,11 @@ function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): Networ
 }
 
 function createCompute(options: AgentOptions, network: NetworkDriver, linked: () => AgentLink): ComputeDriver {
-  const { drivers, cloud, docker_socket, state_dir, log } = options;
+  const { drivers, cloud, docker_socket, disk_limit, state_dir, log } = options;
   if (drivers.compute === 'fake') return withCables(createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname } }), network);
   return createDockerDriver({
     socket_path: docker_socket,
+    ...(disk_limit !== undefined && { disk_limit }),
     cloud,
     network,
     image_store: imageStore(linked),

@@ -5,7 +5,7 @@ import { createLinuxNetworkDriver } from '../../src/agents/network/drivers/linux
 import { dockerRequest, engineAnswers } from '../../src/cli/docker.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
 
-export const DOCKER_SOCKET = '/var/run/docker.sock';
+export const DOCKER_SOCKET = process.env['GANTRY_TEST_DOCKER'] ?? '/var/run/docker.sock';
 const NETNS_LINKS = '/run/gantry/netns';
 
 export async function removeRemains(name: string): Promise<void> {

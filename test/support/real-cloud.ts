@@ -12,7 +12,7 @@ import { prepareDataDir } from '../../src/cli/secrets.ts';
 import { checkout, type Settings } from '../../src/cli/settings.ts';
 import { loadConfig } from '../../src/kernel/config/config.ts';
 import { freePort } from './free-port.ts';
-import { removeRemains } from './real-cloud-remains.ts';
+import { DOCKER_SOCKET, removeRemains } from './real-cloud-remains.ts';
 
 export type PartName = 'controller' | 'agent';
 
@@ -136,7 +136,7 @@ async function writeSettings({ name, drivers = 'real', toml = '', agent = '' }: 
   const sections = [
     `[cloud]\nname = "${name}"`,
     `[api]\nport = ${await freePort()}`,
-    `[agent]\nhostname = "${name}-node"\ncompute_driver = "${fake ? 'fake' : 'docker'}"\nnetwork_driver = "${fake ? 'fake' : 'linux'}"\n${agent}`,
+    `[agent]\nhostname = "${name}-node"\ndocker_socket = "${DOCKER_SOCKET}"\ncompute_driver = "${fake ? 'fake' : 'docker'}"\nnetwork_driver = "${fake ? 'fake' : 'linux'}"\n${agent}`,
     toml,
   ];
   const config_file = join(data_dir, 'gantry.toml');

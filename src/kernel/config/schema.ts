@@ -41,6 +41,7 @@ export const AgentSection = Type.Object({
   compute_driver: Type.Union([Type.Literal('docker'), Type.Literal('fake')], { default: 'docker', description: 'What runs the servers.' }),
   network_driver: Type.Union([Type.Literal('linux'), Type.Literal('fake')], { default: 'linux', description: 'What wires the networks.' }),
   docker_socket: Type.String({ default: '/var/run/docker.sock', minLength: 1, description: "The engine's socket." }),
+  disk_limit: Type.Union([Type.Literal('auto'), Type.Literal('off')], { default: 'off', description: "Whether a server may write no more than its flavor's disk: auto, where the engine's storage driver is overlay2, or off. It makes a start slower." }),
   runtime: Type.String({ default: 'gantry', minLength: 1, description: "Name of Gantry's runtime as registered with the engine." }),
   controller_url: Type.String({ default: '', pattern: '^(wss?://.*)?$', description: 'WebSocket of a controller. Default: the API port of this file.' }),
   join_token_file: Type.String({ default: '', description: 'File with the join token. Default: <data_dir>/secrets/join-token.' }),

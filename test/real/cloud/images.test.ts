@@ -16,7 +16,7 @@ let cloud: RealCloud;
 let flavor: string;
 
 before(async () => {
-  cloud = await startRealCloud({ name: NAME, agent: `docker_socket = "${SOCKET}"`, toml: '[compute]\ncpu_allocation_ratio = 32\nshutdown_timeout = 1\n' });
+  cloud = await startRealCloud({ name: NAME, toml: '[compute]\ncpu_allocation_ratio = 32\nshutdown_timeout = 1\n' });
   flavor = await makeFlavor(cloud.admin, 'nano', { disk: 1 });
 });
 

@@ -12,6 +12,7 @@ export async function destroyServer(ctx: DriverContext, serverId: string): Promi
   } catch (error) {
     throw toFault(error, 'compute.destroy-failed', 'remove the server');
   }
+  await ctx.disks.remove(serverId);
   await ctx.network.unplug(serverId);
   await ctx.notes.remove(serverId);
 }

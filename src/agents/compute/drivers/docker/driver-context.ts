@@ -1,6 +1,7 @@
 import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
 import type { NetworkDriver } from '../../../network/protocol.ts';
+import type { Disks } from './disks.ts';
 import type { Engine } from './engine.ts';
 import type { GuestNotes } from './guest-notes.ts';
 import type { Images } from './images.ts';
@@ -15,6 +16,7 @@ export interface DriverContext {
   images: Images;
   links: NetnsLinks;
   notes: GuestNotes;
+  disks: Disks;
   log: Log;
   clock: Clock;
 }

@@ -18,6 +18,8 @@ export interface ContainerInspect {
   Name: string;
   State: ContainerState;
   Config: { Labels: Record<string, string> | null };
+  /** Where the storage driver keeps its layers. */
+  GraphDriver?: { Data?: Record<string, string> | null };
 }
 
 export interface ContainerSummary {

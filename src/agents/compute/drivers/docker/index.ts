@@ -10,6 +10,7 @@ import { createGate, createKeyedLock } from '../../locks.ts';
 import type { ComputeDriver, HostResources } from '../../protocol.ts';
 import { watchChanges } from './changes.ts';
 import { readConsole } from './console.ts';
+import { createDisks, type DisksOptions } from './disks.ts';
 import { destroyServer, killServer } from './destroy.ts';
 import { readDiagnostics } from './diagnostics.ts';
 import type { DriverContext } from './driver-context.ts';
@@ -42,6 +43,8 @@ export interface DockerDriverOptions {
   /** Where the runtime wrapper looks. */
   netns_dir?: string;
   host_ip?: string;
+  /** Whether the flavor's disk size is enforced. */
+  disk_limit?: DisksOptions['limit'];
   /** Spawns under way at a time. */
   concurrent_spawns?: number;
 }
@@ -59,6 +62,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     engine, cloud, network, log, clock,
     images: createImages({ engine, cloud, store: options.image_store, state_dir: options.state_dir, log }),
     links: createNetnsLinks(options.netns_dir ?? '/run/gantry/netns'),
+    disks: createDisks({ engine, dir: join(options.state_dir, 'disks'), limit: options.disk_limit ?? 'auto', log }),
     notes: createGuestNotes(join(options.state_dir, 'guests')),
   };
   const disks = options.disks === undefined ? undefined : createDiskConverter({ directory: join(options.state_dir, 'disks'), transport: options.disks, log });

@@ -47,6 +47,7 @@ async function act(ctx: DriverContext, serverId: string, container: ContainerIns
 }
 
 async function start(ctx: DriverContext, serverId: string, container: ContainerInspect, network?: NodeNetworkState): Promise<void> {
+  await ctx.disks.ready(serverId, container);
   await plugAgain(ctx, serverId, container.Id, network);
   await startContainer(ctx, container.Id);
 }
@@ -78,6 +79,7 @@ async function reboot(ctx: DriverContext, serverId: string, container: Container
   if (!how.hard && state !== 'running') throw wrongState(serverId, 'soft reboot', state);
   if (!['running', 'paused', 'exited', 'created'].includes(state)) throw wrongState(serverId, 'reboot', state);
   // Its network first: a server that cannot come up again is better left running.
+  await ctx.disks.ready(serverId, container);
   await plugAgain(ctx, serverId, container.Id, how.network);
   if (state === 'paused') await post(ctx, container.Id, 'unpause');
   if (state === 'running' || state === 'paused') await stop(ctx, serverId, container, how.hard ? 0 : how.timeout_seconds);

@@ -6,7 +6,7 @@ import { findContainer, inspectContainer } from './guests.ts';
 
 /** Looks once at everything there was at its start; what has a container stays. */
 export async function removeRemains(ctx: DriverContext, lock: KeyedLock): Promise<void> {
-  const noted = await ctx.notes.list();
+  const noted = new Set([...(await ctx.notes.list()), ...(await ctx.disks.list())]);
   const links = await ctx.links.list();
   for (const server_id of noted) await lock.run(server_id, () => forgetGuest(ctx, server_id));
   for (const { container_id, netns } of links) {

@@ -6,7 +6,7 @@ import { destroyServer, removeContainer } from './destroy.ts';
 import type { DriverContext } from './driver-context.ts';
 import { isEngineStatus } from './engine-error.ts';
 import { toFault } from './faults.ts';
-import { findContainer, reportContainer } from './guests.ts';
+import { findContainer, inspectContainer, reportContainer } from './guests.ts';
 import { injectionArchive } from './inject.ts';
 
 const CREATE_MS = 120_000;
@@ -57,9 +57,27 @@ interface Created {
   image_fetch?: ImageFetch;
 }
 
-/** Create first, fetch the image only if the engine says that it is missing: the usual start costs one call. */
+/** The disk is made while the engine makes the container. */
 async function create(ctx: DriverContext, spec: GuestSpec, config: object, files: Buffer | undefined): Promise<Created> {
-  const created = await engineCall('create the container', async () => {
+  const [disk, made] = await Promise.allSettled([ctx.disks.prepare(spec.server_id, spec.limits.disk_gb), createWithImage(ctx, spec, config)]);
+  if (made.status === 'rejected') throw made.reason;
+  if (disk.status === 'rejected') throw disk.reason;
+  const created = made.value;
+  if (disk.value !== undefined) {
+    const container = await engineCall('look at the server', () => inspectContainer(ctx, created.id));
+    if (container === undefined) throw conflict('compute.create-failed', 'Could not create the container: it was removed meanwhile.');
+    await disk.value.attach(container);
+  }
+  if (files !== undefined) {
+    const call = { query: { path: '/' }, bytes: files, timeout_ms: CREATE_MS };
+    await engineCall('put files into the server', () => ctx.engine.json('PUT', `/containers/${created.id}/archive`, call), 'compute.inject-failed');
+  }
+  return created;
+}
+
+/** Create first, fetch the image only if the engine says that it is missing: the usual start costs one call. */
+async function createWithImage(ctx: DriverContext, spec: GuestSpec, config: object): Promise<Created> {
+  return await engineCall('create the container', async () => {
     try {
       return { id: await createContainer(ctx, spec, config) };
     } catch (error) {
@@ -68,11 +86,6 @@ async function create(ctx: DriverContext, spec: GuestSpec, config: object, files
       return { id: await createContainer(ctx, spec, config), image_fetch };
     }
   }, 'compute.create-failed');
-  if (files !== undefined) {
-    const call = { query: { path: '/' }, bytes: files, timeout_ms: CREATE_MS };
-    await engineCall('put files into the server', () => ctx.engine.json('PUT', `/containers/${created.id}/archive`, call), 'compute.inject-failed');
-  }
-  return created;
 }
 
 async function createContainer(ctx: DriverContext, spec: GuestSpec, config: object): Promise<string> {

@@ -1,0 +1,133 @@
+/**
+ * What a server may write is bounded by a file system of its own: a file, formatted at the flavor's size and mounted where
+ * the engine's overlay driver keeps what the container changes. Engines whose storage has quotas are rare; this needs none.
+ */
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { Fault, isFault } from '../../../../kernel/fault.ts';
+import { isUuid } from '../../../../kernel/ids.ts';
+import type { Log } from '../../../../kernel/log/log.ts';
+import type { ContainerInspect } from './engine-types.ts';
+import type { Engine } from './engine.ts';
+
+const run = promisify(execFile);
+
+export interface Disks {
+  /** Makes the disk of a new server, still unused. Undefined: this server has no bound. */
+  prepare(serverId: string, gigabytes: number): Promise<Disk | undefined>;
+  /** Before every start: mounted where its container looks for it, also after a reboot of the host. */
+  ready(serverId: string, container: Pick<ContainerInspect, 'Id' | 'GraphDriver'>): Promise<void>;
+  /** After its container is gone. */
+  remove(serverId: string): Promise<void>;
+  /** Servers of which there is a disk. */
+  list(): Promise<string[]>;
+}
+
+export interface Disk {
+  /** Puts it below the container, which has not run yet. */
+  attach(container: Pick<ContainerInspect, 'Id' | 'GraphDriver'>): Promise<void>;
+}
+
+export interface DisksOptions {
+  engine: Engine;
+  /** Of the files. */
+  dir: string;
+  limit: 'auto' | 'off';
+  log: Log;
+}
+
+/** Of what is written later: tables of inodes and the journal are zeroed when they are used. */
+const FORMAT = 'mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard "$1"';
+/** Freed blocks go back to the host. */
+const MOUNT = 'mount -t ext4 -o loop,noatime,discard,noinit_itable "$1" "$2"';
+const PREPARE = `set -e; rm -f "$1"; truncate -s "$3" "$1"; ${FORMAT}; mkdir -p "$2"; ${MOUNT}`;
+/** What lies beneath goes: without its disk, a container must not start, and not on an empty one. */
+const ATTACH = 'set -e; cd "$3"; cp -a -- * "$2"/; rm -rf -- *; cd /; mount --bind "$2" "$3"; umount "$2"; rmdir "$2"';
+
+export function createDisks({ engine, dir, limit, log }: DisksOptions): Disks {
+  const fileOf = (serverId: string): string => join(dir, `${serverId}.img`);
+  const asideOf = (serverId: string): string => join(dir, `${serverId}.new`);
+  let usable: Promise<boolean> | undefined;
+
+  /** Asked once; an engine that does not answer is asked again. */
+  function isUsable(): Promise<boolean> {
+    usable ??= look().catch((error: unknown) => {
+      usable = undefined;
+      throw error;
+    });
+    return usable;
+  }
+
+  async function look(): Promise<boolean> {
+    const { Driver } = await engine.json<{ Driver: string }>('GET', '/info');
+    if (Driver !== 'overlay2') log.warn({ storage_driver: Driver }, "the sizes of flavors' disks are not enforced: that takes the engine's storage driver overlay2");
+    else await mkdir(dir, { recursive: true, mode: 0o700 });
+    return Driver === 'overlay2';
+  }
+
+  async function prepare(serverId: string, gigabytes: number): Promise<Disk | undefined> {
+    if (limit === 'off' || gigabytes <= 0 || !(await isUsable())) return undefined;
+    const [file, aside] = [fileOf(serverId), asideOf(serverId)];
+    await remove(serverId);
+    await shell('make the disk', PREPARE, file, aside, `${gigabytes}G`);
+    return {
+      async attach(container) {
+        await shell('attach the disk', ATTACH, file, aside, layerOf(container));
+      },
+    };
+  }
+
+  async function ready(serverId: string, container: Pick<ContainerInspect, 'Id' | 'GraphDriver'>): Promise<void> {
+    const file = fileOf(serverId);
+    if (!(await exists(file))) return;
+    const target = layerOf(container);
+    if (await isMounted(target)) return;
+    await shell('mount the disk', `set -e; ${MOUNT}`, file, target);
+    log.info({ server_id: serverId }, "a server's disk was mounted again");
+  }
+
+  async function remove(serverId: string): Promise<void> {
+    const [file, aside] = [fileOf(serverId), asideOf(serverId)];
+    if (!(await exists(file))) return;
+    if (await isMounted(aside)) await shell('unmount the disk', 'umount "$1"', aside);
+    await rm(aside, { recursive: true, force: true });
+    await rm(file, { force: true });
+  }
+
+  return {
+    prepare,
+    ready,
+    remove,
+    list: async () => (await readdir(dir).catch(() => [])).filter((name) => name.endsWith('.img')).map((name) => basename(name, '.img')).filter(isUuid),
+  };
+}
+
+/** The folder of the container's own layer. */
+function layerOf({ Id, GraphDriver }: Pick<ContainerInspect, 'Id' | 'GraphDriver'>): string {
+  const upper = GraphDriver?.Data?.['UpperDir'];
+  if (upper === undefined || basename(upper) !== 'diff') throw new Fault(500, 'compute.disk-failed', 'Could not find where the engine keeps the disk of the server.', { cause: new Error(`container ${Id}: ${upper ?? 'no UpperDir'}`) });
+  return dirname(upper);
+}
+
+async function shell(doing: string, script: string, ...args: string[]): Promise<void> {
+  try {
+    await run('/bin/sh', ['-c', script, 'sh', ...args], { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }, timeout: 120_000 });
+  } catch (error) {
+    if (isFault(error)) throw error;
+    const full = /no space left/i.test(String((error as { stderr?: string }).stderr));
+    throw full
+      ? new Fault(507, 'compute.disk-full', `Could not ${doing} of the server: the node's disk is full.`, { cause: error })
+      : new Fault(500, 'compute.disk-failed', `Could not ${doing} of the server.`, { cause: error });
+  }
+}
+
+async function isMounted(path: string): Promise<boolean> {
+  const real = await realpath(path).catch(() => undefined);
+  if (real === undefined) return false;
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
+  return lines.some((line) => (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))) === real);
+}
+
+const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
