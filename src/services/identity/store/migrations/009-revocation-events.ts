@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { Migration } from '../../../../kernel/db/migrate.ts';
 import { index } from '../../../../kernel/db/columns.ts';
 
@@ -9,7 +8,6 @@ export const revocationEvents: Migration = {
   name: 'revocation-events',
   async up(tx) {
     await tx.schema.alterTable('identity_revocations').addColumn('made_at', 'integer', (c) => c.notNull().defaultTo(0)).execute();
-    await tx.updateTable('identity_revocations').set({ made_at: sql`revoked_at` }).execute();
     await index(tx, 'identity_revocations', 'made_at');
   },
 };
