@@ -10,6 +10,7 @@ import type { IdentityConfig } from './config.ts';
 import { formatFault, invalid } from './faults.ts';
 import { purgeOauthTokens } from './jobs/purge-oauth-tokens.ts';
 import { purgeRevocations } from './jobs/purge-revocations.ts';
+import { rotateCredentialKeysOnTime } from './jobs/rotate-credential-keys.ts';
 import { rotateKeysOnTime } from './jobs/rotate-keys.ts';
 import { bootstrap, type BootstrapOptions } from './model/bootstrap.ts';
 import { CatalogCache } from './model/catalog.ts';
@@ -51,14 +52,15 @@ export interface IdentityService {
 }
 
 export function createIdentityService(deps: IdentityDeps): IdentityService {
+  const config: IdentityConfig = { ...deps.config, credential_keys: deps.config.credential_keys || join(dirname(deps.config.fernet_keys), 'credential-keys') };
   const identity: Identity = {
     db: as<Tables>(deps.db),
     clock: deps.clock,
     log: deps.log,
-    config: deps.config,
+    config,
     public_url: deps.public_url.replace(/\/+$/, ''),
     keys: openKeyRing(deps.config.fernet_keys),
-    credential_keys: openKeyRing(deps.config.credential_keys || join(dirname(deps.config.fernet_keys), 'credential-keys')),
+    credential_keys: openKeyRing(config.credential_keys),
     tokens: new TokenCache(),
     catalog: new CatalogCache(),
     limits: new LimitCache(),
@@ -80,7 +82,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
       ownUnauthorized: true,
       trailingSlash: true,
       tasks: [],
-      jobs: [purgeRevocations(identity), rotateKeysOnTime(identity), purgeOauthTokens(identity)],
+      jobs: [purgeRevocations(identity), rotateKeysOnTime(identity), rotateCredentialKeysOnTime(identity), purgeOauthTokens(identity)],
       migrations,
     },
     client: createClient(identity, place),

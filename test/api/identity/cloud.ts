@@ -37,7 +37,7 @@ export const adminProject = { project: { name: 'admin', domain: { id: 'default' 
 
 export async function startIdentity(options: { config?: Partial<IdentityConfig>; public_url?: string; database?: TestDatabase } = {}): Promise<TestIdentity> {
   const keys = options.config?.fernet_keys ?? join(scratchDirectory('keys'), 'fernet');
-  const config: IdentityConfig = { ...(Create(IdentitySection) as IdentityConfig), password_cost: 4, ...options.config, fernet_keys: keys, credential_keys: join(scratchDirectory('keys'), 'credentials') };
+  const config: IdentityConfig = { ...(Create(IdentitySection) as IdentityConfig), password_cost: 4, ...options.config, fernet_keys: keys, credential_keys: options.config?.credential_keys ?? join(scratchDirectory('keys'), 'credentials') };
   let shift = 0;
   const clock: Clock = { now: () => new Date(systemClock.now().getTime() + shift) };
   // The migrations are the service's own, so the database is opened before it and filled after.
