@@ -27,6 +27,8 @@ const PROGRAMS: Record<string, string> = {
   '/usr/bin/ssh': 'openssh-client',
   '/usr/lib/postgresql': 'postgresql',
   '/usr/bin/openstack': 'python3-openstackclient',
+  '/usr/bin/skopeo': 'skopeo',
+  '/usr/bin/podman': 'podman',
 };
 
 export interface Machine {

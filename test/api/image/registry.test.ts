@@ -1,6 +1,7 @@
 /** The distribution protocol, call by call. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
 import { dockerArchive } from '../../support/docker-archive.ts';
@@ -9,11 +10,12 @@ import { imageParts, INDEX, MANIFEST, pushImage, registryClient, type RegistryCl
 let cloud: TestCloud;
 let mine: Awaited<ReturnType<TestCloud['tenant']>>;
 let registry: RegistryClient;
+let other: Awaited<ReturnType<TestCloud['tenant']>>;
 let stranger: RegistryClient;
 before(async () => {
   cloud = await startTestCloud();
   mine = await cloud.tenant('mine');
-  const other = await cloud.tenant('other');
+  other = await cloud.tenant('other');
   registry = registryClient(cloud.url, { name: 'mine/mine', secret: mine.password });
   stranger = registryClient(cloud.url, { name: 'other/other', secret: other.password });
 });
@@ -91,6 +93,35 @@ test('a blob in chunks: where it goes on, out of order, given up, resumed', asyn
   assert.equal((await registry.call('DELETE', given_up.headers.get('location')!)).status, 204);
   assert.equal(code(await registry.call('GET', given_up.headers.get('location')!)), 'BLOB_UPLOAD_UNKNOWN');
   assert.equal((await stranger.call('GET', `/v2/mine/chunked/blobs/${sha256(bytes)}`)).status, 404);
+});
+
+test('a push whose connection breaks goes on where it was, also after a restart', async () => {
+  const bytes = randomBytes(3_000_000);
+  const begun = await registry.call('POST', '/v2/mine/broken/blobs/uploads/');
+  const at = begun.headers.get('location')!;
+  const basic = { authorization: `Basic ${Buffer.from(`mine/mine:${mine.password}`).toString('base64')}` };
+  const { token } = (await (await fetch(`${cloud.url}/v2/token?scope=repository:mine/broken:pull,push`, { headers: basic })).json()) as { token: string };
+  await new Promise<void>((resolve) => {
+    const sending = request(new URL(at, cloud.url), { method: 'PATCH', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream', 'content-length': bytes.length } });
+    sending.on('error', () => {});
+    sending.on('close', () => resolve());
+    sending.write(bytes.subarray(0, 2_000_000), () => setTimeout(() => sending.destroy(), 50));
+  });
+  const arrived = async (): Promise<number> => Number(/-(\d+)$/.exec((await registry.call('GET', at)).headers.get('range') ?? '')?.[1]) + 1;
+  await until(async () => (await arrived()) > 1);
+  const size = await arrived();
+  assert.ok(size <= 2_000_000);
+  // another process knows nothing of the hash so far
+  await cloud.stop();
+  cloud = await cloud.restart();
+  registry = registryClient(cloud.url, { name: 'mine/mine', secret: mine.password });
+  stranger = registryClient(cloud.url, { name: 'other/other', secret: other.password });
+  const half = size + 100_000;
+  const more = await registry.call('PATCH', at, { body: bytes.subarray(size, half), headers: { 'content-range': `${size}-${half - 1}` } });
+  assert.equal(more.status, 202, more.text);
+  const done = await registry.call('PUT', `${at}?digest=${sha256(bytes)}`, { body: bytes.subarray(half) });
+  assert.equal(done.status, 201, done.text);
+  assert.ok((await registry.call('GET', `/v2/mine/broken/blobs/${sha256(bytes)}`)).bytes.equals(bytes));
 });
 
 test('a blob is mounted from a repository that one may read, and only from there', async () => {

@@ -24,8 +24,10 @@ export function imageRefOf(image: ImageInfo): ImageRef {
     const found = image.container_format ?? 'unset';
     throw unacceptable(image.id, `servers are containers here: its container_format must be "docker" (made by "docker save"), not "${found}".`);
   }
-  if (image.digest === null || image.size === null) throw unacceptable(image.id, 'it has no data.');
-  const { id, digest, size, container_format } = image;
+  // what was just pushed is known by its manifest first
+  const digest = image.digest ?? image.manifest_digest;
+  if (digest === null || image.size === null) throw unacceptable(image.id, 'it has no data.');
+  const { id, size, container_format } = image;
   return { id, digest, size, container_format, disk_format: image.disk_format ?? 'raw' };
 }
 
