@@ -1,6 +1,7 @@
 /** What a client of the registry is given for its login: encrypted, short-lived, and good for what it names only. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Scope } from './names.ts';
 
 export interface RegistryTicket {
@@ -52,6 +53,7 @@ function decrypt(key: Buffer, bytes: Buffer): RegistryTicket | undefined {
 }
 
 function readKey(file: string): Buffer {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   try {
     writeFileSync(file, randomBytes(32).toString('base64'), { flag: 'wx', mode: 0o600 });
   } catch (error) {
