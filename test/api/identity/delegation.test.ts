@@ -154,12 +154,14 @@ test('EC2 keys and other credentials are kept encrypted and shown to their owner
   const stranger = await makeUser('mallory');
   const theirs = await cloud.login(password({ id: stranger, password: 'pw' }));
   assert.equal((await v3('GET', `users/${user}/credentials/OS-EC2/${access}`, undefined, theirs)).status, 403);
-  assert.equal((await v3('GET', `users/${stranger}/credentials/OS-EC2/${access}`, undefined, theirs)).status, 404, 'not by another path either');
+  assert.equal((await v3('GET', `users/${stranger}/credentials/OS-EC2/${access}`, undefined, theirs)).status, 403, 'not by another path either');
+  assert.equal((await v3('GET', `users/${user}/credentials/OS-EC2/nothing`, undefined, theirs)).status, 404);
   assert.deepEqual((await v3('GET', 'credentials', undefined, theirs)).json.credentials, []);
   assert.equal((await v3('GET', 'credentials')).json.credentials.length, 1);
   const blob = await v3('POST', 'credentials', { credential: { type: 'totp', blob: 'seed', user_id: user } }, token);
   assert.equal(blob.status, 201, blob.text);
   assert.equal((await v3('PATCH', `credentials/${blob.json.credential.id}`, { credential: { user_id: stranger } }, token)).status, 400, 'it stays whose it is');
+  assert.equal((await v3('PATCH', `credentials/${blob.json.credential.id}`, { credential: { type: 'totp', user_id: user, project_id: null, blob: 'newer' } }, token)).json.credential.blob, 'newer', 'what stays may be sent along');
   assert.equal((await v3('PATCH', `credentials/${blob.json.credential.id}`, { credential: { blob: 'new' } }, token)).json.credential.blob, 'new');
   assert.equal((await v3('DELETE', `credentials/${blob.json.credential.id}`, undefined, theirs)).status, 403);
   assert.equal((await v3('DELETE', `users/${user}/credentials/OS-EC2/${access}`, undefined, token)).status, 204);

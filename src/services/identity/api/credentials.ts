@@ -4,12 +4,13 @@ import { nullable } from '../../../kernel/api/schema.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch, notAllowed } from '../faults.ts';
-import { accessId, createCredential, deleteCredential, openCredential, updateCredential, type CredentialInput } from '../model/credentials.ts';
+import { accessId, createCredential, deleteCredential, openCredential, updateCredential, type CredentialInput, type CredentialUpdate } from '../model/credentials.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
 import { validateToken } from '../model/tokens.ts';
 import { findCredential, listCredentials } from '../store/credentials.ts';
 import type { CredentialRow } from '../store/tables.ts';
+import { findUser } from '../store/users.ts';
 import { collection, entryReply, exactly, linkTo, listReply, readList, whole, type Shown } from './lists.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule, SYSTEM_OR_PROJECT } from './rules.ts';
 import { bodyOf } from './schemas.ts';
@@ -36,7 +37,8 @@ const blob = Type.Union([Type.String({ maxLength: 65_535 }), Type.Object({})]);
 const createBody = bodyOf('credential', Type.Object({
   type: Type.String({ minLength: 1, maxLength: 255 }), blob, user_id: Type.String({ maxLength: 64 }), project_id: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
 }));
-const updateBody = bodyOf('credential', Type.Object({ blob }, { additionalProperties: false }));
+const sameText = Type.Optional(nullable(Type.String({ maxLength: 255 })));
+const updateBody = bodyOf('credential', Type.Object({ blob: Type.Optional(blob), type: sameText, user_id: sameText, project_id: sameText }, { minProperties: 1, additionalProperties: false }));
 const ec2Body = Type.Object({ tenant_id: Type.String({ maxLength: 64 }) });
 
 function isDelegated({ auth }: Call): boolean {
@@ -99,7 +101,7 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:update_credential', method: 'PATCH', path: ONE, summary: 'Change a credential', policy: 'identity:update_credential', target, body: updateBody, reply: entryReply('credential'), status: 200,
       async handler(call) {
         const row = await reachable(call);
-        return { credential: showCredential(identity, call as unknown as Call, await updateCredential(identity, row.id, (call.body.credential as { blob: string | object }).blob)) };
+        return { credential: showCredential(identity, call as unknown as Call, await updateCredential(identity, row.id, call.body.credential as CredentialUpdate)) };
       },
     }),
     endpoint({
@@ -114,17 +116,19 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
 }
 
 function ec2Endpoints(identity: Identity): Endpoint[] {
-  const find = async ({ params }: { params: { user_id: string; credential_id: string } }): Promise<CredentialRow | undefined> => {
+  // Whose it is says the credential, not the path.
+  const found = async ({ params }: { params: { user_id: string; credential_id: string } }): Promise<CredentialRow> => {
     const row = await findCredential(identity.db.read, accessId(params.credential_id));
-    return row?.type === 'ec2' && row.user_id === params.user_id ? row : undefined;
+    if (row?.type !== 'ec2') throw noSuch('credential', params.credential_id);
+    return row;
   };
-  const found = async (call: { params: { user_id: string; credential_id: string } }): Promise<CredentialRow> => {
-    const row = await find(call);
-    if (row === undefined) throw noSuch('credential', call.params.credential_id);
+  const reachable = async (call: { params: { user_id: string; credential_id: string } }): Promise<CredentialRow> => {
+    if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
+    const row = await found(call);
     assertReach(call as unknown as Call, row.project_id);
     return row;
   };
-  const target = async (call: { params: { user_id: string; credential_id: string } }) => ({ user_id: call.params.user_id, credential: (await find(call)) ?? { user_id: call.params.user_id } });
+  const target = async (call: { params: { user_id: string; credential_id: string } }) => ({ user_id: call.params.user_id, credential: await found(call) });
   const show = (call: unknown, row: CredentialRow): Shown => {
     const { access, secret, trust_id } = JSON.parse(row.blob) as { access: string; secret: string; trust_id?: string };
     return { id: access, user_id: row.user_id, tenant_id: row.project_id, access, secret, trust_id: trust_id ?? null, ...linkTo(identity, call as Call, 'users', row.user_id, 'credentials', 'OS-EC2', access) };
@@ -152,12 +156,12 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
     }),
     endpoint({
       id: 'identity:ec2_get_credential', method: 'GET', path: EC2_ONE, summary: 'Show an EC2 credential', policy: 'identity:ec2_get_credential', target, reply: entryReply('credential', ['access', 'secret']), status: 200,
-      handler: async (call) => ({ credential: show(call, openCredential(identity, await found(call))) }),
+      handler: async (call) => ({ credential: show(call, openCredential(identity, await reachable(call))) }),
     }),
     endpoint({
       id: 'identity:ec2_delete_credential', method: 'DELETE', path: EC2_ONE, summary: 'Delete an EC2 credential', policy: 'identity:ec2_delete_credential', target, status: 204,
       async handler(call) {
-        await deleteCredential(identity, (await found(call)).id);
+        await deleteCredential(identity, (await reachable(call)).id);
         return reply();
       },
     }),

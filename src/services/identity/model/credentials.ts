@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { badRequest } from '../../../kernel/fault.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import { isUniqueViolation } from '../../../kernel/db/errors.ts';
-import { missing, noSuch, notAllowed, taken } from '../faults.ts';
+import { invalidField, missing, noSuch, notAllowed, taken } from '../faults.ts';
 import { countCredentials, deleteCredential as removeCredential, findCredential, insertCredential, updateCredential as writeCredential } from '../store/credentials.ts';
 import { findProject } from '../store/projects.ts';
 import type { CredentialRow } from '../store/tables.ts';
@@ -90,13 +90,20 @@ export function openCredential(identity: Identity, row: CredentialRow): Credenti
   return { ...row, blob: unseal(identity, row.blob, `credential ${row.id}`) };
 }
 
+/** Clients send what they know along. */
+export type CredentialUpdate = Partial<Pick<CredentialRow, 'type' | 'user_id' | 'project_id'>> & { blob?: string | object };
+
 /** Only the secret itself may change: whose it is, where it counts and what it was delegated by stays. */
-export async function updateCredential(identity: Identity, id: string, blob: string | object): Promise<CredentialRow> {
-  const text = typeof blob === 'string' ? blob : JSON.stringify(blob);
-  const sealed = seal(identity, text);
+export async function updateCredential(identity: Identity, id: string, input: CredentialUpdate): Promise<CredentialRow> {
   return await change(identity, async (tx) => {
     const row = await findCredential(tx, id);
     if (row === undefined) throw noSuch('credential', id);
+    for (const field of ['type', 'user_id', 'project_id'] as const) {
+      if (input[field] !== undefined && input[field] !== row[field]) throw invalidField(`credential/${field}`, 'only the blob of a credential can be changed');
+    }
+    if (input.blob === undefined) return openCredential(identity, row);
+    const text = typeof input.blob === 'string' ? input.blob : JSON.stringify(input.blob);
+    const sealed = seal(identity, text);
     if (row.type.toLowerCase() === 'ec2') assertSameOrigin(ec2Fields(openCredential(identity, row).blob), ec2Fields(text));
     await writeCredential(tx, id, { blob: sealed.text, key_hash: sealed.key_hash });
     return { ...row, blob: text };
