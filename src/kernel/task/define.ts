@@ -30,6 +30,8 @@ export interface TaskError {
   message: string;
   /** Whether users may see the message: it came from a Fault. */
   public: boolean;
+  /** What the Fault's `detail` said, if that was a text: for operators. */
+  detail?: string;
 }
 
 export interface StepDefinition<I, D, O extends Output> {

@@ -210,7 +210,10 @@ export function isTransient(error: unknown): boolean {
 }
 
 function taskError(step: string, error: unknown): TaskError {
-  if (isFault(error)) return { step, status: error.status, code: error.code, message: error.message, public: true };
+  if (isFault(error)) {
+    const detail = typeof error.detail === 'string' ? { detail: error.detail } : {};
+    return { step, status: error.status, code: error.code, message: error.message, public: true, ...detail };
+  }
   return { step, status: 500, code: 'task.step-failed', message: error instanceof Error ? error.message : String(error), public: false };
 }
 

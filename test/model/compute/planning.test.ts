@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { isFault } from '../../../src/kernel/fault.ts';
 import { shellWords } from '../../../src/services/compute/model/guest-command.ts';
 import { serversThatFit, type Quotas } from '../../../src/services/compute/model/quota-sets.ts';
-import { chooseHosts, type HostView, type ScheduleRequest } from '../../../src/services/compute/model/scheduler.ts';
+import { chooseHosts, type HostView, type ScheduleRequest, whyNowhere } from '../../../src/services/compute/model/scheduler.ts';
 import { sanitizeHostname, serverNames } from '../../../src/services/compute/model/server-names.ts';
 import { refusal, statesOf, statusOf } from '../../../src/services/compute/model/server-state.ts';
 import { isPlain, matching } from '../../../src/services/compute/model/text-match.ts';
@@ -47,6 +47,28 @@ test('affinity keeps to the members\' hosts, anti-affinity to the others', () =>
       assert.ok(with_('anti-affinity').every((id) => !members.has(id)));
     }),
   );
+});
+
+test('where no host was found, each tells what it lacks', () => {
+  const host = (at: number, more: Partial<HostView> = {}): HostView => ({ node_id: `n${at}`, host: `h${at}`, zone: 'a', usable: true, building: 0, ...more });
+  const wanted = { VCPU: 2, MEMORY_MB: 512 };
+  const most = { VCPU: 4, MEMORY_MB: 4096 };
+  const rooms = new Map([
+    ['n0', { free: { VCPU: 8, MEMORY_MB: 100 }, most }], ['n1', { free: { VCPU: -1, MEMORY_MB: 0 }, most }], ['n2', { free: { VCPU: 8, MEMORY_MB: 900 }, most: { VCPU: 1, MEMORY_MB: 900 } }],
+    ['n5', { free: most, most }],
+  ]);
+  const hosts = [host(0), host(1), host(2), host(3, { usable: false }), host(4), host(5), host(6, { zone: 'b' })];
+  assert.equal(whyNowhere(hosts, { ...anyHost, zone: 'a' }, wanted, rooms), [
+    'h0: not enough MEMORY_MB (512 wanted, 100 free)',
+    'h1: not enough VCPU (2 wanted, 0 free), not enough MEMORY_MB (512 wanted, 0 free)',
+    'h2: too much VCPU for one server (2 wanted, 1 at most)',
+    'h3: down or disabled',
+    'h4: has not told what it has',
+    'h5: had room, but others were faster',
+    'h6: not in availability zone a',
+  ].join('; '));
+  assert.equal(whyNowhere([], anyHost, wanted, rooms), 'There is no compute node.');
+  assert.match(whyNowhere(Array.from({ length: 25 }, (_, at) => host(at)), anyHost, wanted, new Map()), /; and 5 more$/);
 });
 
 test('what quota grants never exceeds it, and what it refuses would', () => {

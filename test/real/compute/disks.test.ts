@@ -83,6 +83,20 @@ test('a flavor without a disk size has no bound, and no file', async () => {
   await rig.driver.destroy(server.server_id);
 });
 
+test('a server whose container was removed by hand is made anew, with an empty disk of its size', async () => {
+  const server = spec(1);
+  const id = server.server_id;
+  await rig.driver.spawn(server);
+  await sh(id, 'echo old > /old');
+  await rig.engine.json('DELETE', `/containers/${rig.cloud}-${id}`, { query: { force: 1 } });
+  await assert.rejects(rig.driver.power(id, { action: 'reboot', hard: true, timeout_seconds: 0 }), { code: 'compute.server-unknown' });
+  assert.equal((await rig.driver.spawn(server)).power_state, 'running');
+  assert.equal((await sh(id, 'cat /etc/injected; test -e /old || echo " fresh"')).output, 'here fresh\n');
+  assert.match((await sh(id, 'dd if=/dev/zero of=/big bs=1M count=2000 2>&1')).output, /No space left/);
+  await rig.driver.destroy(id);
+  await until('the loop device goes', loops, (left) => left === '');
+});
+
 test('a spawn that fails leaves no disk', async () => {
   const server = spec(1);
   rig.plug.failure = new Error('no cable');

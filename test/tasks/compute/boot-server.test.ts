@@ -65,8 +65,22 @@ test('without a host that fits the fault has nova\'s words', async () => {
   await boot(world);
   const row = await world.row();
   assert.equal(row.vm_state, 'error');
-  const { code, message } = JSON.parse(row.fault_json!);
+  const { code, message, details } = JSON.parse(row.fault_json!);
   assert.deepEqual({ code, message }, { code: 500, message: 'No valid host was found. There are not enough hosts available.' });
+  assert.equal(details, 'fake-0001: down or disabled');
+  await world.close();
+});
+
+test('the fault names the resource that ran out', async () => {
+  const world = await serverWorld({ nodes: 2 });
+  for (const [at, id] of world.nodes.ids.entries()) {
+    const { inventory } = await world.placement.usage(id);
+    await world.placement.ensureProvider({ id, name: `fake-000${at + 1}`, inventory: { ...inventory, MEMORY_MB: { ...inventory['MEMORY_MB']!, total: 10, reserved: 0, max_unit: 10, allocation_ratio: 1 } } });
+  }
+  await boot(world);
+  const { code, details } = JSON.parse((await world.row()).fault_json!);
+  assert.equal(code, 500);
+  assert.match(details, /^fake-0001: not enough MEMORY_MB \(\d+ wanted, 10 free\); fake-0002: not enough MEMORY_MB/);
   await world.close();
 });
 

@@ -3,6 +3,7 @@ import { asTransaction } from '../../../src/kernel/db/database.ts';
 import type { ComputeTables } from '../../../src/services/compute/store/tables.ts';
 import { updateServer } from '../../../src/services/compute/store/servers.ts';
 import type { PowerTask } from '../../../src/services/compute/deps.ts';
+import { test } from 'node:test';
 import { testTask, type TaskWorld } from '../harness.ts';
 import { booted, ctx, runTask, serverWorld } from './world.ts';
 
@@ -60,3 +61,34 @@ async function setup({ what, after, vm_state, power_state, event }: Case): Promi
 }
 
 for (const each of cases) testTask(`power-server ${each.what}`, { setup: () => setup(each), steps: ['power'] });
+
+for (const what of ['reboot-hard', 'start'] as const) {
+  test(`${what} makes a server anew whose container somebody has removed`, async () => {
+    const world = await serverWorld({ nodes: 1, metadata: { 'env.KEPT': 'yes' } });
+    const action_id = await booted(world, what);
+    const { server_id } = world;
+    const [driver] = world.nodes.drivers;
+    const before = driver!.specOf(server_id);
+    await driver!.destroy(server_id);
+    assert.equal(await driver!.inspect(server_id), undefined);
+    await runTask(world, KIND, `server:${server_id}`, { server_id, action_id, what });
+    const row = await world.row();
+    assert.deepEqual([row.vm_state, row.power_state, row.task_state, row.fault_json], ['active', 1, null, null]);
+    assert.deepEqual(driver!.specOf(server_id), before);
+    assert.deepEqual(await world.outside(), { guests: [server_id], ports: [server_id], claims: [server_id] });
+    assert.equal(world.network.plugged.get(server_id), true);
+    await world.close();
+  });
+}
+
+test('stop and a soft reboot make nothing anew', async () => {
+  for (const what of ['stop', 'reboot', 'pause'] as const) {
+    const world = await serverWorld({ nodes: 1 });
+    const action_id = await booted(world, what);
+    await world.nodes.drivers[0]!.destroy(world.server_id);
+    await runTask(world, KIND, `server:${world.server_id}`, { server_id: world.server_id, action_id, what });
+    assert.deepEqual((await world.outside() as { guests: string[] }).guests, []);
+    assert.equal((await world.events())[0]!.result, 'Error');
+    await world.close();
+  }
+});

@@ -35,7 +35,7 @@ export function chooseHosts(candidates: readonly FreeRoom[], hosts: readonly Hos
   const views = new Map(hosts.map((host) => [host.node_id, host]));
   const fitting = candidates.filter(({ node_id }) => {
     const host = views.get(node_id);
-    return host !== undefined && passes(host, request);
+    return host !== undefined && objection(host, request) === undefined;
   });
   const most = Math.max(1, ...fitting.map(({ free_ram_mb }) => free_ram_mb));
   const weighed = fitting.map(({ node_id, free_ram_mb }) => ({ node_id, weight: weigh(views.get(node_id)!, free_ram_mb / most, request) }));
@@ -43,18 +43,45 @@ export function chooseHosts(candidates: readonly FreeRoom[], hosts: readonly Hos
   return weighed.map(({ node_id }) => node_id);
 }
 
-function passes(host: HostView, request: ScheduleRequest): boolean {
-  if (!host.usable || request.excluded.includes(host.node_id)) return false;
-  if (request.host !== null && request.host !== host.host) return false;
-  if (request.zone !== null && request.zone !== host.zone) return false;
-  if (request.same_host !== undefined && !request.same_host.includes(host.node_id)) return false;
-  if (request.different_host?.includes(host.node_id) === true) return false;
+/** Why the server must not go there, whatever room it has; undefined: it may. */
+export function objection(host: HostView, request: ScheduleRequest): string | undefined {
+  if (!host.usable) return 'down or disabled';
+  if (request.excluded.includes(host.node_id)) return 'has failed this server before';
+  if (request.host !== null && request.host !== host.host) return 'not the host that was asked for';
+  if (request.zone !== null && request.zone !== host.zone) return `not in availability zone ${request.zone}`;
+  if (request.same_host !== undefined && !request.same_host.includes(host.node_id)) return 'none of the servers of hint same_host is there';
+  if (request.different_host?.includes(host.node_id) === true) return 'a server of hint different_host is there';
   const { group } = request;
-  if (group === undefined) return true;
-  const here = group.members.get(host.node_id) ?? 0;
-  if (group.policy === 'affinity') return group.members.size === 0 || here > 0;
-  if (group.policy === 'anti-affinity') return here < group.max_per_host;
-  return true;
+  const here = group?.members.get(host.node_id) ?? 0;
+  if (group?.policy === 'affinity' && group.members.size > 0 && here === 0) return 'its server group is elsewhere';
+  if (group?.policy === 'anti-affinity' && here >= group.max_per_host) return 'its server group has a server there';
+  return undefined;
+}
+
+export interface Room {
+  /** What is free, by class, and the most that one server may have. */
+  free: Readonly<Record<string, number>>;
+  most: Readonly<Record<string, number>>;
+}
+
+const HOSTS_TOLD = 20;
+
+/** Why no host was found, host by host, for an operator. @param rooms by node id; a node without one holds nothing. */
+export function whyNowhere(hosts: readonly HostView[], request: ScheduleRequest, wanted: Readonly<Record<string, number>>, rooms: ReadonlyMap<string, Room>): string {
+  if (hosts.length === 0) return 'There is no compute node.';
+  const told = hosts.slice(0, HOSTS_TOLD).map((host) => `${host.host}: ${objection(host, request) ?? lacking(wanted, rooms.get(host.node_id))}`);
+  const more = hosts.length > HOSTS_TOLD ? [`and ${hosts.length - HOSTS_TOLD} more`] : [];
+  return [...told, ...more].join('; ');
+}
+
+function lacking(wanted: Readonly<Record<string, number>>, room: Room | undefined): string {
+  if (room === undefined) return 'has not told what it has';
+  const short = Object.entries(wanted).flatMap(([name, amount]) => {
+    const [free, most] = [Math.max(0, room.free[name] ?? 0), room.most[name] ?? 0];
+    if (amount > free) return [`not enough ${name} (${amount} wanted, ${free} free)`];
+    return amount > most ? [`too much ${name} for one server (${amount} wanted, ${most} at most)`] : [];
+  });
+  return short.length === 0 ? 'had room, but others were faster' : short.join(', ');
 }
 
 /** Free memory spreads servers; whoever is busy making some comes later; soft groups pull together or apart. */

@@ -1,6 +1,6 @@
 /** A server from its row to a running guest; undone as a whole when it cannot be. */
 import type { Kysely } from 'kysely';
-import { computeMethods, type GuestReport } from '../../../agents/compute/protocol.ts';
+import type { GuestReport } from '../../../agents/compute/protocol.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import { conflict, isFault } from '../../../kernel/fault.ts';
@@ -8,12 +8,12 @@ import { defineTask, type StepContext, type TaskDefinition, type TaskError } fro
 import type { PlannedNic, ServerNic } from '../../network/client.ts';
 import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/guest-exit.ts';
 import { endEvent, startEvent } from '../model/server-actions.ts';
-import { faultOf, nicsOf, shownNics } from '../model/server-row.ts';
+import { faultOf, shownNics } from '../model/server-row.ts';
 import { findBoot, findServer, type ServerChange, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
-import { guestSpec } from './guest-spec.ts';
 import { leaveNode } from './leave-node.ts';
 import { claimPlace, type Place } from './place-server.ts';
+import { spawnOn } from './spawn-on.ts';
 import { taskFault, type TaskDeps } from './task-deps.ts';
 
 export interface BootInput {
@@ -126,15 +126,6 @@ async function spawnSomewhere(deps: TaskDeps, ctx: StepContext, server_id: strin
       await move(deps, ctx, row, boot, failed, error);
     }
   }
-}
-
-async function spawnOn(deps: TaskDeps, ctx: StepContext, row: ServerRow, boot: ServerBootRow): Promise<GuestReport> {
-  const spec = guestSpec(row, boot, nicsOf(row), await deps.network.sliceFor(row.id), deps.config.pids_limit);
-  const options = { timeout_ms: deps.config.boot_timeout * 1000, signal: ctx.signal };
-  const report = await deps.nodes.call<GuestReport>(row.node_id!, computeMethods.spawn, { spec }, options);
-  if (report.image_fetch !== undefined) ctx.log.info({ image_id: spec.image.id, host: row.host, ...report.image_fetch }, 'the boot brought its image to the node');
-  await deps.network.setPlugged(row.id, true);
-  return report;
 }
 
 /** @throws the fault that made it necessary, when there is no other node. */

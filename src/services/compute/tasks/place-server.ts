@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { Fault } from '../../../kernel/fault.ts';
 import type { Candidate, Resources } from '../../placement/client.ts';
-import { chooseHosts, type HostView, type ScheduleRequest } from '../model/scheduler.ts';
+import { chooseHosts, type HostView, type Room, type ScheduleRequest, whyNowhere } from '../model/scheduler.ts';
 import { flavorOf } from '../model/server-row.ts';
 import { zonesOfHosts } from '../model/availability-zones.ts';
 import type { Placement } from '../model/server-placement.ts';
@@ -40,7 +40,25 @@ export async function claimPlace(deps: TaskDeps, row: ServerRow, boot: ServerBoo
     return { node_id, host, zone };
   }
   const retryable = await someoneReturns(deps, hosts);
-  throw new Fault(500, 'compute.no-valid-host', 'No valid host was found. There are not enough hosts available.', { type: 'NoValidHost', retryable });
+  const detail = whyNowhere(hosts, request, resources, await roomOf(deps, hosts));
+  throw new Fault(500, 'compute.no-valid-host', 'No valid host was found. There are not enough hosts available.', { type: 'NoValidHost', retryable, detail });
+}
+
+/** Of so many hosts it is looked up what they have left. */
+const ROOMS = 20;
+
+async function roomOf(deps: TaskDeps, hosts: readonly KnownHost[]): Promise<Map<string, Room>> {
+  const rooms = new Map<string, Room>();
+  for (const { node_id } of hosts.slice(0, ROOMS)) {
+    const { used, inventory } = await deps.placement.usage(node_id);
+    const [free, most]: [Resources, Resources] = [{}, {}];
+    for (const [name, { total, reserved, allocation_ratio, max_unit }] of Object.entries(inventory)) {
+      free[name] = Math.floor((total - reserved) * allocation_ratio) - (used[name] ?? 0);
+      most[name] = max_unit;
+    }
+    if (Object.keys(inventory).length > 0) rooms.set(node_id, { free, most });
+  }
+  return rooms;
 }
 
 /** How long a node that is gone counts as one that only restarts its agent. */

@@ -3,13 +3,14 @@ import type { Kysely } from 'kysely';
 import { computeMethods, type GuestReport, type PowerAction } from '../../../agents/compute/protocol.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
-import { conflict } from '../../../kernel/fault.ts';
+import { conflict, isFault } from '../../../kernel/fault.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
 import type { PowerTask } from '../deps.ts';
 import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/guest-exit.ts';
 import { endEvent, startEvent } from '../model/server-actions.ts';
-import { findServer, type ServerChange, updateServer } from '../store/servers.ts';
+import { findBoot, findServer, type ServerChange, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
+import { spawnOn } from './spawn-on.ts';
 import { taskFault, type TaskDeps } from './task-deps.ts';
 
 export interface PowerInput {
@@ -46,9 +47,23 @@ async function power(deps: TaskDeps, ctx: StepContext, { server_id, action_id, w
   await deps.db.transaction((tx) => startEvent(asTransaction<ComputeTables>(tx), deps.clock, action_id, EVENTS[what], row.host));
   const action = await powerAction(deps, row, what);
   const slack = 60_000 + deps.config.shutdown_timeout * 1000;
-  const report = await deps.nodes.call<GuestReport>(row.node_id, computeMethods.power, { server_id, action }, { timeout_ms: slack, signal: ctx.signal });
+  const report = await deps.nodes.call<GuestReport>(row.node_id, computeMethods.power, { server_id, action }, { timeout_ms: slack, signal: ctx.signal }).catch(async (error: unknown) => {
+    if (!REBUILDS.has(what) || !isFault(error) || error.code !== 'compute.server-unknown') throw error;
+    return await makeAnew(deps, ctx, row);
+  });
   if (what === 'start' || what === 'stop') await deps.network.setPlugged(server_id, what === 'start');
   return report;
+}
+
+/** These bring back a server whose container somebody has removed from its node. */
+const REBUILDS: ReadonlySet<PowerTask> = new Set(['start', 'reboot-hard']);
+
+/** As it was first made, on the node where it was: its name, addresses and image are the same, what it wrote went with its container. */
+async function makeAnew(deps: TaskDeps, ctx: StepContext, row: ServerRow): Promise<GuestReport> {
+  const boot = await findBoot(deps.db.read as Kysely<ComputeTables>, row.id);
+  if (boot === undefined) throw conflict('compute.server-lost', `The container of instance ${row.id} is gone, and it is not known any more how it was made.`);
+  ctx.log.warn({ server_id: row.id, host: row.host }, 'the container of a server was removed behind our back; it is made anew');
+  return await spawnOn(deps, ctx, row, boot);
 }
 
 async function powerAction(deps: TaskDeps, row: ServerRow, what: PowerTask): Promise<PowerAction> {

@@ -18,5 +18,5 @@ export const deletionResource = (server_id: string): string => `server:${server_
 /** What a server shows after work on it has failed: what users may know is the message, the rest is for administrators. */
 export function taskFault(error: TaskError, undone: string, created: string): ServerFault {
   const message = error.public ? error.message : `${undone}: an unexpected error.`;
-  return { code: error.status < 400 ? 500 : error.status, message, created, details: error.public ? null : `${error.step}: ${error.message}` };
+  return { code: error.status < 400 ? 500 : error.status, message, created, details: error.public ? (error.detail ?? null) : `${error.step}: ${error.message}` };
 }
