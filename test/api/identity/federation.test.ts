@@ -196,3 +196,22 @@ test('bad input is refused in keystone\'s words and changes nothing', async () =
   const domains = (await cloud.call('GET', '/identity/v3/domains')).json.domains;
   assert.equal(domains.length, 2, 'no domain is left of a provider that was refused');
 });
+
+test('an administrator names who somebody is elsewhere before their first login', async () => {
+  const federated = [{ idp_id: 'firm', protocols: [{ protocol_id: 'openid', unique_id: 'bob' }] }];
+  const known = (await cloud.call('GET', '/identity/v3/users?unique_id=bob&idp_id=firm')).json.users;
+  for (const { id } of known) assert.equal((await cloud.call('DELETE', `/identity/v3/users/${id}`)).status, 204);
+  const user = (await made('POST', '/identity/v3/users', { user: { name: 'robert', federated } })).user;
+  assert.deepEqual(user.federated, federated);
+  const { token } = await loggedIn((await provider.login('bob')).id_token);
+  assert.equal(token.user.id, user.id);
+  assert.deepEqual((await cloud.call('GET', `/identity/v3/users/${user.id}`)).json.user.federated, federated);
+  assert.deepEqual((await cloud.call('GET', '/identity/v3/users?protocol_id=openid&unique_id=bob')).json.users.map((one: { id: string }) => one.id), [user.id]);
+  const set = (list: unknown) => cloud.call('PATCH', `/identity/v3/users/${user.id}`, { body: { user: { federated: list } } });
+  for (const [bad, status] of [
+    [[{ idp_id: 'none', protocols: [{ protocol_id: 'openid', unique_id: 'x' }] }], 400], [[{ idp_id: 'firm', protocols: [{ protocol_id: 'none', unique_id: 'x' }] }], 400],
+    [[{ idp_id: 'firm', protocols: [] }], 400], ['bob', 400], [[{ idp_id: 'firm', protocols: [{ protocol_id: 'openid', unique_id: 'alice' }] }], 409],
+  ] as const) assert.equal((await set(bad)).status, status, JSON.stringify(bad));
+  assert.deepEqual((await cloud.call('GET', `/identity/v3/users/${user.id}`)).json.user.federated, federated, 'nothing was changed');
+  assert.equal((await request(cloud.url, (await loggedIn((await provider.login('alice')).id_token)).id, 'GET', `${BASE}/projects`)).json.projects.length, 1);
+});

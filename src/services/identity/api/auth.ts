@@ -21,7 +21,17 @@ export const authRules: PolicyRule[] = [
   rule('get_auth_system', '', [], 'GET /v3/auth/system', 'Ask whether one can have a token for the system.'),
 ];
 
+const FEDERATED = [['projects', 'identity:get_auth_projects'], ['domains', 'identity:get_auth_domains']] as const;
+
 export function authEndpoints(identity: Identity): Endpoint[] {
+  const own = {
+    projects: async (call: Call) => whole(identity, call, 'projects', await shownProjectsOf(identity, call, await callerOf(identity, call.auth))),
+    async domains(call: Call) {
+      const rows = await domainsOfUser(identity.db.read, await callerOf(identity, call.auth), identity.config.list_limit);
+      const tags = await tagsOfProjects(identity.db.read, rows.map((row) => row.id));
+      return whole(identity, call, 'domains', rows.map((row) => showDomain(identity, call, row, tags)));
+    },
+  };
   return [
     endpoint({
       id: 'identity:get_auth_catalog', method: 'GET', path: '/v3/auth/catalog', summary: 'Show the catalog', policy: 'identity:get_auth_catalog', reply: Type.Object({ catalog: Type.Array(Type.Object({ type: Type.String() })) }), status: 200,
@@ -33,16 +43,16 @@ export function authEndpoints(identity: Identity): Endpoint[] {
     }),
     endpoint({
       id: 'identity:get_auth_projects', method: 'GET', path: '/v3/auth/projects', summary: 'List own projects', policy: 'identity:get_auth_projects', reply: listReply('projects'), status: 200,
-      handler: async (call) => whole(identity, call as Call, 'projects', await shownProjectsOf(identity, call as Call, await callerOf(identity, call.auth))),
+      handler: async (call) => await own.projects(call as Call),
     }),
     endpoint({
       id: 'identity:get_auth_domains', method: 'GET', path: '/v3/auth/domains', summary: 'List own domains', policy: 'identity:get_auth_domains', reply: listReply('domains'), status: 200,
-      async handler(call) {
-        const rows = await domainsOfUser(identity.db.read, await callerOf(identity, call.auth), identity.config.list_limit);
-        const tags = await tagsOfProjects(identity.db.read, rows.map((row) => row.id));
-        return whole(identity, call as Call, 'domains', rows.map((row) => showDomain(identity, call as Call, row, tags)));
-      },
+      handler: async (call) => await own.domains(call as Call),
     }),
+    ...FEDERATED.map(([list, id]) => endpoint({
+      id: `identity:get_federated_${list}`, method: 'GET', path: `/v3/OS-FEDERATION/${list}`, summary: `List own ${list}, by an older address`, policy: id, reply: listReply(list), status: 200,
+      handler: async (call) => await own[list](call as Call),
+    })),
     endpoint({
       id: 'identity:get_auth_system', method: 'GET', path: '/v3/auth/system', summary: 'Ask for the system', policy: 'identity:get_auth_system', reply: Type.Object({ system: Type.Array(Type.Object({ all: Type.Boolean() })) }), status: 200,
       async handler(call) {

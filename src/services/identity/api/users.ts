@@ -5,15 +5,15 @@ import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import { bearerOf } from '../model/bearer.ts';
+import { withFederatedIdentities, type KnownUser } from '../model/federated-identities.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
 import { isActive } from '../model/password-rules.ts';
 import { changePassword, createUser, deleteUser, updateUser, type UserInput } from '../model/users.ts';
 import type { Bearer } from '../store/access.ts';
 import { tagsOfProjects } from '../store/projects.ts';
-import type { UserRow } from '../store/tables.ts';
 import { projectsOfUser } from '../store/user-projects.ts';
-import { findUser, listUsers } from '../store/users.ts';
+import { findUser, listUsers, type FederatedFilter } from '../store/users.ts';
 import { crudEndpoints, type Resource } from './crud.ts';
 import { linkTo, listReply, whole, type Shown, withinOwnDomain } from './lists.ts';
 import { domainOfNew, showProject } from './projects.ts';
@@ -39,10 +39,13 @@ const options = Type.Optional(Type.Object({
   lock_password: flag, multi_factor_auth_enabled: flag,
   multi_factor_auth_rules: Type.Optional(nullable(Type.Array(Type.Array(Type.String(), { minItems: 1, uniqueItems: true }), { uniqueItems: true }))),
 }, { additionalProperties: false }));
+const federated = Type.Optional(Type.Array(Type.Object({
+  idp_id: Type.String(), protocols: Type.Array(Type.Object({ protocol_id: Type.String(), unique_id: Type.String({ maxLength: 255 }) }), { minItems: 1 }),
+})));
 const secret = Type.Optional(nullable(Type.String({ maxLength: 4096 })));
 const fields = {
   domain_id: Type.Optional(idString), enabled: optionalFlag, default_project_id: Type.Optional(nullable(Type.String({ maxLength: 64 }))),
-  description: optionalText, password: secret, options,
+  description: optionalText, password: secret, options, federated,
 };
 const users: Resource = {
   one: 'user', many: 'users', path: LIST, parameter: 'user_id',
@@ -51,10 +54,11 @@ const users: Resource = {
 };
 const passwordBody = bodyOf('user', Type.Object({ original_password: Type.String({ maxLength: 4096 }), password: Type.String({ minLength: 1, maxLength: 4096 }) }));
 
-export function showUser(identity: Identity, call: Call, row: UserRow): Shown {
+export function showUser(identity: Identity, call: Call, row: KnownUser): Shown {
   return {
     ...parseFields(row.extra),
     id: row.id, name: row.name, domain_id: row.domain_id, enabled: isActive(identity, row), password_expires_at: row.password_expires_at === null ? null : isoMicrosNoZone(row.password_expires_at), options: parseFields(row.options),
+    ...(row.federated === undefined ? {} : { federated: row.federated }),
     ...(row.default_project_id === null ? {} : { default_project_id: row.default_project_id }),
     ...linkTo(identity, call, 'users', row.id),
   };
@@ -68,15 +72,18 @@ export async function userTarget(identity: Identity, user_id: string): Promise<R
 
 export function userEndpoints(identity: Identity): Endpoint[] {
   const target = (call: { params: { user_id: string } }) => userTarget(identity, call.params.user_id);
-  const crud = crudEndpoints<UserRow>(identity, users, {
+  const crud = crudEndpoints<KnownUser>(identity, users, {
     filters: { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' }, password_expires_at: { instant: 'password_expires_at' } },
     targets: {
       list: (call) => ({ domain_id: call.auth.domain_id }),
       create: (call) => ({ user: { domain_id: domainOfNew(call, 'user') } }),
       one: (call) => userTarget(identity, call.params['user_id'] as string),
     },
-    list: (options, call) => listUsers(identity.db.read, withinOwnDomain(call, options)),
-    find: (id) => findUser(identity.db.read, id),
+    list: (options, call) => listUsers(identity.db.read, withinOwnDomain(call, options), federatedFilter(call)),
+    async find(id) {
+      const row = await findUser(identity.db.read, id);
+      return row === undefined ? undefined : await withFederatedIdentities(identity, row);
+    },
     show: (call, row) => showUser(identity, call, row),
     create: (body, call) => createUser(identity, body as UserInput & { name: string }, domainOfNew(call, 'user')),
     update: (id, body) => updateUser(identity, id, body as UserInput),
@@ -100,6 +107,11 @@ export function userEndpoints(identity: Identity): Endpoint[] {
       },
     }),
   ];
+}
+
+function federatedFilter({ url }: Call): FederatedFilter {
+  const asked = { identity_provider_id: url.searchParams.get('idp_id'), protocol_id: url.searchParams.get('protocol_id'), unique_id: url.searchParams.get('unique_id') };
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== null));
 }
 
 /** The projects where a user has any role, filtered by name, domain and being enabled. */

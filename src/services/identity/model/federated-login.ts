@@ -87,7 +87,7 @@ async function shadowUser(identity: Identity, provider: IdentityProviderRow, pro
     const domain_id = await domainOf(tx, mapped.user.domain, provider.domain_id);
     const groups = await groupsOfMapping(identity, tx, mapped);
     const prepared = await prepareProjects(tx, provider, domain_id, mapped.projects);
-    const unique = { identity_provider_id: provider.id, protocol_id: protocol.id, unique_id: encodeURIComponent(mapped.user.id ?? name) };
+    const unique = { identity_provider_id: provider.id, protocol_id: protocol.id, unique_id: quoted(mapped.user.id ?? name) };
     const created_at = isoMicros(identity.clock.now());
     const user_id = await ensureUser(tx, unique, { name: name.slice(0, 255), domain_id, email: mapped.user.email, created_at }, touch);
     await assignProjects(tx, user_id, prepared, version === '3.0', touch);
@@ -99,6 +99,11 @@ async function shadowUser(identity: Identity, provider: IdentityProviderRow, pro
     }
     return { user_id, groups };
   });
+}
+
+/** As keystone writes it, so that an administrator can name a user before their first login. */
+function quoted(id: string): string {
+  return encodeURIComponent(id).replaceAll('%2F', '/').replaceAll(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 async function domainOf(db: Reader, domain: { id?: string; name?: string } | undefined, otherwise: string): Promise<string> {

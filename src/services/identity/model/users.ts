@@ -8,6 +8,7 @@ import { findProject } from '../store/projects.ts';
 import type { UserRow } from '../store/tables.ts';
 import { deleteUser as removeUser, findUser, insertUser, NEW_USER, updateUser as writeUser } from '../store/users.ts';
 import { extraOf, mergeOptions, type Fields } from './fields.ts';
+import { withFederatedIdentities, writeFederatedIdentities, type FederatedIdentity, type KnownUser } from './federated-identities.ts';
 import { assertDomain } from './groups.ts';
 import { change, type Identity, type Tx } from './identity.ts';
 import { checkPassword } from './login.ts';
@@ -22,11 +23,13 @@ export interface UserInput extends Fields {
   default_project_id?: string | null;
   password?: string | null;
   options?: Fields;
+  /** Left out: as it is; none: likewise. */
+  federated?: FederatedIdentity[];
 }
 
-const KNOWN = ['id', 'name', 'domain_id', 'enabled', 'default_project_id', 'password', 'options', 'links', 'password_expires_at', 'original_password'];
+const KNOWN = ['id', 'name', 'domain_id', 'enabled', 'default_project_id', 'password', 'options', 'links', 'password_expires_at', 'original_password', 'federated'];
 
-export async function createUser(identity: Identity, input: UserInput & { name: string }, domain_id: string): Promise<UserRow> {
+export async function createUser(identity: Identity, input: UserInput & { name: string }, domain_id: string): Promise<KnownUser> {
   const options = mergeOptions('{}', input.options);
   const hash = await hashed(identity, input.password);
   const row: UserRow = {
@@ -41,12 +44,16 @@ export async function createUser(identity: Identity, input: UserInput & { name: 
     extra: extraOf(input, KNOWN),
     created_at: isoMicros(identity.clock.now()),
   };
-  return await change(identity, async (tx) => {
+  await change(identity, async (tx) => {
     await assertDomain(tx, domain_id);
     await assertDefaultProject(tx, row.default_project_id);
-    return await unique('user', row, () => insertUser(tx, row));
+    await unique('user', row, () => insertUser(tx, row));
+    if (isNamed(input.federated)) await writeFederatedIdentities(tx, row.id, input.federated);
   });
+  return await withFederatedIdentities(identity, row);
 }
+
+const isNamed = (federated: FederatedIdentity[] | undefined): federated is FederatedIdentity[] => federated !== undefined && federated.length > 0;
 
 async function hashed(identity: Identity, password: string | null | undefined): Promise<string | null> {
   if (typeof password === 'string') assertRules(identity, password);
@@ -70,9 +77,9 @@ async function assertDefaultProject(tx: Tx, id: string | null): Promise<void> {
  * A new password, and being disabled, end the user's tokens; being enabled unlocks.
  * @param self_service the user themselves sets the password
  */
-export async function updateUser(identity: Identity, id: string, input: UserInput, self_service = false): Promise<UserRow> {
+export async function updateUser(identity: Identity, id: string, input: UserInput, self_service = false): Promise<KnownUser> {
   const password_hash = input.password === undefined ? undefined : await hashed(identity, input.password);
-  return await change(identity, async (tx, touch) => {
+  const changed = await change(identity, async (tx, touch) => {
     const row = await findUser(tx, id);
     if (row === undefined) throw noSuch('user', id);
     if (input.domain_id !== undefined && input.domain_id !== row.domain_id) throw badRequest('identity.domain-fixed', 'Cannot change Domain ID');
@@ -87,8 +94,10 @@ export async function updateUser(identity: Identity, id: string, input: UserInpu
     await assertDefaultProject(tx, values.default_project_id ?? null);
     if (password_hash !== undefined || (values.enabled === 0 && row.enabled === 1)) await endTokens(identity, tx, id);
     touch({ user_id: id });
+    if (isNamed(input.federated)) await writeFederatedIdentities(tx, id, input.federated);
     return await unique('user', { ...row, ...values }, () => writeUser(tx, id, values));
   });
+  return await withFederatedIdentities(identity, changed);
 }
 
 function enabling(identity: Identity, enabled: boolean): Partial<UserRow> {

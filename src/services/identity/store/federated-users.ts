@@ -26,3 +26,11 @@ export async function deleteEndedMemberships(db: Db, before: string): Promise<nu
   const result = await db.deleteFrom('identity_expiring_memberships').where('expires_at', '<', before).executeTakeFirst();
   return Number(result.numDeletedRows);
 }
+
+export async function federatedUsersOf(db: Db, user_id: string): Promise<FederatedUserRow[]> {
+  return await db.selectFrom('identity_federated_users').selectAll().where('user_id', '=', user_id).orderBy('identity_provider_id').orderBy('protocol_id').orderBy('unique_id').execute();
+}
+
+export async function deleteFederatedUser(db: Db, user_id: string): Promise<void> {
+  await db.deleteFrom('identity_federated_users').where('user_id', '=', user_id).execute();
+}

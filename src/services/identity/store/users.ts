@@ -23,8 +23,15 @@ export async function findUserByName(db: Db, domain_id: string, name: string): P
   return await db.selectFrom('identity_users').selectAll().where('domain_id', '=', domain_id).where('name', '=', name).executeTakeFirst();
 }
 
-export async function listUsers(db: Db, options: ListOptions): Promise<Page<UserRow>> {
-  return await listRows(db.selectFrom('identity_users').selectAll(), options);
+/** Who they are elsewhere, as far as it is asked. */
+export interface FederatedFilter { identity_provider_id?: string; protocol_id?: string; unique_id?: string }
+
+export async function listUsers(db: Db, options: ListOptions, federated: FederatedFilter = {}): Promise<Page<UserRow>> {
+  const users = db.selectFrom('identity_users').selectAll();
+  const asked = Object.entries(federated) as [keyof FederatedFilter, string][];
+  if (asked.length === 0) return await listRows(users, options);
+  const known = asked.reduce((query, [column, value]) => query.where(column, '=', value), db.selectFrom('identity_federated_users').select('user_id'));
+  return await listRows(users.where('id', 'in', known), options);
 }
 
 export async function listUsersInGroup(db: Db, group_id: string, options: ListOptions): Promise<Page<UserRow>> {

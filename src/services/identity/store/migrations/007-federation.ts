@@ -22,6 +22,8 @@ export const federation: Migration = {
         'identity_federated_users_pk', 'identity_provider_id', 'protocol_id', 'unique_id',
       ));
     await index(tx, 'identity_federated_users', 'user_id');
+    await index(tx, 'identity_federated_users', 'protocol_id');
+    await index(tx, 'identity_federated_users', 'unique_id');
     await create(tx, 'identity_expiring_memberships', (t) =>
       key(
         texts(foreign(foreign(foreign(t, 'user_id', 'identity_users'), 'group_id', 'identity_groups'), 'identity_provider_id', 'identity_identity_providers'), 'expires_at'),
