@@ -1,0 +1,123 @@
+/** Calls one client with all steps, one after the other. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Scene, Step } from './step.ts';
+
+/** Passed, perhaps with a remark; why not; or undefined for a command that the client has not. */
+export type Verdict = { passed: true; remark?: string } | { passed: false; error: string } | undefined;
+
+export interface Login {
+  auth_url: string;
+  username: string;
+  password: string;
+  project: string;
+}
+
+const PATIENCE_MS = 120_000;
+
+interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function call(client: string, args: string[], env: NodeJS.ProcessEnv): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    // the client takes an open standard input for the data of an image
+    const child = spawn('/bin/sh', ['-c', 'exec "$0" "$@" <&-', client, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE_MS });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.once('error', reject).once('close', (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+/** Nothing of the caller's own cloud settings gets in. */
+function environment({ auth_url, username, password, project }: Login, home: string): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env['PATH'], HOME: home, LANG: 'C.UTF-8', COLUMNS: '200', PYTHONWARNINGS: 'ignore',
+    OS_AUTH_URL: auth_url, OS_USERNAME: username, OS_PASSWORD: password, OS_PROJECT_NAME: project,
+    OS_USER_DOMAIN_ID: 'default', OS_PROJECT_DOMAIN_ID: 'default', OS_IDENTITY_API_VERSION: '3',
+  };
+}
+
+/** @param prefix begins the names of all that the steps make */
+export async function runSteps(client: string, login: Login, steps: readonly Step[], prefix: string, tell: (line: string) => void): Promise<Map<string, Verdict>> {
+  const home = mkdtempSync(join(tmpdir(), 'gantry-commands-'));
+  try {
+    const base = environment(login, home);
+    const known = await knownCommands(client, base);
+    const memory = new Map<string, string>();
+    const scene = makeScene(prefix, home, memory);
+    const verdicts = new Map<string, Verdict>();
+    for (const step of steps) {
+      const verdict = known.has(step.command) ? await perform(client, base, step, scene, memory) : undefined;
+      if (verdict !== undefined) tell(verdict.passed ? `pass ${step.command}` : `FAIL ${step.command}: ${verdict.error}`);
+      if (step.helper !== true) verdicts.set(step.command, verdict);
+    }
+    return verdicts;
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+export async function clientVersion(client: string): Promise<string> {
+  const { stdout, stderr } = await call(client, ['--version'], { PATH: process.env['PATH'], LANG: 'C.UTF-8' });
+  return `${stdout}${stderr}`.trim().split('\n').at(-1) ?? client;
+}
+
+async function knownCommands(client: string, env: NodeJS.ProcessEnv): Promise<Set<string>> {
+  const { status, stdout, stderr } = await call(client, ['command', 'list', '-f', 'json'], env);
+  if (status !== 0) throw new Error(`${client} command list: ${lastLine(stderr)}`);
+  const groups = JSON.parse(stdout) as { Commands: string[] | string }[];
+  return new Set(groups.flatMap(({ Commands }) => (typeof Commands === 'string' ? Commands.split('\n') : Commands)));
+}
+
+function makeScene(prefix: string, home: string, memory: ReadonlyMap<string, string>): Scene {
+  const path = (name: string): string => join(home, name);
+  return {
+    name: (what) => `${prefix}-${what}`,
+    saved(what) {
+      const value = memory.get(what);
+      if (value === undefined) throw new Error(`the step before it gave no ${what}`);
+      return value;
+    },
+    file(name, content) {
+      writeFileSync(path(name), content);
+      return path(name);
+    },
+    path,
+  };
+}
+
+async function perform(client: string, base: NodeJS.ProcessEnv, step: Step, scene: Scene, memory: Map<string, string>): Promise<Verdict> {
+  try {
+    const args = step.args(scene).filter((arg) => arg !== undefined);
+    const output = step.save === undefined ? [] : ['-f', 'json'];
+    const { status, stdout, stderr } = await call(client, [...step.command.split(' '), ...output, ...args], { ...base, ...step.env?.(scene) });
+    if (status !== 0) return ended(step, lastLine(stderr) || `it ended with ${String(status)}`);
+    remember(step.save ?? {}, stdout, memory);
+    return { passed: true };
+  } catch (error) {
+    return { passed: false, error: (error as Error).message };
+  }
+}
+
+function ended({ clientFault }: Step, error: string): Verdict {
+  return clientFault?.error.test(error) === true ? { passed: true, remark: clientFault.why } : { passed: false, error };
+}
+
+function remember(save: Record<string, string>, stdout: string, memory: Map<string, string>): void {
+  if (Object.keys(save).length === 0) return;
+  const answer = JSON.parse(stdout) as Record<string, unknown> | Record<string, unknown>[];
+  const row = Array.isArray(answer) ? answer[0] : answer;
+  for (const [name, column] of Object.entries(save)) {
+    const value = row?.[column];
+    if (typeof value !== 'string') throw new Error(`its answer has no ${column}`);
+    memory.set(name, value);
+  }
+}
+
+const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? '';
