@@ -1,7 +1,7 @@
 /**
  * Runs each command that the `openstack` client has for identity and image once against a running cloud, and writes down
  * which ones passed.
- * `conformance/openstack-commands --auth-url URL --password P [--username admin] [--project admin] [--client openstack]…
+ * `node conformance/openstack-commands.ts --auth-url URL --password P [--username admin] [--project admin] [--client openstack]…
  * [--area identity|image]… [--out FILE]`: exit status 0 when no command failed. `--client` may be given several times, to
  * compare versions of it at the same time. What it makes bears a prefix of its own and is taken away at the end.
  */
