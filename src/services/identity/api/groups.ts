@@ -10,7 +10,7 @@ import type { GroupRow } from '../store/tables.ts';
 import { findUser, listUsersInGroup } from '../store/users.ts';
 import { crudEndpoints, type Resource } from './crud.ts';
 import { collection, linkTo, listReply, readList, type Shown, withinOwnDomain } from './lists.ts';
-import { domainOfNew } from './projects.ts';
+import { domainOfNew, givenDomain } from './projects.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, idString, nameString, optionalText } from './schemas.ts';
 import { showUser, userTarget } from './users.ts';
@@ -57,7 +57,7 @@ export function groupEndpoints(identity: Identity): Endpoint[] {
     filters: { name: 'name', domain_id: 'domain_id' },
     targets: {
       list: (call) => ({ group: { domain_id: call.auth.domain_id } }),
-      create: (call) => ({ group: { domain_id: domainOfNew(call, 'group') } }),
+      create: (call) => ({ group: { domain_id: givenDomain(call, 'group') } }),
       one: (call) => groupTarget(identity, call.params['group_id'] as string),
       // Here keystone says that there is none before it asks who wants to know.
       async remove(call) {

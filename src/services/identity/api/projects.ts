@@ -57,7 +57,12 @@ function callersDomain(auth: Auth): string {
 
 /** Where the user or group of this body belongs. */
 export function domainOfNew(call: Call, key: 'user' | 'group'): string {
-  return (call.body as Record<string, { domain_id?: string } | undefined> | undefined)?.[key]?.domain_id ?? callersDomain(call.auth);
+  return givenDomain(call, key) ?? callersDomain(call.auth);
+}
+
+/** What the rules look at: as in keystone, whoever manages a domain has to name it. */
+export function givenDomain(call: Call, key: 'user' | 'group'): string | undefined {
+  return (call.body as Record<string, { domain_id?: string } | undefined> | undefined)?.[key]?.domain_id;
 }
 
 export function projectEndpoints(identity: Identity): Endpoint[] {

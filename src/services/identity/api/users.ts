@@ -16,7 +16,7 @@ import { projectsOfUser } from '../store/user-projects.ts';
 import { findUser, listUsers, type FederatedFilter } from '../store/users.ts';
 import { crudEndpoints, type Resource } from './crud.ts';
 import { linkTo, listReply, whole, type Shown, withinOwnDomain } from './lists.ts';
-import { domainOfNew, showProject } from './projects.ts';
+import { domainOfNew, givenDomain, showProject } from './projects.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, ANY_SCOPE, rule } from './rules.ts';
 import { bodyOf, idString, nameString, optionalFlag, optionalText } from './schemas.ts';
 
@@ -76,7 +76,7 @@ export function userEndpoints(identity: Identity): Endpoint[] {
     filters: { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' }, password_expires_at: { instant: 'password_expires_at' } },
     targets: {
       list: (call) => ({ domain_id: call.auth.domain_id }),
-      create: (call) => ({ user: { domain_id: domainOfNew(call, 'user') } }),
+      create: (call) => ({ user: { domain_id: givenDomain(call, 'user') } }),
       one: (call) => userTarget(identity, call.params['user_id'] as string),
     },
     list: (options, call) => listUsers(identity.db.read, withinOwnDomain(call, options), federatedFilter(call)),
