@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '../../kernel/bus/fixtures.ts';
 import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
 import { importer, type WebServer, webServer } from '../../support/image-import.ts';
 
@@ -23,9 +24,12 @@ const inputOf = (path: string, image_properties: object = { name: 'made', contai
 
 /** The task once it has ended. */
 async function ended(id: string): Promise<any> {
-  const row = await cloud.db.read.selectFrom('tasks' as never).select(['id' as never]).where('input' as never, 'like', `%${id}%` as never).executeTakeFirstOrThrow() as { id: string };
-  await cloud.tasks.whenSettled(row.id);
-  return (await cloud.call('GET', `/image/v2/tasks/${id}`)).json;
+  let task: any;
+  await until(async () => {
+    task = (await cloud.call('GET', `/image/v2/tasks/${id}`)).json;
+    return task.status === 'success' || task.status === 'failure';
+  });
+  return task;
 }
 
 test('an administrator imports an image by a task', async () => {
