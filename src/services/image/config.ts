@@ -19,6 +19,7 @@ export const ImageSection = Type.Object(
     task_hours: Type.Integer({ default: 48, minimum: 1, description: 'Hours that a task of the image API is shown after its end.' }),
     import_allowed_hosts: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Host names, addresses and networks (CIDR) that images may be imported from although they are private, loopback or the like.' }),
     import_allowed_ports: Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), { default: [80, 443], description: 'Ports that images may be imported from.' }),
+    import_minutes: Type.Integer({ default: 120, minimum: 1, description: 'Longest that the download of an import may take.' }),
     import_plain_registries: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Docker registries, as `host:port`, that are spoken to without TLS.' }),
     certificates_dir: Type.String({ default: '', description: 'Folder with the certificates that signed images name, each as `<uuid>.pem`. Default: none, and signed images are refused.' }),
   },

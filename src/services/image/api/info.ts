@@ -9,11 +9,11 @@ const stores = Type.Object({ stores: Type.Array(Type.Object({ id: Type.String(),
 /** What this image service can do beyond the plain upload. */
 export const infoEndpoints = (deps: ImageDeps): Endpoint[] => [
   endpoint({
-    id: 'info:import', method: 'GET', path: '/v2/info/import', summary: 'Import methods', policy: 'get_images', status: 200,
+    id: 'info:import', method: 'GET', path: '/v2/info/import', summary: 'Import methods', policy: 'regular_user', status: 200,
     handler: () => ({ 'import-methods': { description: 'Import methods available.', type: 'array', value: IMPORT_METHODS } }),
   }),
   endpoint({
-    id: 'info:stores', method: 'GET', path: '/v2/info/stores', summary: 'Stores', policy: 'get_images', status: 200, reply: stores,
+    id: 'info:stores', method: 'GET', path: '/v2/info/stores', summary: 'Stores', policy: 'regular_user', status: 200, reply: stores,
     handler: () => ({ stores: deps.stores.ids.map((id) => storeView(deps, id)) }),
   }),
   endpoint({
@@ -23,7 +23,7 @@ export const infoEndpoints = (deps: ImageDeps): Endpoint[] => [
     }),
   }),
   endpoint({
-    id: 'info:usage', method: 'GET', path: '/v2/info/usage', summary: 'What the project uses of its quotas', policy: 'get_images', status: 200,
+    id: 'info:usage', method: 'GET', path: '/v2/info/usage', summary: 'What the project uses of its quotas', policy: 'regular_user', status: 200,
     reply: Type.Object({ usage: Type.Record(Type.String(), Type.Object({ usage: Type.Integer(), limit: Type.Integer() })) }),
     handler: async (call) => ({ usage: await quotaUsage(deps, call.auth.project_id ?? '') }),
   }),

@@ -1,7 +1,7 @@
 /** Fills an image from its staged data, from the web or a registry, or copies it to further stores. */
 import type { Transaction } from 'kysely';
 import { isoMicros } from '../../../kernel/clock.ts';
-import { conflict, gone } from '../../../kernel/fault.ts';
+import { badRequest, conflict, gone } from '../../../kernel/fault.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
 import type { ImportInput, TaskDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
@@ -30,7 +30,7 @@ export const importImageTask = (deps: TaskDeps): TaskDefinition =>
     .step('store', { do: (_ctx, input) => storeData(deps, input), undo: async (_ctx, input) => (isCopy(input) ? uncopy(deps, input) : undefined) })
     .step('finish', { do: (_ctx, input, done) => finish(deps, input, done.store), undo: (_ctx, input) => unfinish(deps, input) })
     .build({
-      concurrency: 4,
+      concurrency: 32,
       onDone: async (_ctx, input) => (isCopy(input) ? undefined : deps.staging.remove(input.image_id)),
       onFailed: (ctx, input, error) => fail(deps, ctx, input, error),
     });
@@ -75,9 +75,15 @@ async function fetchData(deps: TaskDeps, ctx: StepContext, input: ImportInput): 
   if (staged === undefined && input.method === 'glance-direct') throw conflict('image.not-staged', 'The staged data are not there: stage them again.');
   // an earlier run got as far as this
   if (staged !== undefined) return staged;
-  const options = { limit: await sizeLimit(deps, owner, 'image_size_total'), signal: ctx.signal, onBytes: progress(deps, input.task_id) };
+  const deadline = AbortSignal.timeout(deps.config.import_minutes * 60_000);
+  const options = { limit: await sizeLimit(deps, owner, 'image_size_total'), signal: AbortSignal.any([ctx.signal, deadline]), onBytes: progress(deps, input.task_id) };
   const uri = input.uri ?? '';
-  return isDocker(uri) ? await pullImage(deps, input.image_id, uri, options) : await download(deps, input.image_id, uri, options);
+  try {
+    return await (isDocker(uri) ? pullImage : download)(deps, input.image_id, uri, options);
+  } catch (error) {
+    if (!deadline.aborted) throw error;
+    throw badRequest('image.import-slow', `The download took longer than ${deps.config.import_minutes} minutes.`, { cause: error });
+  }
 }
 
 async function ownImage(deps: TaskDeps, input: ImportInput): Promise<ImageRow> {
