@@ -54,7 +54,7 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
     // not set by anybody: callers are shown the host that they asked
     public_url: config.api.public_url === localUrl(config.api) ? '' : config.api.public_url,
   });
-  const image = await createImageService({ ...base, tasks, limits: imageLimits(identity), config: config.image, directory: join(config.cloud.data_dir, 'controller'), identity: identity.client, registry_key: join(secrets, 'registry-keys', 'tickets') });
+  const image = await createImageService({ ...base, nodes, tasks, limits: imageLimits(identity), config: config.image, directory: join(config.cloud.data_dir, 'controller'), identity: identity.client, registry_key: join(secrets, 'registry-keys', 'tickets') });
   const placement = createPlacementService(base);
   const network = createNetworkService({ ...base, config: config.network, nodes, identity: identity.client });
   for (const [method, handler] of Object.entries(network.nodeHandlers)) nodes.handle(method, handler);

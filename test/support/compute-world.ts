@@ -190,7 +190,7 @@ export function fakeImages(): FakeImages {
     add(over = {}) {
       const image: ImageInfo = {
         id: uuid(), name: 'busybox', status: 'active', visibility: 'public', owner: null, container_format: 'docker', disk_format: 'raw', min_disk: 0,
-        min_ram: 0, size: 1_000_000, digest: 'a'.repeat(64), manifest_digest: null, created_at: '', updated_at: '', tags: [], properties: {}, ...over,
+        min_ram: 0, size: 1_000_000, digest: 'a'.repeat(64), manifest_digest: null, conversion: null, system: null, created_at: '', updated_at: '', tags: [], properties: {}, ...over,
       };
       images.set(image.id, image);
       return image;

@@ -22,11 +22,25 @@ export interface ImageInfo {
   digest: string | null;
   /** Hex sha-256 of the container form's manifest: its identity on nodes, where there is one. `digest` may follow some seconds later then. */
   manifest_digest: string | null;
+  /** Of a disk image: how far the making of its container form is. */
+  conversion: { state: 'waiting' | 'running' | 'done' | 'failed'; message: string | null } | null;
+  /** The system on a disk image that has its container form. */
+  system: ImageSystem | null;
   created_at: string;
   updated_at: string;
   tags: string[];
   /** Custom properties (`os_command_line`, `docker:cmd` …). */
   properties: Record<string, string>;
+}
+
+/** A system with an init of its own. */
+export interface ImageSystem {
+  init: 'systemd' | 'busybox' | 'other';
+  /** Of os-release(5): `debian`. */
+  os_id: string;
+  /** Who may log in; root among them. */
+  users: { name: string; uid: number; gid: number; home: string }[];
+  has_cloud_init: boolean;
 }
 
 /** On whose behalf another service calls: glance's own rules are checked for them. */

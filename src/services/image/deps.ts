@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely';
+import type { NodeLink } from '../../kernel/bus/node-link.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Database } from '../../kernel/db/database.ts';
 import type { Resolve } from '../../kernel/http/outbound.ts';
@@ -27,6 +28,8 @@ export interface ImageDeps {
   limits: ImageLimits;
   /** Looks up the names that imports name. */
   resolve: Resolve;
+  /** Who converts disk images; without them, none is. */
+  nodes: ImageNodes | undefined;
   tasks: ImageTasks;
   clock: Clock;
   log: Log;
@@ -41,6 +44,9 @@ export interface RegistryDeps extends TaskDeps {
   uploads: Uploads;
 }
 
+/** The links to the nodes: `kernel/bus/node-link.ts`. */
+export type ImageNodes = Pick<NodeLink, 'call' | 'nodes' | 'onEvent'>;
+
 /** What tasks are built from: long work is asked for by the API only. */
 export type TaskDeps = Omit<ImageDeps, 'tasks'>;
 
@@ -53,6 +59,8 @@ export interface ImageLimits {
 /** Asks for long work, in the transaction of the change that wants it. One at a time per image: else 409. */
 export interface ImageTasks {
   import(tx: Transaction<any>, input: ImportInput, ids: RequestIds): Promise<void>;
+  /** Makes the container form of a disk image. */
+  convert(tx: Transaction<any>, image_id: string, ids: RequestIds): Promise<void>;
   /** Stops what is being done to an image. */
   cancel(tx: Transaction<any>, image_id: string): Promise<void>;
 }

@@ -22,11 +22,13 @@ import { versionEndpoints } from './api/versions.ts';
 import { IMAGE_PREFIX, type ImageClient } from './client.ts';
 import type { ImageConfig } from './config.ts';
 import { createImageClient } from './create-client.ts';
-import type { ImageDeps, ImageLimits } from './deps.ts';
+import type { ImageDeps, ImageLimits, ImageNodes } from './deps.ts';
 import { formatFault } from './faults.ts';
 import { collectGarbage } from './jobs/collect-garbage.ts';
 import { collectStores } from './jobs/collect-stores.ts';
+import { convertWaiting } from './jobs/convert-waiting.ts';
 import { expireTasks } from './jobs/expire-tasks.ts';
+import { followConversions } from './model/conversion-progress.ts';
 import { loadKnownDefinitions } from './model/metadefs/load-known.ts';
 import { hashPushed } from './jobs/hash-pushed.ts';
 import { createHashing } from './model/registry/hash-pushed.ts';
@@ -51,6 +53,8 @@ export interface ImageServiceOptions {
   tasks: Tasks;
   /** What projects may have; without it, any number. */
   limits?: ImageLimits;
+  /** Who converts disk images; without them, none is. */
+  nodes?: ImageNodes;
   /** Looks up names; tests hand in one of their own. */
   resolve?: Resolve;
   /** Where the blobs are kept. */
@@ -72,12 +76,12 @@ export interface ImageService {
 const UNLIMITED: ImageLimits = { limitOf: async () => undefined };
 
 export async function createImageService(options: ImageServiceOptions): Promise<ImageService> {
-  const { db, clock, log, config, directory, tasks: engine, limits = UNLIMITED, resolve = systemResolve } = options;
+  const { db, clock, log, config, directory, tasks: engine, limits = UNLIMITED, resolve = systemResolve, nodes } = options;
   const folder = join(directory, 'blobs');
   const blobs = createFileBlobs(folder);
   const stores = createStores({ id: config.store_name, blobs, folder }, config.more_stores);
   const staging = await createStaging(join(directory, 'staging'));
-  const taskDeps = { clock, log, config, limits, resolve, db: as<ImageTables>(db), blobs, stores, staging, scratch: await createScratch(folder) };
+  const taskDeps = { clock, log, config, limits, resolve, nodes, db: as<ImageTables>(db), blobs, stores, staging, scratch: await createScratch(folder) };
   const { definitions, starter } = imageTasks(taskDeps, engine);
   const deps: ImageDeps = { ...taskDeps, tasks: starter };
   const hashing = createHashing(taskDeps);
@@ -93,7 +97,7 @@ export async function createImageService(options: ImageServiceOptions): Promise<
     policies: imagePolicies,
     formatFault,
     tasks: definitions,
-    jobs: [collectGarbage(deps, uploads), hashPushed(hashing), collectStores(deps), expireTasks(deps)],
+    jobs: [collectGarbage(deps, uploads), hashPushed(hashing), collectStores(deps), expireTasks(deps), convertWaiting(deps)],
     migrations,
   };
   return {
@@ -101,6 +105,7 @@ export async function createImageService(options: ImageServiceOptions): Promise<
     registry,
     client: createImageClient(deps),
     async start() {
+      followConversions(taskDeps);
       await recoverImages(deps);
       await loadKnownDefinitions(deps);
     },

@@ -64,7 +64,7 @@ async function makeDeps(database: Awaited<ReturnType<typeof freshDatabase>>): Pr
   const folder = join(directory, 'blobs');
   const blobs = createFileBlobs(folder);
   const base = {
-    db: as<ImageTables>(database.db), clock: systemClock, log: silentLog, config, blobs, resolve: systemResolve, limits: { limitOf: async () => undefined },
+    db: as<ImageTables>(database.db), clock: systemClock, log: silentLog, config, blobs, resolve: systemResolve, nodes: undefined, limits: { limitOf: async () => undefined },
     stores: createStores({ id: 'local', blobs, folder }, [`second=${join(directory, 'second')}`]), staging: await createStaging(join(directory, 'staging')),
     scratch: await createScratch(folder),
   };

@@ -1,6 +1,6 @@
 /** From a checked request to rows and a boot that begins when they have committed. */
 import type { Kysely } from 'kysely';
-import type { ImageRef, InjectedFile } from '../../../agents/compute/protocol.ts';
+import type { InjectedFile } from '../../../agents/compute/protocol.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import type { Auth, Context } from '../../../kernel/context.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
@@ -13,7 +13,7 @@ import { insertServers, setTags } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
 import { type FlavorSnapshot, flavorForServer } from './flavors.ts';
 import { guestCommand, guestEnvironment } from './guest-command.ts';
-import { checkImage, imageForServer } from './image-checks.ts';
+import { type BootImage, checkImage, imageForServer } from './image-checks.ts';
 import { getKeypair } from './keypairs.ts';
 import { claimServerQuota, quotasOf } from './quota-sets.ts';
 import { startAction } from './server-actions.ts';
@@ -53,7 +53,7 @@ export interface CreateServers {
 interface Resolved {
   flavor: FlavorSnapshot;
   image: ImageInfo;
-  image_ref: ImageRef;
+  image_ref: BootImage;
   public_key: string | null;
   nics: PlannedNic[];
   security_groups: { id: string; name: string }[];

@@ -4,8 +4,12 @@ import type { ImageRef } from '../../../agents/compute/protocol.ts';
 import type { ImageInfo } from '../../image/client.ts';
 import type { ComputeDeps } from '../deps.ts';
 import type { FlavorSnapshot } from './flavors.ts';
+import { type BootSystem, bootSystem, containerForm, isDiskImage, unacceptable } from './system-image.ts';
 
 const GiB = 1024 ** 3;
+
+/** What a boot is told of its image; `system`: it came as a disk. */
+export type BootImage = ImageRef & { system?: BootSystem };
 
 /** The image of a new server. @throws Fault 400 in nova's words when the caller has no such image. */
 export async function imageForServer(deps: ComputeDeps, auth: Auth, id: string): Promise<ImageInfo> {
@@ -17,18 +21,20 @@ export async function imageForServer(deps: ComputeDeps, auth: Auth, id: string):
   }
 }
 
-/** What a node is told of the image. Pure. @throws Fault 400 when no server can run it. */
-export function imageRefOf(image: ImageInfo): ImageRef {
+/** What a node is told of the image. Pure. @throws Fault 400 when no server can run it, 409 when none can yet. */
+export function imageRefOf(image: ImageInfo): BootImage {
   if (image.status !== 'active') throw badRequest('compute.image-not-active', `Image ${image.id} is not active.`, { type: 'ImageNotActive' });
-  if (image.container_format !== 'docker') {
+  if (image.container_format !== 'docker' && !isDiskImage(image)) {
     const found = image.container_format ?? 'unset';
-    throw unacceptable(image.id, `servers are containers here: its container_format must be "docker" (made by "docker save"), not "${found}".`);
+    throw unacceptable(image.id, `servers are containers here: its container_format must be "docker" (made by "docker save") or "bare" (a disk), not "${found}".`);
   }
+  const form = isDiskImage(image) ? containerForm(image) : undefined;
   // what was just pushed is known by its manifest first
-  const digest = image.digest ?? image.manifest_digest;
+  const digest = form ?? image.digest ?? image.manifest_digest;
   if (digest === null || image.size === null) throw unacceptable(image.id, 'it has no data.');
-  const { id, size, container_format } = image;
-  return { id, digest, size, container_format, disk_format: image.disk_format ?? 'raw' };
+  const { id, size } = image;
+  const system = image.system === null ? {} : { system: bootSystem({ ...image, system: image.system }) };
+  return { id, digest, size, container_format: image.container_format ?? 'docker', disk_format: image.disk_format ?? 'raw', ...system };
 }
 
 /**
@@ -36,7 +42,7 @@ export function imageRefOf(image: ImageInfo): ImageRef {
  * @param zeroDisk whether the caller may use a flavor without a disk limit.
  * @throws Fault 400, 403
  */
-export function checkImage(image: ImageInfo, flavor: Pick<FlavorSnapshot, 'ram_mb' | 'disk_gb'>, zeroDisk: boolean): ImageRef {
+export function checkImage(image: ImageInfo, flavor: Pick<FlavorSnapshot, 'ram_mb' | 'disk_gb'>, zeroDisk: boolean): BootImage {
   const ref = imageRefOf(image);
   if (flavor.ram_mb < image.min_ram) throw badRequest('compute.flavor-memory', "Flavor's memory is too small for requested image.", { type: 'FlavorMemoryTooSmall' });
   checkDisk(image, flavor.disk_gb, zeroDisk);
@@ -61,8 +67,4 @@ function checkDisk(image: ImageInfo, disk_gb: number, zeroDisk: boolean): void {
       `Flavor disk is ${disk} bytes, minimum size is ${image.min_disk * GiB} bytes.`;
     throw badRequest('compute.flavor-disk', message, { type: 'FlavorDiskSmallerThanMinDisk' });
   }
-}
-
-function unacceptable(id: string, reason: string): Error {
-  return badRequest('compute.image-unacceptable', `Image ${id} is unacceptable: ${reason}`, { type: 'ImageUnacceptable' });
 }

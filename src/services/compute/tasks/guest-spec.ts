@@ -1,12 +1,14 @@
 /** All that a node is told about a server it has to start. */
-import type { GuestSpec, ImageRef, InjectedFile } from '../../../agents/compute/protocol.ts';
+import type { GuestSpec, InjectedFile } from '../../../agents/compute/protocol.ts';
 import type { NodeNetworkState } from '../../../agents/network/protocol.ts';
 import type { ServerNic } from '../../network/client.ts';
+import type { BootImage } from '../model/image-checks.ts';
 import { flavorOf, metadataOf } from '../model/server-row.ts';
 import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 
 export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, pids: number): GuestSpec {
   const flavor = flavorOf(row);
+  const { system, ...image } = JSON.parse(boot.image_json) as BootImage;
   const ownPids = Number(flavor.extra_specs['docker:pids']);
   return {
     server_id: row.id,
@@ -15,7 +17,7 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     project_id: row.project_id,
     user_id: row.user_id,
     flavor_name: flavor.name,
-    image: JSON.parse(boot.image_json) as ImageRef,
+    image,
     limits: {
       vcpus: flavor.vcpus,
       memory_mb: flavor.ram_mb,
@@ -25,22 +27,25 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     },
     command: JSON.parse(boot.command_json) as string[] | null,
     environment: JSON.parse(boot.environment_json) as Record<string, string>,
-    files: [...(JSON.parse(boot.files_json) as InjectedFile[]), ...seedFiles(row, boot)],
+    files: [...(JSON.parse(boot.files_json) as InjectedFile[]), ...seedFiles(row, boot, system?.has_cloud_init ?? false)],
     ssh_keys: boot.public_key === null ? [] : [boot.public_key],
     dns: { servers: nameservers(nics), search: [] },
     metadata: metadataOf(row),
+    ...(system === undefined ? {} : { system: { init: system.init, user: system.user } }),
     network,
   };
 }
 
 const SEED = '/var/lib/cloud/seed/nocloud';
 
-/** User data where cloud-init's NoCloud source looks for it. */
-function seedFiles(row: ServerRow, boot: ServerBootRow): InjectedFile[] {
-  if (boot.user_data === null) return [];
+const NO_USER_DATA = Buffer.from('#cloud-config\n').toString('base64');
+
+/** User data where cloud-init's NoCloud source looks for it; a system with cloud-init gets its key and name that way in any case. */
+function seedFiles(row: ServerRow, boot: ServerBootRow, has_cloud_init: boolean): InjectedFile[] {
+  if (boot.user_data === null && !has_cloud_init) return [];
   const meta = { 'instance-id': row.id, 'local-hostname': row.hostname, ...(boot.public_key === null ? {} : { 'public-keys': [boot.public_key] }) };
   return [
-    { path: `${SEED}/user-data`, content: boot.user_data.replaceAll(/\s/g, ''), mode: 0o600 },
+    { path: `${SEED}/user-data`, content: (boot.user_data ?? NO_USER_DATA).replaceAll(/\s/g, ''), mode: 0o600 },
     { path: `${SEED}/meta-data`, content: Buffer.from(`${JSON.stringify(meta)}\n`).toString('base64'), mode: 0o644 },
   ];
 }

@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
 import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
 import { endpoint, reply } from '../../../kernel/api/endpoint.ts';
-import { badRequest, forbidden, notFound, unsupportedMediaType } from '../../../kernel/fault.ts';
+import { badRequest, conflict, forbidden, notFound, unsupportedMediaType } from '../../../kernel/fault.ts';
 import type { ImageDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
+import { receiveRoot } from '../model/conversions.ts';
 import { hasData, type Incoming, openImageData, uploadImage } from '../model/image-data.ts';
 import { openBlob, openManifest } from '../model/manifests.ts';
 import { getImage, setActive } from '../model/images.ts';
@@ -23,7 +24,7 @@ export const imageDataEndpoints = (deps: ImageDeps): Endpoint[] => [
     id: 'image-data:upload', method: 'PUT', path: '/v2/images/{image_id}/file', summary: 'Upload the data of an image', policy: 'upload_image', status: 204,
     target: (call) => imageTarget(deps, call), body: 'stream',
     async handler(call) {
-      await uploadImage(deps, await getImage(deps, eyesOf(call), call.params.image_id), incoming(call), call.headers['x-image-meta-store'] as string | undefined);
+      await uploadImage(deps, await getImage(deps, eyesOf(call), call.params.image_id), incoming(call), call.ctx, call.headers['x-image-meta-store'] as string | undefined);
       return undefined;
     },
   }),
@@ -68,6 +69,15 @@ const nodeEndpoints = (deps: ImageDeps): Endpoint[] => [
       const manifest = await openManifest(deps, call.params.image_id);
       if (!manifest) throw notFound('image.no-manifest', `Image ${call.params.image_id} is no container image.`);
       return manifest;
+    },
+  }),
+  endpoint({
+    id: 'image-data:node-root', method: 'PUT', path: '/agent/images/{image_id}/root-file-system', summary: 'Send the root file system of a disk image from a node', policy: 'node', status: 201,
+    body: 'stream', reply: Type.Object(Blob),
+    async handler(call) {
+      const row = await findImage(deps.db.read, call.params.image_id);
+      if (row?.conversion_state !== 'running') throw conflict('image.not-converting', `Image ${call.params.image_id} is not being converted.`);
+      return receiveRoot(deps, call.stream as AsyncIterable<Buffer>);
     },
   }),
   endpoint({

@@ -21,7 +21,7 @@ export const isBase = (name: string): boolean => BASE.has(name);
 /** Faults: 403 for what only the service writes. */
 export function checkWritable(name: string): void {
   if (READ_ONLY.has(name)) throw readOnly(name);
-  if (RESERVED.has(name) || name.startsWith('os_glance')) throw reserved(name);
+  if (RESERVED.has(name) || name.startsWith('os_glance') || name.startsWith('gantry_conversion')) throw reserved(name);
   if (name === 'locations') throw forbidden('image.locations', 'It is not allowed to set the locations of an image.');
 }
 

@@ -2,13 +2,14 @@
 import type { Readable } from 'node:stream';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { badRequest, conflict, gone } from '../../../kernel/fault.ts';
-import type { ImageDeps, TaskDeps } from '../deps.ts';
+import type { ImageDeps, RequestIds, TaskDeps } from '../deps.ts';
 import { wrongState } from '../faults.ts';
 import { moveImage } from '../store/images.ts';
 import { findRecipe } from '../store/recipes.ts';
 import type { ImageRow, ImageStatus, RecipeRow } from '../store/tables.ts';
 import { signatureOf } from './image-signature.ts';
 import { touchContent } from './content.ts';
+import { beginConversion, planConversion } from './conversions.ts';
 import { type DataFacts, receiveData } from './receive-data.ts';
 import { playRecipe } from './recipes.ts';
 import { checkDeclaredSize, checkQuota, sizeLimit } from './quotas.ts';
@@ -31,7 +32,7 @@ export async function takeData(deps: TaskDeps, row: ImageRow, source: Readable, 
 }
 
 /** Takes the data in. Faults: 409 when the image has some already, 400 when they are not what they should be, 413 too large, 410 deleted meanwhile. */
-export async function uploadImage(deps: ImageDeps, row: ImageRow, incoming: Incoming, store_id = deps.stores.default_id): Promise<void> {
+export async function uploadImage(deps: ImageDeps, row: ImageRow, incoming: Incoming, ids: RequestIds, store_id = deps.stores.default_id): Promise<void> {
   checkFormats(row);
   deps.stores.of(store_id);
   if (row.status !== 'queued') throw wrongState(row.id, row.status, 'saving');
@@ -41,9 +42,12 @@ export async function uploadImage(deps: ImageDeps, row: ImageRow, incoming: Inco
     const facts = await takeData(deps, row, incoming.source, await sizeLimit(deps, row.owner, 'image_size_total'), store_id);
     checkExact(incoming, facts.size);
     const now = isoMicros(deps.clock.now());
+    const conversion = await planConversion(deps, row, facts, [store_id]);
     const kept = await deps.db.transaction(async (tx) => {
       await touchContent(deps, tx, facts, [store_id]);
-      return moveImage(tx, row.id, ['saving'], { ...facts, status: 'active', stores: storesText([store_id]), updated_at: now });
+      const moved = await moveImage(tx, row.id, ['saving'], { ...facts, ...conversion, status: 'active', stores: storesText([store_id]), updated_at: now });
+      if (moved) await beginConversion(tx, (own, id) => deps.tasks.convert(own, id, ids), row.id, conversion);
+      return moved;
     });
     if (!kept) throw goneMeanwhile(row.id);
   });

@@ -40,7 +40,7 @@ export function newImage(deps: TaskDeps, owner: string, fields: Record<string, u
   const row: ImageRow = {
     id: (id as string | undefined) ?? uuid(), name: null, status: 'queued', visibility: 'shared', owner,
     container_format: null, disk_format: null, min_disk: 0, min_ram: 0, size: null, virtual_size: null, checksum: null,
-    os_hash_value: null, digest: null, manifest_digest: null, recipe_id: null, stores: null, import_task: null, importing_to: null, failed_import: null, protected: 0, os_hidden: 0, properties: '{}', tags: '[]', created_at: now, updated_at: now,
+    os_hash_value: null, digest: null, manifest_digest: null, recipe_id: null, stores: null, import_task: null, importing_to: null, failed_import: null, conversion_state: null, conversion_message: null, system: null, protected: 0, os_hidden: 0, properties: '{}', tags: '[]', created_at: now, updated_at: now,
   };
   for (const [name, value] of Object.entries(rest)) {
     checkWritable(name);

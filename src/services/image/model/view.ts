@@ -1,5 +1,5 @@
 import { isoSeconds } from '../../../kernel/clock.ts';
-import type { ImageInfo } from '../client.ts';
+import type { ImageInfo, ImageSystem } from '../client.ts';
 import type { ImageDeps } from '../deps.ts';
 import type { ImageRow } from '../store/tables.ts';
 import { storesOf } from './image-data.ts';
@@ -15,6 +15,8 @@ export function imageView(row: ImageRow, deps: Pick<ImageDeps, 'stores'>): Image
     ...(row.import_task === null ? {} : { os_glance_import_task: row.import_task }),
     ...(row.importing_to === null ? {} : { os_glance_importing_to_stores: row.importing_to }),
     ...(row.failed_import === null ? {} : { os_glance_failed_import: row.failed_import }),
+    ...(row.conversion_state === null ? {} : { gantry_conversion: row.conversion_state }),
+    ...(row.conversion_message === null ? {} : { gantry_conversion_message: row.conversion_message }),
     id: row.id,
     name: row.name,
     status: row.status,
@@ -54,6 +56,8 @@ export function imageInfo(row: ImageRow): ImageInfo {
     size: row.size,
     digest: row.digest,
     manifest_digest: row.manifest_digest,
+    conversion: row.conversion_state === null ? null : { state: row.conversion_state, message: row.conversion_message },
+    system: row.system === null ? null : (JSON.parse(row.system) as ImageSystem),
     created_at: row.created_at,
     updated_at: row.updated_at,
     tags: JSON.parse(row.tags) as string[],

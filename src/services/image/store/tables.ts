@@ -3,6 +3,9 @@ import type { MetadefTables } from './metadefs/tables.ts';
 export type Visibility = 'public' | 'private' | 'shared' | 'community';
 export type ImageStatus = 'queued' | 'saving' | 'uploading' | 'importing' | 'active' | 'deactivated' | 'deleted';
 
+/** `waiting` for a node, `running` on one; `failed` for good. */
+export type ConversionState = 'waiting' | 'running' | 'done' | 'failed';
+
 export interface ImageRow {
   id: string;
   name: string | null;
@@ -35,6 +38,11 @@ export interface ImageRow {
   /** Stores, with commas; null until there was an import. */
   importing_to: string | null;
   failed_import: string | null;
+  /** Of a disk image: where its container form is; null for all others. */
+  conversion_state: ConversionState | null;
+  conversion_message: string | null;
+  /** JSON of what is known of the system on the disk, once it has its container form. */
+  system: string | null;
   created_at: string;
   updated_at: string;
 }

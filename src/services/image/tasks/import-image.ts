@@ -3,8 +3,9 @@ import type { Transaction } from 'kysely';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { badRequest, conflict, gone } from '../../../kernel/fault.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
-import type { ImportInput, TaskDeps } from '../deps.ts';
+import type { ImageTasks, ImportInput, TaskDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
+import { beginConversion, planConversion } from '../model/conversions.ts';
 import { openImageData, storesOf, storesText, takeData } from '../model/image-data.ts';
 import { endImageTask } from '../model/image-tasks.ts';
 import { newImage } from '../model/images.ts';
@@ -23,12 +24,13 @@ export const imageResource = (id: string): string => `image:${id}`;
 const isCopy = (input: ImportInput): boolean => input.method === 'copy-image';
 const split = (text: string | null): string[] => (text ?? '').split(',').filter((id) => id !== '');
 
-export const importImageTask = (deps: TaskDeps): TaskDefinition =>
+/** @param convert begins the conversion of a disk image. */
+export const importImageTask = (deps: TaskDeps, convert: ImageTasks['convert']): TaskDefinition =>
   defineTask<ImportInput>('image.import')
     .step('create', { do: (_ctx, input) => begin(deps, input), undo: (_ctx, input) => uncreate(deps, input) })
     .step('fetch', { do: (ctx, input) => fetchData(deps, ctx, input) })
     .step('store', { do: (_ctx, input) => storeData(deps, input), undo: async (_ctx, input) => (isCopy(input) ? uncopy(deps, input) : undefined) })
-    .step('finish', { do: (_ctx, input, done) => finish(deps, input, done.store), undo: (_ctx, input) => unfinish(deps, input) })
+    .step('finish', { do: (ctx, input, done) => finish(deps, ctx, input, done.store, convert), undo: (_ctx, input) => unfinish(deps, input) })
     .build({
       concurrency: 32,
       onDone: async (_ctx, input) => (isCopy(input) ? undefined : deps.staging.remove(input.image_id)),
@@ -86,9 +88,14 @@ async function fetchData(deps: TaskDeps, ctx: StepContext, input: ImportInput): 
   }
 }
 
-async function ownImage(deps: TaskDeps, input: ImportInput): Promise<ImageRow> {
+async function needImage(deps: TaskDeps, input: ImportInput): Promise<ImageRow> {
   const row = await findImage(deps.db.read, input.image_id);
   if (!row) throw imageNotFound(input.image_id);
+  return row;
+}
+
+async function ownImage(deps: TaskDeps, input: ImportInput): Promise<ImageRow> {
+  const row = await needImage(deps, input);
   if (row.import_task !== input.task_id) throw conflict('image.import-busy', 'The image is being filled by another task.');
   return row;
 }
@@ -152,13 +159,15 @@ async function uncopy(deps: TaskDeps, input: ImportInput): Promise<void> {
   await deps.db.transaction((tx) => changeOwn(deps, tx, input, (row) => ({ stores: storesText(storesOf(deps, row).filter((id) => !input.stores.includes(id))) })));
 }
 
-async function finish(deps: TaskDeps, input: ImportInput, stored: Stored): Promise<void> {
+async function finish(deps: TaskDeps, ctx: StepContext, input: ImportInput, stored: Stored, convert: ImageTasks['convert']): Promise<void> {
+  const conversion = isCopy(input) ? undefined : await planConversion(deps, await needImage(deps, input), stored.facts, stored.stores);
   await deps.db.transaction(async (tx) => {
     if ((await findImageTask(tx, input.task_id))?.status === 'success') return;
     await touchContent(deps, tx, stored.facts, stored.stores);
-    const data = isCopy(input) ? {} : { ...stored.facts, status: 'active' as const, stores: storesText(stored.stores) };
+    const data = isCopy(input) ? {} : { ...stored.facts, ...conversion, status: 'active' as const, stores: storesText(stored.stores) };
     const done = await changeOwn(deps, tx, input, () => ({ ...data, import_task: null, importing_to: '' }));
     if (!done) throw gone('image.deleted-during-import', `Image ${input.image_id} was deleted during its import.`);
+    if (conversion !== undefined) await beginConversion(tx, (own, id) => convert(own, id, ctx), input.image_id, conversion);
     await endImageTask(deps, tx, input.task_id, { image_id: input.image_id });
   });
 }
@@ -168,7 +177,7 @@ async function unfinish(deps: TaskDeps, input: ImportInput): Promise<void> {
   await deps.db.transaction(async (tx) => {
     if ((await findImageTask(tx, input.task_id))?.status !== 'success') return;
     const row = await lockImage(tx, input.image_id, isoMicros(deps.clock.now()));
-    const back = isCopy(input) ? {} : { status: 'importing' as const, stores: null, digest: null, checksum: null, os_hash_value: null, manifest_digest: null, recipe_id: null };
+    const back = isCopy(input) ? {} : { status: 'importing' as const, stores: null, digest: null, checksum: null, os_hash_value: null, manifest_digest: null, recipe_id: null, conversion_state: null, conversion_message: null };
     if (row) await updateImage(tx, { ...row, ...back, import_task: input.task_id });
     await updateImageTask(tx, input.task_id, { status: 'processing', expires_at: null, result: null });
   });

@@ -3,5 +3,6 @@ import { images } from './001-images.ts';
 import { imageImports } from './002-image-imports.ts';
 import { metadefs } from './003-metadefs.ts';
 import { content } from './004-content.ts';
+import { conversions } from './005-conversions.ts';
 
-export const migrations: Migration[] = [images, imageImports, metadefs, content];
+export const migrations: Migration[] = [images, imageImports, metadefs, content, conversions];
