@@ -224,7 +224,8 @@ test('a manager of a domain manages that domain, with its roles, and nothing els
   const project = await v3('POST', 'projects', { project: { name: 'theirs' } }, token);
   assert.equal(project.status, 201, project.text);
   assert.equal(project.json.project.domain_id, domain.id, 'their domain, without being told');
-  const user = await v3('POST', 'users', { user: { name: 'theirs' } }, token);
+  refused(await v3('POST', 'users', { user: { name: 'theirs' } }, token), 403, /create_user/);
+  const user = await v3('POST', 'users', { user: { name: 'theirs', domain_id: domain.id } }, token);
   assert.equal(user.status, 201, user.text);
   const grant = (role: string) => v3('PUT', `projects/${project.json.project.id}/users/${user.json.user.id}/roles/${role}`, undefined, token);
   assert.equal((await grant(await roleId('member'))).status, 204);
