@@ -19,7 +19,7 @@ export const infoEndpoints = (deps: ImageDeps): Endpoint[] => [
   endpoint({
     id: 'info:stores-detail', method: 'GET', path: '/v2/info/stores/detail', summary: 'Stores and how they work', policy: 'stores_info_detail', status: 200, reply: stores,
     handler: () => ({
-      stores: deps.stores.ids.map((id) => ({ ...storeView(deps, id), type: 'file', weight: 0, properties: { data_dir: deps.stores.folderOf(id), chunk_size: 1 << 20, thin_provisioning: false } })),
+      stores: deps.stores.ids.map((id) => ({ ...storeView(deps, id), type: deps.stores.folderOf(id) === undefined ? 's3' : 'file', weight: 0, properties: { data_dir: deps.stores.folderOf(id) ?? '', chunk_size: 1 << 20, thin_provisioning: false } })),
     }),
   }),
   endpoint({

@@ -10,13 +10,13 @@ export interface Stores {
   has(id: string): boolean;
   /** Faults: 400 for a name that is none of ours. */
   of(id: string): BlobStore;
-  /** Where it keeps its bytes, for administrators. */
+  /** Where it keeps its bytes, for administrators; undefined for what is no folder. */
   folderOf(id: string): string | undefined;
 }
 
 /** @param more `name=/folder`, as configured */
-export function createStores(first: { id: string; blobs: BlobStore; folder: string }, more: readonly string[]): Stores {
-  const stores = new Map([[first.id, { blobs: first.blobs, folder: first.folder }]]);
+export function createStores(first: { id: string; blobs: BlobStore; folder: string | undefined }, more: readonly string[]): Stores {
+  const stores = new Map<string, { blobs: BlobStore; folder: string | undefined }>([[first.id, { blobs: first.blobs, folder: first.folder }]]);
   for (const text of more) {
     const at = text.indexOf('=');
     const [id, folder] = [text.slice(0, at), text.slice(at + 1)];
