@@ -1,15 +1,13 @@
 /** Manifests of the OCI image specification and of Docker's schema 2: read, made, and shown to nodes. */
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { isoMicros } from '../../../kernel/clock.ts';
 import { notFound } from '../../../kernel/fault.ts';
 import type { ImageManifest } from '../client.ts';
 import type { TaskDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
-import { findImage, lockImage, updateImage } from '../store/images.ts';
-import { findManifestBlob, insertManifest, listManifestBlobs } from '../store/manifests.ts';
+import { findImage } from '../store/images.ts';
+import { findManifestBlob, listManifestBlobs } from '../store/manifests.ts';
 import type { ManifestBlobRow, ManifestRow } from '../store/tables.ts';
-import { touchBlobs } from './blobs.ts';
 
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
@@ -116,20 +114,6 @@ function linksOf(value: Json, media_type: string, manifest: string): ManifestBlo
   const layers = descriptorsOf(value['layers']);
   if (!config || !layers) return undefined;
   return [link('config')(config, 0), ...layers.map((layer, at) => link('layer')(layer, at + 1))];
-}
-
-/** Gives an image its container form. The blobs are kept already. Faults: 404, 503. */
-export async function attachManifest(deps: TaskDeps, image_id: string, form: ContainerForm): Promise<string> {
-  const now = isoMicros(deps.clock.now());
-  const { row, links } = composeManifest(form, now);
-  await deps.db.transaction(async (tx) => {
-    await touchBlobs(deps, tx, links.map(({ digest }) => digest));
-    const image = await lockImage(tx, image_id, now);
-    if (!image) throw imageNotFound(image_id);
-    await insertManifest(tx, row, links);
-    await updateImage(tx, { ...image, manifest_digest: row.digest });
-  });
-  return row.digest;
 }
 
 /** Faults: 404 no such image. */
