@@ -76,8 +76,9 @@ async function runBuild(engine: Engine, plan: BuildPlan, tag: string, context: R
     memory: plan.memory_bytes, memswap: plan.memory_bytes, cpuperiod: CPU_PERIOD, cpuquota: Math.max(1000, Math.round(plan.cpus * CPU_PERIOD)),
     networkmode: plan.network, buildargs: JSON.stringify(plan.build_args), cachefrom: JSON.stringify([tag]),
   };
-  const end = setTimeout(() => reply?.destroy(new CliError('GY-BUILD-007', `the build was stopped after ${plan.timeout_ms / 1000} s`, { next: 'a longer --timeout' })), plan.timeout_ms);
   let reply: Readable | undefined;
+  // The engine ends a build whose asker has gone.
+  const end = setTimeout(() => (reply ?? context).destroy(new CliError('GY-BUILD-007', `the build was stopped after ${plan.timeout_ms / 1000} s`, { next: 'a longer --timeout' })), plan.timeout_ms);
   const tail: string[] = [];
   try {
     reply = await engine.stream('POST', '/build', { query, stream: context, timeout_ms: plan.timeout_ms });

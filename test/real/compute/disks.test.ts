@@ -13,7 +13,7 @@ const exec = promisify(execFile);
 let rig: Rig;
 let image: TestImage;
 before(async () => {
-  rig = await createRig();
+  rig = await createRig(undefined, { disk_limit: 'auto' });
   image = await makeImage();
 });
 after(async () => await rig.close());

@@ -119,8 +119,14 @@ export interface TestPlug {
   beforeReady: () => Promise<void>;
 }
 
-/** @param socket of the engine to work on. @param layers hands out images by their layers. */
-export async function createRig(socket = SOCKET, layers?: LayerSource): Promise<Rig> {
+export interface RigOptions {
+  /** Hands out images by their layers. */
+  layers?: LayerSource;
+  disk_limit?: 'auto' | 'off';
+}
+
+/** @param socket of the engine to work on. */
+export async function createRig(socket = SOCKET, { layers, disk_limit = 'off' }: RigOptions = {}): Promise<Rig> {
   const cloud = `${PREFIX}-${process.pid}-${randomUUID().slice(0, 6)}`;
   const stateDir = await mkdtemp(join(tmpdir(), `${cloud}-`));
   const engine = createEngine({ socket_path: socket });
@@ -147,6 +153,7 @@ export async function createRig(socket = SOCKET, layers?: LayerSource): Promise<
       log: silentLog,
       clock: systemClock,
       state_dir: stateDir,
+      disk_limit,
       netns_dir: netnsDir,
     });
     drivers.push(driver);

@@ -13,7 +13,7 @@ let rig: Rig;
 let store: LayerStore;
 before(async () => {
   store = createLayerStore();
-  rig = await createRig(undefined, store);
+  rig = await createRig(undefined, { layers: store });
 });
 after(async () => await rig.close());
 

@@ -43,7 +43,7 @@ export interface DockerDriverOptions {
   /** Where the runtime wrapper looks. */
   netns_dir?: string;
   host_ip?: string;
-  /** Whether the flavor's disk size is enforced. */
+  /** Whether the flavor's disk size is enforced; `off` when missing. */
   disk_limit?: DisksOptions['limit'];
   /** Spawns under way at a time. */
   concurrent_spawns?: number;
@@ -62,7 +62,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     engine, cloud, network, log, clock,
     images: createImages({ engine, cloud, store: options.image_store, state_dir: options.state_dir, log }),
     links: createNetnsLinks(options.netns_dir ?? '/run/gantry/netns'),
-    disks: createDisks({ engine, dir: join(options.state_dir, 'disks'), limit: options.disk_limit ?? 'auto', log }),
+    disks: createDisks({ engine, dir: join(options.state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
     notes: createGuestNotes(join(options.state_dir, 'guests')),
   };
   const disks = options.disks === undefined ? undefined : createDiskConverter({ directory: join(options.state_dir, 'disks'), transport: options.disks, log });
