@@ -58,7 +58,6 @@ test('on demand the keys change, and every secret comes under the new one', asyn
 });
 
 test('the key before the last goes only when nothing needs it', async () => {
-  
   const lost = await cloud.database.db.read.selectFrom('identity_credentials').selectAll().orderBy('id').executeTakeFirstOrThrow();
   await cloud.database.db.transaction((tx) => tx.updateTable('identity_credentials').set({ blob: 'gAAAAA', key_hash: 'of-a-lost-key' }).where('id', '=', lost.id).execute());
   writeFileSync(join(folder, 'rotate'), '');
@@ -70,7 +69,6 @@ test('the key before the last goes only when nothing needs it', async () => {
   assert.deepEqual([again.rotated, again.unreadable], [true, 0]);
   assert.deepEqual(keys(), ['0', '2', '3']);
   assert.match((await v3('GET', `credentials/${lost.id}`)).json.credential.blob, /^secret/);
-
 });
 
 test('the keys of tokens change on demand as well, and older tokens still count', async () => {

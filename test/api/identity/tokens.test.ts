@@ -50,6 +50,10 @@ test('discovery answers with links to the host that was asked', async () => {
   assert.equal(forwarded.json.version.links[0].href, 'https://cloud.example/identity/v3/');
   const home = await request(cloud.url, undefined, 'GET', '/identity/v3', { headers: { accept: 'application/json-home' } });
   assert.equal(home.headers.get('content-type')?.split(';')[0], 'application/json-home');
+  const rel = 'https://docs.openstack.org/api/openstack-identity/3';
+  assert.equal(home.json.resources[`${rel}/rel/domain_config`]['href-template'], '/domains/{domain_id}/config');
+  assert.equal(home.json.resources[`${rel}/rel/domain_config_option`]['href-template'], '/domains/{domain_id}/config/{group}/{option}');
+  assert.equal(home.json.resources[`${rel}/ext/OS-OAUTH1/1.0/rel/request_tokens`].href, '/OS-OAUTH1/request_token');
   assert.equal(home.json.resources['https://docs.openstack.org/api/openstack-identity/3/rel/user']['href-template'], '/users/{user_id}');
   assert.equal((await request(cloud.url, undefined, 'GET', '/identity/healthcheck')).text, 'OK');
 });
