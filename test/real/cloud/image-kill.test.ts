@@ -13,7 +13,7 @@ import { type RealCloud, startRealCloud } from '../../support/real-cloud.ts';
 const KILLS = Number(process.env['GANTRY_KILLS'] ?? 6);
 const AT_ONCE = 4;
 /** Kills fall anywhere in the time that the work of one round takes. */
-const ROUND_MS = 400;
+const ROUND_MS = 1_500;
 
 let cloud: RealCloud;
 let web: WebServer;
