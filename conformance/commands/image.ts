@@ -20,7 +20,7 @@ const images: Step[] = [
   step('image remove project', (run) => [run.name('image'), run.saved('guest')]),
   step('image import info', none),
   step('image stores list', none),
-  helper('image create', (run) => ['--container-format', 'bare', '--disk-format', 'raw', run.name('staged')]),
+  helper('image create', (run) => ['--container-format', 'bare', '--disk-format', 'raw', run.name('staged')], { terminal: true }),
   step('image stage', (run) => ['--file', data(run), run.name('staged')]),
   step('image import', second),
   step('image task list', none, { save: { task: 'ID' } }),

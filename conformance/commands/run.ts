@@ -23,16 +23,19 @@ interface Ended {
   stderr: string;
 }
 
-function call(client: string, args: string[], env: NodeJS.ProcessEnv): Promise<Ended> {
+/** @param terminal the client sees one as its standard input: an image is then made without data, else from what stands there */
+function call(client: string, args: string[], env: NodeJS.ProcessEnv, terminal = false): Promise<Ended> {
+  const [program, all] = terminal ? ['script', ['-qec', [client, ...args].map(quoted).join(' '), '/dev/null']] : [client, args];
   return new Promise((resolve, reject) => {
-    // the client takes an open standard input for the data of an image
-    const child = spawn('/bin/sh', ['-c', 'exec "$0" "$@" <&-', client, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE_MS });
+    const child = spawn(program, all, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE_MS });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.once('error', reject).once('close', (status) => resolve({ status, stdout, stderr }));
   });
 }
+
+const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** Nothing of the caller's own cloud settings gets in. */
 function environment({ auth_url, username, password, project }: Login, home: string): NodeJS.ProcessEnv {
@@ -96,8 +99,8 @@ async function perform(client: string, base: NodeJS.ProcessEnv, step: Step, scen
   try {
     const args = step.args(scene).filter((arg) => arg !== undefined);
     const output = step.save === undefined ? [] : ['-f', 'json'];
-    const { status, stdout, stderr } = await call(client, [...step.command.split(' '), ...output, ...args], { ...base, ...step.env?.(scene) });
-    if (status !== 0) return ended(step, lastLine(stderr) || `it ended with ${String(status)}`);
+    const { status, stdout, stderr } = await call(client, [...step.command.split(' '), ...output, ...args], { ...base, ...step.env?.(scene) }, step.terminal);
+    if (status !== 0) return ended(step, lastLine(stderr) || lastLine(stdout) || `it ended with ${String(status)}`);
     remember(step.save ?? {}, stdout, memory);
     return { passed: true };
   } catch (error) {
