@@ -6,5 +6,8 @@ if (command === 'controller' || command === 'agent') {
   await runService(command, rest);
 } else {
   const { runCli } = await import('./cli/main.ts');
-  process.exitCode = await runCli(process.argv.slice(2));
+  const code = await runCli(process.argv.slice(2));
+  // interrupted: what still runs goes no further
+  if (code === 130) process.exit(code);
+  process.exitCode = code;
 }

@@ -10,6 +10,7 @@ export function subjectOf(settings: Settings, may_install: boolean): Subject {
   const { cloud, api, agent, controller } = settings.config;
   return {
     name: cloud.name,
+    subnets: { public: cloud.public_subnet, private: cloud.private_subnet },
     data_dir: settings.data_dir,
     host: api.host,
     port: api.port,

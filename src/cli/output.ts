@@ -10,6 +10,13 @@ export interface Output {
 }
 
 export function terminal(): Output {
+  // who reads us may stop: `gantry status | head -1`
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      process.exit();
+    });
+  }
   const tty = process.stderr.isTTY === true && process.env['CI'] === undefined;
   return {
     print: (line) => void process.stdout.write(`${line}\n`),

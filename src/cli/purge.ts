@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { silentLog } from '../kernel/log/log.ts';
 import { cloudsYamlPath, editCloudsYaml, removeClouds } from './clouds-yaml.ts';
+import { foreignEntries, OWN_ENTRIES } from './data-dir.ts';
 import { dockerRequest, engineAnswers } from './docker.ts';
 import { run, which } from './doctor/probes.ts';
 import { stopCloud } from './down.ts';
@@ -14,6 +15,7 @@ import { engineDir, ownsEngine, stopOwnPair, unregisterRuntime } from './up/engi
 import { takeLock } from './up/lock.ts';
 import { otherClouds, refuseNamesake, removeRuntime } from './up/runtime.ts';
 import { forgetFirewall } from './up/firewall.ts';
+import { forgetTraces } from './up/traces.ts';
 
 /** `gantry down --purge`: removes all that Gantry made for this cloud, and only that. Names each thing. */
 export async function purge(settings: Settings, output: Output): Promise<number> {
@@ -53,7 +55,8 @@ async function removeContainers(settings: Settings): Promise<string[]> {
   // An engine of our own that is down goes with all its files.
   if (ownsEngine(settings.data_dir) && !(await engineAnswers(socket))) return [];
   if (!(await engineAnswers(socket))) {
-    if (!settings.exists) return [];
+    // no agent ever ran here, so there never was a container
+    if (!settings.exists || readdirIf(join(settings.data_dir, 'agent')).length === 0) return [];
     throw new CliError('GY-DOCKER-001', `Docker does not answer at ${socket}, so the containers of this cloud cannot be removed`, { next: 'start Docker, then run the same command again' });
   }
   const containers = await containersOf(socket, name);
@@ -105,7 +108,7 @@ async function removeEngine(settings: Settings): Promise<string[]> {
   const said: string[] = [];
   if (ownsEngine(data_dir)) {
     if (await stopOwnPair(data_dir)) said.push('stopped our own Docker engine');
-    said.push(...forgetFirewall(engineDir(data_dir)));
+    said.push(...forgetFirewall(engineDir(data_dir)), ...forgetTraces(engineDir(data_dir)));
   } else if (otherClouds(config.cloud.name).length === 0 && (await unregisterRuntime(settings))) {
     said.push(`removed runtime ${config.agent.runtime} from the engine's settings`);
   }
@@ -121,15 +124,21 @@ function removeClientEntry(settings: Settings): string[] {
   const left = parseYaml(readFileSync(path, 'utf8')) as { clouds?: object } | null;
   const was = existsSync(backup) ? (parseYaml(readFileSync(backup, 'utf8')) as unknown) : undefined;
   if (JSON.stringify(was) === JSON.stringify(left)) rmSync(backup, { force: true });
-  if (changed && was === undefined && Object.keys(left?.clouds ?? {}).length === 0 && Object.keys(left ?? {}).length <= 1) rmSync(path);
+  if (changed && was === undefined && Object.keys(left?.clouds ?? {}).length === 0 && Object.keys(left ?? {}).length <= 1) {
+    rmSync(path);
+    if (readdirSync(dirname(path)).length === 0) rmdirSync(dirname(path));
+  }
   return changed ? [`removed ${name} from ${path}`] : [];
 }
 
-/** Only a folder that `up` has made is removed. */
+/** Only what `up` has made is removed; a folder in which others keep something stays. */
 function removeDataDir(data_dir: string): string[] {
   if (!existsSync(join(data_dir, 'gantry.toml'))) return [];
   for (const mount of mountsBelow(data_dir)) run('umount', ['--lazy', mount]);
-  rmSync(data_dir, { recursive: true, force: true });
+  for (const name of OWN_ENTRIES) rmSync(join(data_dir, name), { recursive: true, force: true });
+  const others = foreignEntries(data_dir);
+  if (others.length > 0) return [`${data_dir} stays: ${others.slice(0, 3).join(', ')}${others.length > 3 ? ' …' : ''} in it is not of this cloud`];
+  rmdirSync(data_dir);
   return [`removed ${data_dir}`];
 }
 

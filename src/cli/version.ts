@@ -24,5 +24,15 @@ export async function version(settings: Settings, json: boolean): Promise<string
 /** The checked-out commit, where this is a git checkout. */
 function commitOf(checkout: string): string {
   const done = hostProbes().run('git', ['-c', `safe.directory=${checkout}`, '-C', checkout, 'rev-parse', '--short', 'HEAD']);
-  return done.status === 0 ? done.stdout.trim() : 'unknown';
+  return done.status === 0 ? done.stdout.trim() : (headOf(join(checkout, '.git')) ?? 'unknown');
+}
+
+/** The same where git is not installed. */
+function headOf(folder: string): string | undefined {
+  const read = hostProbes().readText;
+  const head = read(join(folder, 'HEAD'))?.trim();
+  const name = /^ref: (\S+)$/.exec(head ?? '')?.[1];
+  const packed = name === undefined ? undefined : new RegExp(`^([0-9a-f]{40}) ${name}$`, 'm').exec(read(join(folder, 'packed-refs')) ?? '')?.[1];
+  const commit = name === undefined ? head : (read(join(folder, name))?.trim() ?? packed);
+  return commit !== undefined && /^[0-9a-f]{40}$/.test(commit) ? commit.slice(0, 7) : undefined;
 }

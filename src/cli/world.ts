@@ -1,9 +1,10 @@
-import { worldSubnets } from './doctor/cloud-checks.ts';
 import type { Session } from './api.ts';
 
 /** What a new cloud has from the start, made over its own public APIs. Everything is found by name first: seeding twice changes nothing. */
 export interface World {
   admin: Session;
+  /** CIDRs. */
+  subnets: { public: string; private: string };
   /** The same as a member of project demo; made once that user is there. */
   demo(): Promise<Session>;
   demo_password: string;
@@ -18,12 +19,18 @@ export async function seedWorld(world: World): Promise<{ image_id: string; netwo
   const demo = await world.demo();
   await seedFlavors(admin);
   const network_id = await ensureNetwork(admin, 'public', { 'router:external': true, 'provider:network_type': 'flat', 'provider:physical_network': 'public', shared: false }, {
-    name: 'public-subnet', cidr: worldSubnets.public, gateway_ip: '10.10.1.1', enable_dhcp: true, allocation_pools: [{ start: '10.10.1.10', end: '10.10.1.250' }],
+    name: 'public-subnet', cidr: world.subnets.public, enable_dhcp: true, ...publicAddresses(world.subnets.public),
   });
-  await ensureNetwork(demo, 'private', {}, { name: 'private-subnet', cidr: worldSubnets.private, enable_dhcp: true });
+  await ensureNetwork(demo, 'private', {}, { name: 'private-subnet', cidr: world.subnets.private, enable_dhcp: true });
   const security_group_id = await ensureWebGroup(admin);
   await ensureWebGroup(demo);
   return { image_id: await ensureImage(world), network_id, security_group_id };
+}
+
+/** Of a /24 some addresses stay free for what else is on the segment. */
+function publicAddresses(cidr: string): object {
+  const prefix = /^(.+)\.0\/24$/.exec(cidr)?.[1];
+  return prefix === undefined ? {} : { gateway_ip: `${prefix}.1`, allocation_pools: [{ start: `${prefix}.10`, end: `${prefix}.250` }] };
 }
 
 async function seedDemo(admin: Session, password: string): Promise<void> {

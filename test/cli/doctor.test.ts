@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Finding, Subject } from '../../src/cli/doctor/check.ts';
 import { checkDocker, checkLeftovers, checkPackages, checkSubnets, cidrsOverlap } from '../../src/cli/doctor/cloud-checks.ts';
 import { examine, formatFindings } from '../../src/cli/doctor/doctor.ts';
-import { checkCheckout, checkClock, checkDataDir, checkDisk, checkKernel, checkMemory, checkPort } from '../../src/cli/doctor/host-checks.ts';
+import { checkCheckout, checkClock, checkDataDir, checkDisk, checkHost, checkKernel, checkMemory, checkPort } from '../../src/cli/doctor/host-checks.ts';
 import { hostProbes } from '../../src/cli/doctor/probes.ts';
 import type { EngineInfo, Probes } from '../../src/cli/doctor/probes.ts';
 import { createServer } from 'node:net';
@@ -26,6 +26,7 @@ function host(changes: Partial<Probes> = {}): Probes {
     memory: () => ({ available_bytes: 8 * GIB }),
     diskFree: () => 50 * GIB,
     cpus: () => 4,
+    addresses: () => ['127.0.0.1', '192.0.2.2'],
     portHolder: () => undefined,
     engine: async () => engine,
     containers: async () => [],
@@ -34,7 +35,7 @@ function host(changes: Partial<Probes> = {}): Probes {
 }
 
 const subject: Subject = {
-  name: 'gantry', data_dir: '/var/lib/gantry', host: '127.0.0.1', port: 5000, docker_socket: '/var/run/docker.sock', runtime: 'gantry',
+  name: 'gantry', subnets: { public: '10.10.1.0/24', private: '172.16.0.0/24' }, data_dir: '/var/lib/gantry', host: '127.0.0.1', port: 5000, docker_socket: '/var/run/docker.sock', runtime: 'gantry',
   controller_uid: 64055, checkout: '/opt/gantry', may_install: true, own_pids: [], exists: false,
 };
 
@@ -131,6 +132,19 @@ test('subnets: only routes that lead somewhere clash', async () => {
   assert.deepEqual(await levels([{ dst: '172.16.0.0/20', dev: 'br0' }]), ['warn']);
   assert.deepEqual(await levels([{ dst: '172.17.0.0/16', dev: 'docker0' }]), ['ok']);
   assert.deepEqual(await levels([{ dst: '10.10.1.0/24', dev: 'gantry-pub' }]), ['ok'], "the cloud's own leg");
+});
+
+test('a subnet that another cloud of this host has is not to be taken from it', async () => {
+  const taken = host({ list: (path) => (path.endsWith('/clouds') ? ['first'] : []), run: () => ({ status: 0, stdout: JSON.stringify([{ dst: '10.10.1.0/24', dev: 'first-pub' }]), stderr: '' }) });
+  const finding = await only(checkSubnets(taken, subject));
+  assert.equal(finding.cause, 'the cloud named first on this host has it');
+  assert.doesNotMatch(finding.fix ?? '', /route del/);
+  assert.equal((await only(checkSubnets(taken, { ...subject, subnets: { ...subject.subnets, public: '10.10.2.0/24' } }))).level, 'ok');
+});
+
+test('an address that cannot be listened on', async () => {
+  for (const address of ['127.0.0.1', '127.8.8.8', '0.0.0.0', '::', 'localhost', '192.0.2.2']) assert.equal((await only(checkHost(host(), { ...subject, host: address }))).level, 'ok', address);
+  for (const address of ['192.0.2.77', 'garbage', '300.1.1.1', '2001:db8::1', '']) assert.equal((await only(checkHost(host(), { ...subject, host: address }))).level, 'fail', address);
 });
 
 test('overlap of CIDRs', () => {

@@ -15,6 +15,8 @@ export interface Finding {
 /** What a check may depend on beside the host itself. */
 export interface Subject {
   name: string;
+  /** CIDRs of the ready-made networks. */
+  subnets: { public: string; private: string };
   data_dir: string;
   host: string;
   port: number;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fail, ok, warn } from './check.ts';
 import type { Check, Finding } from './check.ts';
-import { cloudNote } from '../up/runtime.ts';
+import { CLOUD_NOTES, cloudNote } from '../up/runtime.ts';
 import { firstLine } from './host-checks.ts';
 
 /** A program that Gantry uses, and Debian's package with it. */
@@ -54,9 +54,6 @@ function noEngine(installed: boolean, socket: string, error: string): Finding {
   return warn('GY-DOCKER-001', title, `${socket}: ${error}`, start);
 }
 
-/** What the ready-made networks use. */
-export const worldSubnets = { public: '10.10.1.0/24', private: '172.16.0.0/24' } as const;
-
 interface Route {
   dst: string;
   dev?: string;
@@ -68,13 +65,16 @@ export const checkSubnets: Check = (probes, subject) => {
   if (probes.which('ip') === undefined) return [warn('GY-NET-001', 'subnets', 'cannot be compared with the routes before ip is installed', './gantry up installs it')];
   const routes = parseRoutes(probes.run('ip', ['-4', '-j', 'route', 'show', 'table', 'main']).stdout)
     .filter((route) => route.dst !== 'default' && !['unreachable', 'blackhole', 'prohibit'].includes(route.type ?? ''))
-    .filter((route) => !(route.dev ?? '').startsWith(subject.name));
-  const clashes = Object.entries(worldSubnets).flatMap(([network, subnet]) =>
+    .filter((route) => !(route.dev ?? '').startsWith(`${subject.name}-`));
+  const clashes = Object.entries(subject.subnets).flatMap(([network, subnet]) =>
     routes.filter((route) => cidrsOverlap(route.dst, subnet)).map((route) => ({ network, subnet, route })));
-  if (clashes.length === 0) return [ok('GY-NET-001', `subnets ${Object.values(worldSubnets).join(' and ')} are free`)];
+  if (clashes.length === 0) return [ok('GY-NET-001', `subnets ${Object.values(subject.subnets).join(' and ')} are free`)];
   return clashes.map(({ network, subnet, route }) => {
     const cause = `the host has a route to ${route.dst}${route.dev === undefined ? '' : ` by ${route.dev}`}, and network ${network} is ${subnet}`;
-    const fix = `remove the route (ip route del ${route.dst})${route.dev === undefined ? '' : `, or take ${route.dev} down`} while the cloud is up`;
+    const other = probes.list(CLOUD_NOTES).find((name) => (route.dev ?? '').startsWith(`${name}-`));
+    const elsewhere = `give this cloud others: GANTRY_CLOUD_${network.toUpperCase()}_SUBNET=10.10.2.0/24 ./gantry up … (or ${network}_subnet under [cloud] in gantry.toml)`;
+    if (other !== undefined) return fail('GY-NET-001', `subnet ${subnet}`, `the cloud named ${other} on this host has it`, elsewhere);
+    const fix = `${elsewhere}; or remove the route (ip route del ${route.dst})`;
     return network === 'public' ? fail('GY-NET-001', `subnet ${subnet}`, cause, fix) : warn('GY-NET-001', `subnet ${subnet}`, `${cause}; servers there could not reach the host's own ${route.dst}`, fix);
   });
 };

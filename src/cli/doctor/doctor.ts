@@ -1,11 +1,11 @@
 import type { Check, Finding, Subject } from './check.ts';
 import { checkDocker, checkLeftovers, checkPackages, checkSubnets } from './cloud-checks.ts';
-import { checkCheckout, checkClock, checkDataDir, checkDisk, checkKernel, checkMemory, checkNode, checkPort, checkRoot, checkSystem } from './host-checks.ts';
+import { checkCheckout, checkClock, checkDataDir, checkDisk, checkHost, checkKernel, checkMemory, checkNode, checkPort, checkRoot, checkSystem } from './host-checks.ts';
 import type { Probes } from './probes.ts';
 
 const checks: readonly Check[] = [
   checkSystem, checkRoot, checkNode, checkClock, checkCheckout, checkDataDir, checkMemory, checkDisk,
-  checkKernel, checkPackages, checkDocker, checkPort, checkSubnets, checkLeftovers,
+  checkKernel, checkPackages, checkDocker, checkHost, checkPort, checkSubnets, checkLeftovers,
 ];
 
 /** All findings in a fixed order. A host that is not Linux gets that one answer. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fail, ok, warn } from './check.ts';
 import type { Check, Finding, Subject } from './check.ts';
@@ -71,6 +72,19 @@ export function closedParent(probes: Pick<Probes, 'stat'>, path: string, uid: nu
   if (entry !== undefined && entry.uid !== uid && (entry.mode & 0o001) === 0) return path;
   return dirname(path) === path ? undefined : closedParent(probes, dirname(path), uid);
 }
+
+/** Why no server can listen on this address, or undefined. */
+export function unusableHost(probes: Pick<Probes, 'addresses'>, host: string): string | undefined {
+  if (host === 'localhost' || host === '0.0.0.0' || host === '::' || /^127\.\d+\.\d+\.\d+$/.test(host)) return undefined;
+  if (isIP(host) === 0) return `"${host}" is no IP address`;
+  return probes.addresses().includes(host) ? undefined : `this machine has no address ${host}`;
+}
+
+export const checkHost: Check = (probes, subject) => {
+  const why = unusableHost(probes, subject.host);
+  if (why === undefined) return [ok('GY-HOST-001', `address ${subject.host}`)];
+  return [fail('GY-HOST-001', `address ${subject.host}`, why, './gantry up --host 127.0.0.1   (or an address that `ip address` shows, or 0.0.0.0)')];
+};
 
 export const checkPort: Check = (probes, subject) => {
   const title = `port ${subject.port} on ${subject.host}`;

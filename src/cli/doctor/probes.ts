@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs';
-import { availableParallelism, freemem } from 'node:os';
+import { availableParallelism, freemem, networkInterfaces } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { dockerRequest } from '../docker.ts';
 
@@ -35,6 +35,8 @@ export interface Probes {
   /** Free bytes where `path` is or will be. */
   diskFree(path: string): number;
   cpus(): number;
+  /** Of all interfaces, without masks. */
+  addresses(): string[];
   /** Who listens on a TCP port of this address (0.0.0.0 and :: overlap with all). */
   portHolder(host: string, port: number): { pid: number; program: string } | undefined;
   engine(socket: string): Promise<EngineInfo | { error: string }>;
@@ -61,6 +63,7 @@ export function hostProbes(): Probes {
       return bavail * bsize;
     },
     cpus: () => availableParallelism(),
+    addresses: () => Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)),
     portHolder,
     engine: engineInfo,
     containers,

@@ -10,6 +10,7 @@ import type { UpContext } from './context.ts';
 import { DAEMON_JSON, dropBackup, editDaemonJson, withRuntime, withRuntimesEmptied } from './daemon-json.ts';
 import { firewallFile } from './firewall.ts';
 import { RUNTIME_PATH } from './runtime.ts';
+import { rememberTraces } from './traces.ts';
 
 /** Where the pair of our own keeps its files; the folder is the sign that there is one. */
 export const engineDir = (data_dir: string): string => join(data_dir, 'engine');
@@ -45,6 +46,7 @@ async function startOwnPair(context: UpContext): Promise<boolean> {
   const containerd = join(folder, 'containerd.sock');
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   rememberFirewall(folder);
+  rememberTraces(folder);
   writeFileSync(join(folder, 'daemon.json'), withRuntime(existsSync(DAEMON_JSON) ? readFileSync(DAEMON_JSON, 'utf8') : '', config.agent.runtime, RUNTIME_PATH));
   const env = { PATH: `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin` };
   const supervised = { containerd: await healPart(data_dir, 'containerd'), dockerd: await healPart(data_dir, 'dockerd') };

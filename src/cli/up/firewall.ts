@@ -27,14 +27,23 @@ export function withoutDocker(now: string, before: string): string {
   }).join('\n');
 }
 
+/** Tables that were not there before and hold no rule. */
+export function emptiedTables(rest: string, before: string): string[] {
+  const tables = rest.split(/^(?=\*)/m).map((part) => ({ name: /^\*(\S+)/.exec(part)?.[1], rules: /^-A /m.test(part) }));
+  return tables.flatMap(({ name, rules }) => (name === undefined || rules || new RegExp(`^\\*${name}$`, 'm').test(before) ? [] : [name]));
+}
+
 /** Takes back what our own engine did to the firewall, and its bridge. @returns what was removed. */
 export function forgetFirewall(folder: string): string[] {
   const said: string[] = [];
   const file = firewallFile(folder);
   const now = which('iptables-save') === undefined ? undefined : run('iptables-save', []).stdout;
   if (now !== undefined && existsSync(file) && now.includes('DOCKER')) {
-    const restored = spawnSync(which('iptables-restore')!, [], { input: withoutDocker(now, readFileSync(file, 'utf8')), encoding: 'utf8' });
+    const before = readFileSync(file, 'utf8');
+    const rest = withoutDocker(now, before);
+    const restored = spawnSync(which('iptables-restore')!, [], { input: rest, encoding: 'utf8' });
     if (restored.status === 0) said.push("removed Docker's firewall chains");
+    if (restored.status === 0) for (const name of emptiedTables(rest, before)) run('nft', ['delete', 'table', 'ip', name]);
     else said.push(`Docker's firewall chains stay: ${restored.stderr.trim()}`);
   }
   if (existsSync('/sys/class/net/docker0') && run('ip', ['link', 'del', 'docker0']).status === 0) said.push('removed link docker0');

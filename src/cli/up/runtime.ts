@@ -9,6 +9,8 @@ export const RUNTIME_PATH = join(LIB_DIR, 'gantry-runc');
 
 /** Notes of who uses the runtime, so that the last one that leaves can take it along. */
 const usersDir = (lib: string): string => join(lib, 'clouds');
+/** One file per cloud of this host. */
+export const CLOUD_NOTES = usersDir(LIB_DIR);
 /** Holds the data directory of the cloud of this name. */
 export const cloudNote = (name: string, lib = LIB_DIR): string => join(usersDir(lib), name);
 const installedMark = (lib: string): string => join(lib, 'installed-by-up');
@@ -35,8 +37,19 @@ export function otherClouds(name: string, lib = LIB_DIR): string[] {
   return readdirSync(usersDir(lib)).filter((cloud) => cloud !== name).map((cloud) => readFileSync(join(usersDir(lib), cloud), 'utf8').trim()).filter((folder) => existsSync(folder));
 }
 
+/** Under which names this folder is noted: one, unless its file was changed since. */
+function namesOf(data_dir: string, lib: string): string[] {
+  if (!existsSync(usersDir(lib)) || !existsSync(data_dir)) return [];
+  return readdirSync(usersDir(lib)).filter((name) => {
+    const owner = readFileSync(cloudNote(name, lib), 'utf8').trim();
+    return existsSync(owner) && realpathSync(owner) === realpathSync(data_dir);
+  });
+}
+
 /** Namespaces, links and containers bear the cloud's name: two folders with the same one would remove each other's. */
 export function refuseNamesake(name: string, data_dir: string, command: string, lib = LIB_DIR): void {
+  const pinned = namesOf(data_dir, lib).find((other) => other !== name);
+  if (pinned !== undefined) throw new CliError('GY-CLOUD-004', `the cloud in ${data_dir} is named ${pinned}, not ${name}: its namespaces and containers bear that name`, { next: `set name = "${pinned}" under [cloud] in its gantry.toml again` });
   const note = cloudNote(name, lib);
   if (!existsSync(note)) return;
   const owner = readFileSync(note, 'utf8').trim();

@@ -20,6 +20,7 @@ export async function ensurePart(context: UpContext, part: Part): Promise<string
   if ((await healPart(data_dir, part.name)) === 'running') return `running, process ${partState(data_dir, part.name).process?.pid ?? '?'}`;
   context.undo.push({ what: part.name, run: () => stopPart(data_dir, part.name) });
   await warm(part);
+  context.signal.throwIfAborted();
   await startPart(data_dir, part);
   return `started, process ${partState(data_dir, part.name).process?.pid ?? '?'}`;
 }

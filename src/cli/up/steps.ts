@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { paint, seconds } from '../output.ts';
 import type { Output } from '../output.ts';
 import { CliError } from '../errors.ts';
@@ -37,18 +38,23 @@ export async function runSteps(steps: readonly Step[], context: UpContext, progr
   for (const step of steps) {
     const begun = performance.now();
     progress.begin(step);
+    const work = Promise.resolve().then(() => step.run(context));
     try {
-      const detail = await abortable(step.run(context), context.signal);
+      const detail = await abortable(work, context.signal);
       progress.done(step, performance.now() - begun, detail);
     } catch (error) {
       progress.failed(step, performance.now() - begun);
+      // what it is just starting has to be there to be undone
+      if (context.signal.aborted) await Promise.race([work.catch(() => {}), delay(LINGER_MS)]);
       await rollBack(context, progress);
       throw error;
     }
   }
 }
 
-/** Ctrl-C does not wait for a step that hangs. */
+/** Ctrl-C does not wait for a step that hangs, but for this long. */
+const LINGER_MS = 3_000;
+
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const interrupted = (): CliError => new CliError('GY-UP-INTERRUPTED', 'interrupted', { next: './gantry up' });
   if (signal.aborted) throw interrupted();

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
+import { refuseForeignFolder } from '../data-dir.ts';
 import { formatFindings, examine } from '../doctor/doctor.ts';
+import { unusableHost } from '../doctor/host-checks.ts';
 import { hostProbes } from '../doctor/probes.ts';
 import { subjectOf } from '../doctor.ts';
 import { cloudEntry, cloudsYamlPath, editCloudsYaml, mergeClouds } from '../clouds-yaml.ts';
@@ -49,6 +51,8 @@ export async function up(options: CommonOptions, kept: Kept, wishes: UpOptions, 
   if (process.getuid?.() !== 0) throw new CliError('GY-ROOT-001', 'the agent makes network namespaces and talks to Docker, for which it needs root', { next: 'sudo ./gantry up' });
   checkIdentity(settings, kept);
   refuseNamesake(settings.config.cloud.name, settings.data_dir, 'up');
+  refuseForeignFolder(settings);
+  refuseHost(kept);
   const progress = createProgress(output, wishes.json);
   const interrupt = new AbortController();
   const onSignal = (): void => interrupt.abort();
@@ -83,6 +87,13 @@ function checkIdentity(settings: Settings, kept: Kept): void {
   }
 }
 
+/** Before it is kept: an address that cannot be listened on would stand in the way of the next `up` as well. */
+function refuseHost(kept: Kept): void {
+  const host = kept.api?.host;
+  const why = host === undefined ? undefined : unusableHost(hostProbes(), host);
+  if (why !== undefined) throw new CliError('GY-HOST-001', `--host: ${why}`, { next: './gantry up --host 127.0.0.1   (or an address that `ip address` shows)' });
+}
+
 async function preflight(context: UpContext): Promise<string> {
   const findings = await examine(hostProbes(), subjectOf(context.settings, context.options.install));
   for (const line of formatFindings(findings, true)) context.say(line);
@@ -104,6 +115,7 @@ async function world(context: UpContext): Promise<string> {
   const demo = credentialsOf(settings, 'demo');
   const ids = await seedWorld({
     admin,
+    subnets: { public: settings.config.cloud.public_subnet, private: settings.config.cloud.private_subnet },
     demo: () => login(demo),
     demo_password: demo.password,
     image: () => helloImage(settings.config.agent.docker_socket, options.image),

@@ -8,6 +8,8 @@ export type Sections = Record<string, Section>;
 
 const closed = { additionalProperties: false } as const;
 
+const CIDR = '^(\\d{1,3}\\.){3}\\d{1,3}/(8|9|1\\d|2[0-8])$';
+
 export const CloudSection = Type.Object({
   name: Type.String({
     default: 'gantry',
@@ -15,6 +17,8 @@ export const CloudSection = Type.Object({
     description: 'Name of this cloud on its hosts, 1 to 6 lower-case letters and digits: prefix of namespaces and links, label of containers.',
   }),
   data_dir: Type.String({ default: '', description: 'Where everything is kept. Default: the folder of the configuration file.' }),
+  public_subnet: Type.String({ default: '10.10.1.0/24', pattern: CIDR, description: 'Addresses of the ready-made network public; the host has the first. Read when the cloud is made.' }),
+  private_subnet: Type.String({ default: '172.16.0.0/24', pattern: CIDR, description: 'Addresses of the ready-made network private of project demo. Read when the cloud is made.' }),
   region: Type.String({ default: 'RegionOne', minLength: 1, description: 'Region of all endpoints in the catalogue.' }),
 }, closed);
 

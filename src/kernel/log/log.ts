@@ -36,8 +36,15 @@ export function createLog(options: LogOptions = {}): Log {
       serializers: { err: pino.stdSerializers.errWithCause },
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.destination ?? pino.destination({ dest: 1, sync: false }),
+    options.destination ?? standardOutput(),
   );
+}
+
+/** On a full disk lines are lost, and nothing else. */
+function standardOutput(): pino.DestinationStream {
+  const stream = pino.destination({ dest: 1, sync: false });
+  stream.on('error', () => {});
+  return stream;
 }
 
 /** Says nothing: for tests. */

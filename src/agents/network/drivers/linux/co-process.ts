@@ -117,8 +117,9 @@ class CoProcessRunner implements CoProcess {
   }
 
   #start(): ChildProcessWithoutNullStreams {
+    // nft -i keeps what it was told in a file of its user's home, unless there is none
     const argv = ['-c', 'exec "$@" 2>&1', 'sh', ...this.#options.argv];
-    const started = spawn('/bin/sh', argv, { detached: true, env: { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` } });
+    const started = spawn('/bin/sh', argv, { detached: true, env: { ...process.env, LC_ALL: 'C', HOME: '/dev/null', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` } });
     started.stdout.setEncoding('utf8');
     started.stdout.on('data', (text: string) => {
       if (started !== this.#child) return;
