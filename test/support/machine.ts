@@ -1,6 +1,6 @@
 /** Makes the machine ready for all tests: packages, an engine that knows our runtime, routes that keep stray packets here. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseConfig } from '../../src/kernel/config/config.ts';
 import { engineAnswers } from '../../src/cli/docker.ts';
@@ -25,6 +25,7 @@ const PROGRAMS: Record<string, string> = {
   '/usr/bin/ping': 'iputils-ping',
   '/usr/bin/ncat': 'ncat',
   '/usr/bin/ssh': 'openssh-client',
+  '/usr/bin/qemu-img': 'qemu-utils',
   '/usr/lib/postgresql': 'postgresql',
   '/usr/bin/openstack': 'python3-openstackclient',
   '/usr/bin/skopeo': 'skopeo',
@@ -64,13 +65,19 @@ function blockStrayPackets(): void {
   }
 }
 
+/** The checkout's, also in place of an older one; replaced as a whole, since the engine may be about to run it. */
+function installRuntime(): void {
+  const source = join(root, 'libexec', 'gantry-runc');
+  if (existsSync(RUNTIME_PATH) && readFileSync(RUNTIME_PATH).equals(readFileSync(source))) return;
+  mkdirSync(dirname(RUNTIME_PATH), { recursive: true });
+  copyFileSync(source, `${RUNTIME_PATH}.new`);
+  chmodSync(`${RUNTIME_PATH}.new`, 0o755);
+  renameSync(`${RUNTIME_PATH}.new`, RUNTIME_PATH);
+}
+
 /** @returns whether the engine is one of our own, started here. */
 async function startEngine(): Promise<boolean> {
-  if (!existsSync(RUNTIME_PATH)) {
-    mkdirSync(dirname(RUNTIME_PATH), { recursive: true });
-    copyFileSync(join(root, 'libexec', 'gantry-runc'), RUNTIME_PATH);
-    chmodSync(RUNTIME_PATH, 0o755);
-  }
+  installRuntime();
   mkdirSync(DATA, { recursive: true });
   const config = parseConfig('', { file: join(DATA, 'gantry.toml'), env: {}, other_sections: 'ignore' });
   const settings: Settings = { config, config_file: join(DATA, 'gantry.toml'), data_dir: DATA, exists: true, checkout: root };

@@ -16,14 +16,18 @@ export const neededPrograms: readonly { program: string; package: string; why: s
   { program: 'perl', package: 'perl-base', why: 'runs the engine wrapper' },
 ];
 
+/** Needed by who boots qcow2 images only: never installed unasked. */
+const withoutQemu = warn('GY-PKG-003', 'qemu-img is missing', 'disk images in the format qcow2 cannot be turned into what servers boot', 'apt-get install --no-install-recommends qemu-utils');
+
 export const checkPackages: Check = (probes, subject) => {
   const missing = neededPrograms.filter(({ program }) => probes.which(program) === undefined);
-  if (missing.length === 0) return [ok('GY-PKG-001', 'packages')];
+  const wanted = probes.which('qemu-img') === undefined ? [withoutQemu] : [];
+  if (missing.length === 0) return [ok('GY-PKG-001', 'packages'), ...wanted];
   const list = missing.map((entry) => entry.package).join(' ');
   const cause = missing.map((entry) => `${entry.package} ${entry.why}`).join('; ');
   const fix = `apt-get install --no-install-recommends ${list}`;
   const installs = subject.may_install && probes.uid() === 0 && probes.which('apt-get') !== undefined;
-  if (installs) return [warn('GY-PKG-001', `packages missing: ${list}`, cause, `./gantry up installs them, or: ${fix}`)];
+  if (installs) return [warn('GY-PKG-001', `packages missing: ${list}`, cause, `./gantry up installs them, or: ${fix}`), ...wanted];
   return [fail('GY-PKG-001', `packages missing: ${list}`, cause, fix)];
 };
 

@@ -11,7 +11,7 @@ import { createGate } from '../locks.ts';
 import type { ConvertDisk, ConvertedDisk, ConvertProgress, ImageRef } from '../protocol.ts';
 import { fetchDisk } from './fetch-disk.ts';
 import { archiveRoot, MOUNT_FAILED, NO_ROOT } from './mounted-root.ts';
-import { checkDisk, diskFull, toolMissing, writeRaw } from './raw-disk.ts';
+import { checkDisk, diskFull, needTools, toolMissing, writeRaw } from './raw-disk.ts';
 import { rootArchive } from './root-archive.ts';
 
 /** The way to and from the controller. */
@@ -93,6 +93,7 @@ export function createDiskConverter(options: DiskConverterOptions): DiskConverte
 
 async function convert({ asked, dir, signal, tell }: Job, { transport }: DiskConverterOptions): Promise<ConvertedDisk> {
   const { image, limits } = asked;
+  await needTools(image.disk_format);
   const fetched = join(dir, 'fetched');
   tell('fetch', 0, 0);
   const source = await transport.fetch(image);

@@ -1,5 +1,5 @@
 /** A qcow2 file as a raw one: by qemu-img, which is given two open files, no rights and no network. */
-import { open, type FileHandle } from 'node:fs/promises';
+import { access, constants, open, type FileHandle } from 'node:fs/promises';
 import { DiskError } from '../../../kernel/disk/disk-error.ts';
 import { checkQcow2, isQcow2, QCOW2_HEAD_BYTES } from '../../../kernel/disk/qcow2.ts';
 import { Fault } from '../../../kernel/fault.ts';
@@ -10,6 +10,15 @@ const MEMORY_BYTES = 2 * 1024 ** 3;
 const WITHOUT_RIGHTS = ['setpriv', '--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups', '--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--'];
 const LIMITED = ['prlimit', `--as=${MEMORY_BYTES}`, '--core=0', '--'];
 const INPUT = 'driver=qcow2,file.driver=file,file.locking=off,file.filename=/proc/self/fd/3';
+
+const PROGRAM_DIRS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** Before the disk is fetched. @throws Fault 501 */
+export async function needTools(disk_format: string): Promise<void> {
+  if (disk_format !== 'qcow2') return;
+  const found = await Promise.all(PROGRAM_DIRS.map((dir) => access(`${dir}/qemu-img`, constants.X_OK).then(() => true, () => false)));
+  if (!found.includes(true)) throw toolMissing('qemu-img', 'qemu-utils');
+}
 
 /** @throws DiskError for a disk that leads out of its file, or is larger than `limit`; Fault 501 without qemu-img. @returns bytes. */
 export async function checkDisk(path: string, disk_format: string, limit: number): Promise<number> {
