@@ -148,10 +148,19 @@ async function listImages(cloud: RealCloud, token: string): Promise<Shown[]> {
   return [...new Map(pages.flat().map((image) => [image.id, image])).values()];
 }
 
+/** A pushed image is hashed after the push, or after the restart that came in between. */
+async function listHashed(cloud: RealCloud, token: string): Promise<Shown[]> {
+  for (let tries = 0; ; tries += 1) {
+    const images = await listImages(cloud, token);
+    if (tries >= 300 || !images.some(({ status, os_hash_value }) => status === 'active' && os_hash_value === null)) return images;
+    await sleep(100);
+  }
+}
+
 /** What was acknowledged is there, and what is shown as active has the data it says it has. */
 async function verify({ cloud, registry, kept, result }: Work): Promise<void> {
   const token = await tokenOf(cloud);
-  const images = new Map((await listImages(cloud, token)).map((image) => [image.id, image]));
+  const images = new Map((await listHashed(cloud, token)).map((image) => [image.id, image]));
   for (const one of kept) {
     if (one.kind === 'upload' && images.get(one.id)?.os_hash_value !== one.sha512) result.problems.push(`upload ${one.id} was acknowledged and is ${JSON.stringify(images.get(one.id))}`);
     if (one.kind === 'push') {

@@ -262,6 +262,22 @@ test('docker search', async () => {
   assert.deepEqual(((await found.json()) as any).results.map(({ name }: any) => name), ['mine/app']);
 });
 
+test('quotas hold for pushes, with a clear word', async () => {
+  const small = await cloud.tenant('small');
+  const service_id = (await cloud.call('GET', '/identity/v3/services?type=image')).json.services[0].id;
+  const regions = (await cloud.call('GET', '/identity/v3/regions')).json.regions;
+  const made = await cloud.call('POST', '/identity/v3/registered_limits', { body: { registered_limits: [{ service_id, region_id: regions[0].id, resource_name: 'image_size_total', default_limit: 1 }] } });
+  assert.equal(made.status, 201, made.text);
+  const client = registryClient(cloud.url, { name: 'small/small', secret: small.password });
+  const large = randomBytes(2_000_000);
+  const refused = await client.call('POST', `/v2/small/app/blobs/uploads/?digest=${sha256(large)}`, { body: large });
+  assert.equal(refused.status, 413);
+  assert.equal(code(refused), 'DENIED');
+  assert.match(refused.json.errors[0].message, /quota|limit/);
+  await assert.rejects(pushImage(client, 'small/app', 'v1', { a: randomBytes(800_000) }, { b: randomBytes(800_000) }, { c: randomBytes(800_000) }), /DENIED.*quota/s);
+  await pushImage(client, 'small/app', 'v2', { a: randomBytes(200_000) });
+});
+
 async function until(check: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 20_000; !(await check());) {
     assert.ok(Date.now() < end, 'it did not come to pass');
