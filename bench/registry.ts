@@ -82,7 +82,7 @@ async function startDistribution(folder: string): Promise<{ host: string; proces
   const port = await freePort();
   const file = join(folder, 'registry.yml');
   writeFileSync(file, `version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    rootdirectory: ${join(folder, 'distribution')}\nhttp:\n  addr: 127.0.0.1:${port}\n`);
-  const child = spawn('docker-registry', ['serve', file], { stdio: 'ignore' });
+  const child = spawn('/usr/bin/docker-registry', ['serve', file], { stdio: 'ignore' });
   for (let tries = 0; tries < 100; tries += 1) {
     if (await fetch(`http://127.0.0.1:${port}/v2/`).then((answer) => answer.ok, () => false)) return { host: `127.0.0.1:${port}`, process: child };
     await sleep(50);
