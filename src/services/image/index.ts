@@ -40,7 +40,6 @@ import { imagePolicies } from './policies.ts';
 import type { BlobStore } from './store/blobs.ts';
 import { createFileBlobs } from './store/file-blobs.ts';
 import { migrations } from './store/migrations/index.ts';
-import { createS3Blobs } from './store/s3-blobs.ts';
 import { createScratch } from './store/scratch.ts';
 import { createStaging } from './store/staging.ts';
 import { createStores } from './store/stores.ts';
@@ -75,10 +74,12 @@ export interface ImageService {
   start(): Promise<void>;
 }
 
-function openBlobs(config: ImageConfig, folder: string): BlobStore {
+async function openBlobs(config: ImageConfig, folder: string): Promise<BlobStore> {
   if (config.store === 'file') return createFileBlobs(folder);
   for (const name of ['s3_endpoint', 's3_bucket', 's3_access_key', 's3_secret_key'] as const) if (config[name] === '') throw new Error(`[image] ${name} is needed for store = "s3"`);
   if (!URL.canParse(config.s3_endpoint)) throw new Error('[image] s3_endpoint is no address like https://host:port');
+  // its client takes 25 MiB: who does not use it does not load it
+  const { createS3Blobs } = await import('./store/s3-blobs.ts');
   return createS3Blobs({ endpoint: config.s3_endpoint, region: config.s3_region, bucket: config.s3_bucket, prefix: config.s3_prefix, access_key: config.s3_access_key, secret_key: config.s3_secret_key });
 }
 
@@ -87,7 +88,7 @@ const UNLIMITED: ImageLimits = { limitOf: async () => undefined };
 export async function createImageService(options: ImageServiceOptions): Promise<ImageService> {
   const { db, clock, log, config, directory, tasks: engine, limits = UNLIMITED, resolve = systemResolve, nodes } = options;
   const folder = join(directory, 'blobs');
-  const blobs = openBlobs(config, folder);
+  const blobs = await openBlobs(config, folder);
   const stores = createStores({ id: config.store_name, blobs, folder: config.store === 'file' ? folder : undefined }, config.more_stores);
   const staging = await createStaging(join(directory, 'staging'));
   const taskDeps = { clock, log, config, limits, resolve, nodes, db: as<ImageTables>(db), blobs, stores, staging, scratch: await createScratch(folder) };

@@ -2,7 +2,7 @@
  * Tokens of OpenID Connect providers: verified by the keys that the provider publishes, or by asking it.
  * What it says becomes an assertion under the names that mappings written for Apache's mod_auth_openidc use.
  */
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import type { Clock } from '../../../kernel/clock.ts';
 import type { Log } from '../../../kernel/log/log.ts';
 import type { OidcProvider } from '../config.ts';
@@ -59,6 +59,7 @@ async function discover(provider: OidcProvider, clock: Clock): Promise<Known> {
   if (document.issuer !== provider.issuer || typeof document.jwks_uri !== 'string') throw new Error('its discovery document is of another issuer, or names no keys');
   const urls = [document.jwks_uri, document.introspection_endpoint, document.userinfo_endpoint];
   for (const url of urls) if (url !== undefined) assertSafe(url);
+  const { createRemoteJWKSet } = await import('jose');
   const keys = createRemoteJWKSet(new URL(document.jwks_uri), { timeoutDuration: TIMEOUT });
   return { document: document as Discovered, keys, read_at: clock.now().getTime() };
 }
@@ -86,6 +87,8 @@ async function fetchJson(url: string, init: RequestInit = {}): Promise<unknown> 
 
 /** An ID token, or an access token that says what it means itself; undefined when it is not valid. */
 async function readJwt(provider: OidcProvider, keys: JWTVerifyGetKey, token: string, clock: Clock): Promise<JWTPayload | undefined> {
+  // loaded with the first token: most clouds have no provider
+  const { errors, jwtVerify } = await import('jose');
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer: provider.issuer, audience: provider.audiences, algorithms: ALGORITHMS, clockTolerance: 30, currentDate: clock.now(), requiredClaims: ['exp', 'sub'],
