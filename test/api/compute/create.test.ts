@@ -74,7 +74,8 @@ test('fields of later versions are unknown to earlier ones', async () => {
 test('images that cannot be run are refused', async () => {
   const bad = (over: object, text: RegExp, status = 400) => refused({ imageRef: world.images.add(over).id }, status, text);
   await bad({ status: 'queued' }, /is not active/);
-  await bad({ container_format: 'bare' }, /must be "docker"/);
+  await bad({ container_format: 'ova' }, /must be "docker"/);
+  await bad({ container_format: 'bare' }, /no disk image that a server could boot/);
   await bad({ min_ram: 1024 }, /memory is too small/);
   await bad({ min_disk: 20 }, /smaller than the minimum size/);
   await bad({ size: 5 * 1024 ** 3 }, /disk is too small/);

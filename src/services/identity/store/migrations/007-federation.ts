@@ -31,5 +31,6 @@ export const federation: Migration = {
       ));
     await index(tx, 'identity_expiring_memberships', 'group_id');
     await index(tx, 'identity_expiring_memberships', 'identity_provider_id');
+    await index(tx, 'identity_expiring_memberships', 'expires_at');
   },
 };
