@@ -58,6 +58,18 @@ function oci(manifest: unknown): Record<string, unknown> {
   return { 'index.json': { manifests: [{ digest: `sha256:${digest}` }] }, [`blobs/sha256/${config}`]: configText, [`blobs/sha256/${digest}`]: text };
 }
 
+test('what no node could run is refused: another system, no layers', async () => {
+  const layer = tar({ hello: 'hi' });
+  const archive = (config: object, layers: Record<string, Buffer>): Buffer => tar({ ...layers, 'config.json': JSON.stringify(config), 'manifest.json': JSON.stringify([{ Config: 'config.json', Layers: Object.keys(layers) }]) });
+  const rootfs = { type: 'layers', diff_ids: [`sha256:${createHash('sha256').update(layer).digest('hex')}`] };
+  assert.equal(await checkBytes(archive({ os: 'linux', rootfs }, { 'layer.tar': layer })), undefined);
+  for (const [config, layers, words] of [[{ os: 'windows', rootfs }, { 'layer.tar': layer }, /made for windows/], [{ os: 'linux', rootfs: { diff_ids: [] } }, {}, /has no layers/]] as const) {
+    const error = await checkBytes(archive(config, layers));
+    assert.ok(isRefusal(error), String(error));
+    assert.match((error as Error).message, words);
+  }
+});
+
 test('JSON of another shape is refused with a reason, wherever it stands', async () => {
   for (const manifest of [[null], [5], [[]], null, 'x', [{ Config: null }], [{ Config: 'c', Layers: null }], [{ Config: 'c', Layers: [null] }]]) {
     assert.ok(isRefusal(await check({ 'manifest.json': manifest, c: { rootfs: { diff_ids: [] } } })), JSON.stringify(manifest));

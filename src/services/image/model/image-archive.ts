@@ -87,8 +87,12 @@ async function readDockerLayout(members: Members): Promise<ArchivedImage> {
 }
 
 async function readDiffIds(members: Members, config: string): Promise<string[]> {
-  const found = field(field(await readJson(members, config), 'rootfs'), 'diff_ids');
+  const facts = await readJson(members, config);
+  const found = field(field(facts, 'rootfs'), 'diff_ids');
   if (!Array.isArray(found)) throw badArchive(`${config.slice(0, 100)} describes no root file system`);
+  if (found.length === 0) throw badArchive('it has no layers, so there is nothing in it to run');
+  const os = field(facts, 'os');
+  if (typeof os === 'string' && os !== '' && os !== 'linux') throw badArchive(`it is made for ${os.slice(0, 100)}, and servers here run Linux`);
   return found.map(String);
 }
 
