@@ -81,14 +81,19 @@ async function namesIn(layer: Buffer): Promise<Map<string, string>> {
   return names;
 }
 
-const nothingLeft = (directory: string): void => {
+/** Loop devices bound to files below it. */
+const loopsOf = (directory: string): string[] =>
+  readdirSync('/sys/block').filter((name) => {
+    const file = `/sys/block/${name}/loop/backing_file`;
+    return existsSync(file) && readFileSync(file, 'utf8').includes(directory);
+  });
+
+/** The kernel lets go of a loop device a moment after the last process in whose namespace it was mounted. */
+async function nothingLeft(directory: string): Promise<void> {
   assert.deepEqual(readdirSync(directory), []);
   assert.equal(readFileSync('/proc/self/mounts', 'utf8').includes(directory), false);
-  for (const name of readdirSync('/sys/block')) {
-    const file = `/sys/block/${name}/loop/backing_file`;
-    if (existsSync(file)) assert.equal(readFileSync(file, 'utf8').includes(directory), false, `${name} is still bound`);
-  }
-};
+  await until('loop devices to be let go of', () => loopsOf(directory), (bound) => bound.length === 0);
+}
 
 test('a bare ext4 file system becomes a layer without kernel, device nodes and host keys', async () => {
   const store = storeOf(raw);
@@ -110,7 +115,7 @@ test('a bare ext4 file system becomes a layer without kernel, device nodes and h
   assert.match(listed, /^-rws.*bin\/busybox$/m);
   assert.match(listed, /user\.note/);
   assert.deepEqual(heard.map(({ stage }) => stage).filter((stage, at, all) => all.indexOf(stage) === at), ['fetch', 'archive']);
-  nothingLeft(directory);
+  await nothingLeft(directory);
 });
 
 test('a partitioned qcow2 gives the same layer, however often', qemu, async () => {
@@ -124,7 +129,7 @@ test('a partitioned qcow2 gives the same layer, however often', qemu, async () =
   assert.equal(store.layers.length, 1, 'asked twice at once, done once');
   const again = await it.convert(asked, () => {});
   assert.equal(again.layer.digest, a.layer.digest);
-  nothingLeft(directory);
+  await nothingLeft(directory);
 });
 
 async function refused(path: string, asked: ConvertDisk): Promise<string> {
@@ -134,7 +139,7 @@ async function refused(path: string, asked: ConvertDisk): Promise<string> {
   assert.ok(isFault(error), String((error as Error).stack));
   assert.equal(error.code, 'compute.disk-invalid', error.message);
   assert.deepEqual(store.layers, []);
-  nothingLeft(directory);
+  await nothingLeft(directory);
   return error.message;
 }
 
@@ -187,6 +192,6 @@ test('a converter that is killed leaves neither mount nor process, and the next 
   const store = storeOf(raw);
   const next = createDiskConverter({ directory, transport: store, log: silentLog });
   await next.convert(diskOf(raw, 'raw'), () => {});
-  nothingLeft(directory);
+  await nothingLeft(directory);
   await next.close();
 });
