@@ -93,7 +93,7 @@ const parts: Part[] = [
   check('lint', [bin('oxlint'), '--type-aware', '--quiet']),
   check('dead-code', [process.execPath, bin('knip')]),
   tests('surface', ['test/surface/**/*.test.ts']),
-  tests('kernel', ['test/kernel/**/*.test.ts', 'test/model/**/*.test.ts', 'test/agents/**/*.test.ts', 'test/cli/**/*.test.ts']),
+  tests('kernel', ['test/kernel/**/*.test.ts', 'test/model/**/*.test.ts', 'test/services/**/*.test.ts', 'test/agents/**/*.test.ts', 'test/cli/**/*.test.ts']),
   { name: 'sqlite', run: () => runExplained(DATABASE_TESTS) },
   { name: 'postgres', run: () => runOnPostgres(DATABASE_TESTS) },
   tests('real', ['test/real/**/*.test.ts'], { real: true, concurrency: 1 }),

@@ -18,9 +18,25 @@ export function checkSection(section: string, schema: Section, value: unknown): 
   return Object.entries(value).flatMap(([key, given]): Problem[] => {
     const property = schema.properties[key] as TSchema | undefined;
     if (property === undefined) return [{ section, key, text: `unknown key "${key}" in [${section}]${didYouMean(key, known)}` }];
+    const tables = tablesOf(property);
+    if (tables !== undefined && Array.isArray(given)) return given.flatMap((table, index) => checkTable({ section, key, name: `${section}.${key}[${index}]` }, tables, table));
     if (Value.Check(property, given)) return [];
     return [{ section, key, text: `${section}.${key}: expected ${expected(property)}, got ${shown(given)}` }];
   });
+}
+
+/** What each table of a list like `[[section.key]]` may hold; undefined: it is no such list. */
+function tablesOf(property: TSchema): Section | undefined {
+  const { items } = property as { items?: TSchema & { type?: string } };
+  return items?.type === 'object' ? (items as unknown as Section) : undefined;
+}
+
+/** As a section; what has no default has to be there. */
+function checkTable({ section, key, name }: { section: string; key: string; name: string }, schema: Section, table: unknown): Problem[] {
+  const problems = checkSection(name, schema, table);
+  const given = typeof table === 'object' && table !== null ? Object.keys(table) : [];
+  const lacking = Object.entries(schema.properties).filter(([one, property]) => !('default' in (property as object)) && !given.includes(one)).map(([one]) => one);
+  return [...problems.map(({ text }) => text), ...lacking.map((one) => `${name}: "${one}" is missing`)].map((text) => ({ section, key, text }));
 }
 
 /** What a schema asks for, as a person would say it. */

@@ -107,6 +107,15 @@ test('a service brings a section of its own, typed', () => {
   ]);
 });
 
+test('tables of a list have defaults of their own, and what is wrong with one is named', () => {
+  const provider = Type.Object({ url: Type.String(), ask: Type.Boolean({ default: true }) }, { additionalProperties: false });
+  const sections = { login: Type.Object({ providers: Type.Array(provider, { default: [] }) }) };
+  const read = (text: string) => parseConfig(text, { sections, env: {} }).login.providers;
+  assert.deepEqual(read('[[login.providers]]\nurl = "a"\n[[login.providers]]\nurl = "b"\nask = false\n'), [{ url: 'a', ask: true }, { url: 'b', ask: false }]);
+  assert.throws(() => read('[[login.providers]]\nasks = false\n'), /unknown key "asks" in \[login\.providers\[0\]\].*ask[^]*login\.providers\[0\]: "url" is missing/);
+  assert.throws(() => read('[login]\nproviders = ["a"]\n'), /login\.providers\[0\]/);
+});
+
 test('a file that is not there is named', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gantry-config-'));
   try {
