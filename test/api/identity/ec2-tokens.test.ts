@@ -134,6 +134,21 @@ test('keys made by a delegation give no more than it', async () => {
   assert.equal((await ask(signed2(keys))).status, 401);
 });
 
+test('only the token by which keys are made says where they come from', async () => {
+  const made = async (roles: string[]) => (await v3('POST', `users/${user}/application_credentials`, { application_credential: { name: `of-${roles.join()}`, unrestricted: true, roles: roles.map((name) => ({ name })) } }, token)).json.application_credential;
+  const [reader, member] = [await made(['reader']), await made(['member'])];
+  const weak = await cloud.login({ auth: { identity: { methods: ['application_credential'], application_credential: { id: reader.id, secret: reader.secret } } } });
+  const trustee = await makeUser('carol');
+  const trust = (await v3('POST', 'OS-TRUST/trusts', { trust: { trustor_user_id: user, trustee_user_id: trustee, project_id: project, impersonation: true, remaining_uses: 1, roles: [{ name: 'member' }] } }, token)).json.trust;
+  const create = async (access: string, origin: object, as: string, user_id = user) => (await v3('POST', 'credentials', { credential: { type: 'ec2', blob: JSON.stringify({ access, secret: 's', ...origin }), user_id, project_id: project } }, as)).status;
+  assert.equal(await create('by-trust', { trust_id: trust.id }, weak), 400);
+  assert.equal(await create('by-other', { app_cred_id: member.id }, weak), 400);
+  assert.equal(await create('by-own', { app_cred_id: reader.id }, weak), 201);
+  const carol = await cloud.login(password({ id: trustee, password: 'pw' }, { project: { id: project } }));
+  assert.equal(await create('by-trustee', { trust_id: trust.id }, carol, trustee), 400, 'uses of a trust are counted');
+  assert.deepEqual((await ask(signed2({ access: 'by-own', secret: 's' }))).json.token.roles.map((role: { name: string }) => role.name), ['reader']);
+});
+
 test('S3 asks for whose request it is, and does not get the token', async () => {
   const { access, secret } = await makeKeys();
   const text = 'GET\n\n\nTue, 27 Mar 2007 19:36:42 +0000\n/bucket/object';

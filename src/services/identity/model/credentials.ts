@@ -21,6 +21,9 @@ export interface CredentialInput extends Fields {
 
 const KNOWN = ['id', 'type', 'blob', 'user_id', 'project_id', 'links'];
 
+/** Fields of EC2 keys that name the delegation they were made by. */
+const ORIGIN = ['trust_id', 'app_cred_id', 'access_token_id'] as const;
+
 /** By what the caller acts for a user, if not by the user's own password. */
 export interface Delegation {
   trust_id?: string | undefined;
@@ -28,9 +31,11 @@ export interface Delegation {
   access_token_id?: string | undefined;
 }
 
-/** What was made by a delegation gives no more than it: EC2 keys say where they come from. */
-function ec2Blob(fields: object, by: Delegation): string {
+/** What was made by a delegation gives no more than it: EC2 keys say where they come from, and nobody else says it. Faults: 400. */
+function ec2Blob(fields: Fields, by: Delegation): string {
   const { trust_id, application_credential_id: app_cred_id, access_token_id } = by;
+  const origin: Fields = { trust_id, app_cred_id, access_token_id };
+  for (const key of ORIGIN) if ((fields[key] ?? null) !== null && fields[key] !== origin[key]) throw badRequest('identity.credential-origin', `${key} of a credential is that of the token by which it is made`);
   return JSON.stringify({ ...fields, ...(trust_id === undefined ? {} : { trust_id }), ...(app_cred_id === undefined ? {} : { app_cred_id }), ...(access_token_id === undefined ? {} : { access_token_id }) });
 }
 

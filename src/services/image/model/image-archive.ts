@@ -115,16 +115,16 @@ async function readOciLayout(members: Members): Promise<ArchivedImage> {
   if (!Array.isArray(found)) throw badArchive('its manifest names no layers');
   const digests = found.map((layer) => field(layer, 'digest'));
   const layers = digests.map((digest) => fileOf(members, blobPath(digest), `the layer ${String(digest)}`));
-  for (const member of [named, config].map((path) => fileOf(members, path, path))) await checkBlob(member);
-  for (const layer of layers) await checkBlob(layer);
+  for (const path of [named, config, ...digests.map(blobPath)]) await checkBlob(path, fileOf(members, path, path));
   const diff_ids = await readDiffIds(members, config);
   if (diff_ids.length !== layers.length) throw badArchive('its configuration and its manifest count different layers');
   await checkDigests(layers, diff_ids);
   return { config: fileOf(members, config, config), layers, diff_ids, manifest: fileOf(members, named, named) };
 }
 
-async function checkBlob(member: Member): Promise<void> {
-  if ((await member.digest()) !== posix.basename(member.name)) throw badArchive(`${member.name} is not what its digest says`);
+/** By the name that the manifest gives it, wherever a link leads: that name is what the image will be allowed to read. */
+async function checkBlob(path: string, member: Member): Promise<void> {
+  if ((await member.digest()) !== posix.basename(path)) throw badArchive(`${path} is not what its digest says`);
 }
 
 function blobPath(digest: unknown): string {

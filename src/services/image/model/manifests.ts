@@ -81,8 +81,9 @@ export function parseManifest(body: Buffer, digest: string, declared: string | u
   const value = Buffer.from(text, 'utf8').equals(body) ? tryJson(text) : undefined;
   if (value?.['schemaVersion'] !== 2) return undefined;
   const own = value['mediaType'];
-  if (own !== undefined && (typeof own !== 'string' || (declared !== undefined && own !== declared))) return undefined;
-  const media_type = declared ?? own ?? (Array.isArray(value['manifests']) ? OCI_INDEX : OCI_MANIFEST);
+  // Only the bytes decide what they are: of one digest there is one manifest, whoever brings it first.
+  const media_type = own ?? (Array.isArray(value['manifests']) ? OCI_INDEX : OCI_MANIFEST);
+  if (typeof media_type !== 'string' || (declared !== undefined && media_type !== declared)) return undefined;
   const links = linksOf(value, media_type, digest);
   const subject = value['subject'] === undefined ? null : descriptorOf(value['subject']);
   const annotations = value['annotations'];

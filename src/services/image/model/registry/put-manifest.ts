@@ -27,6 +27,7 @@ interface Target {
 }
 
 const MAX_CONFIG = 4 << 20;
+const MAX_LINKS = 1000;
 const invalid = (why: string, type = 'MANIFEST_INVALID', detail?: unknown): Fault => badRequest('registry.manifest-invalid', `The manifest cannot be taken: ${why}.`, { type, detail });
 
 /** @param media_type as the request says. Faults: 400 with the specification's codes, 413 quota. */
@@ -38,6 +39,7 @@ export async function putManifest(deps: RegistryDeps, target: Target, reference:
   const now = isoMicros(deps.clock.now());
   const parsed = parseManifest(body, digest, media_type, now);
   if (parsed === undefined) throw invalid('it is no image manifest or index of the OCI or of Docker (schema 2), or its media type is not the one it came with');
+  if (parsed.links.length > MAX_LINKS) throw invalid(`it names more than ${MAX_LINKS} others`);
   const found = await checkLinks(deps, target, parsed);
   const runnable = by_digest ? undefined : await runnableOf(deps, found);
   const published = runnable && { manifest: runnable, archive: archiveOf(runnable, `${target.full}:${reference}`, now), covers: [digest, ...parsed.links.filter(({ role }) => role === 'manifest').map((link) => link.digest), runnable.row.digest] };
