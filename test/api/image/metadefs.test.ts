@@ -149,6 +149,15 @@ test('a namespace is renamed and rewritten; what is left out falls back', async 
   await post('/namespaces', { namespace: 'New' }, 409);
 });
 
+test('a namespace can be sent back as it was shown, as clients do, with the times of what is in it', async () => {
+  await post('/namespaces', { namespace: 'Echo', ...FULL });
+  const { self: _self, schema: _schema, created_at: _created, updated_at: _updated, ...shown } = await get('/namespaces/Echo');
+  const changed = await put('/namespaces/Echo', { ...shown, display_name: 'Echoed' });
+  assert.equal(changed.display_name, 'Echoed');
+  assert.deepEqual(names((await get('/namespaces/Echo')).objects), ['Body', 'Engine']);
+  await del('/namespaces/Echo');
+});
+
 test('a protected namespace stays, and so does what is in it', async () => {
   await post('/namespaces', { namespace: 'Kept', ...FULL, protected: true });
   const refused = await ask(403, 'DELETE', '/namespaces/Kept');
