@@ -149,6 +149,25 @@ test('only the token by which keys are made says where they come from', async ()
   assert.deepEqual((await ask(signed2({ access: 'by-own', secret: 's' }))).json.token.roles.map((role: { name: string }) => role.name), ['reader']);
 });
 
+test('a delegation neither reads nor changes keys that were made without it', async () => {
+  const made = (await v3('POST', `users/${user}/application_credentials`, { application_credential: { name: 'nosy', unrestricted: true, roles: [{ name: 'reader' }] } }, token)).json.application_credential;
+  const weak = await cloud.login({ auth: { identity: { methods: ['application_credential'], application_credential: { id: made.id, secret: made.secret } } } });
+  const blob = (access: string, secret: string): string => JSON.stringify({ access, secret });
+  const create = async (access: string, as: string): Promise<string> => (await v3('POST', 'credentials', { credential: { type: 'ec2', blob: blob(access, 's'), user_id: user, project_id: project } }, as)).json.credential.id;
+  const [strong, own] = [await create('strong', token), await create('own', weak)];
+  assert.equal((await v3('PATCH', `credentials/${strong}`, { credential: { blob: blob('strong', 'known') } }, weak)).status, 403);
+  assert.equal((await ask(signed2({ access: 'strong', secret: 'known' }))).status, 401);
+  assert.equal((await v3('GET', `credentials/${strong}`, undefined, weak)).status, 403);
+  assert.equal((await v3('GET', `users/${user}/credentials/OS-EC2/strong`, undefined, weak)).status, 403);
+  for (const [path, id] of [['credentials', strong], [`users/${user}/credentials/OS-EC2`, 'strong']] as const) {
+    const seen = (await v3('GET', path, undefined, weak)).json.credentials.map((one: { id: string }) => one.id);
+    assert.equal(seen.includes(id), false, path);
+    assert.equal(seen.length > 0, true, path);
+  }
+  assert.equal((await v3('GET', `credentials/${own}`, undefined, weak)).status, 200);
+  assert.equal((await v3('GET', `credentials/${strong}`, undefined, token)).status, 200);
+});
+
 test('S3 asks for whose request it is, and does not get the token', async () => {
   const { access, secret } = await makeKeys();
   const text = 'GET\n\n\nTue, 27 Mar 2007 19:36:42 +0000\n/bucket/object';

@@ -4,7 +4,7 @@ import { nullable } from '../../../kernel/api/schema.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch, notAllowed } from '../faults.ts';
-import { accessId, createCredential, deleteCredential, openCredential, updateCredential, type CredentialInput, type CredentialUpdate } from '../model/credentials.ts';
+import { accessId, createCredential, deleteCredential, isWithin, openCredential, updateCredential, type CredentialInput, type CredentialUpdate } from '../model/credentials.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
 import { validateToken } from '../model/tokens.ts';
@@ -58,6 +58,11 @@ function assertReach(call: Call, project_id: string | null): void {
   }
 }
 
+/** The same for the keys in it, which are good for all that their user may do unless they were delegated too. */
+function assertOrigin(identity: Identity, call: Call, row: CredentialRow): void {
+  if (!isWithin(openCredential(identity, row), call.auth)) throw notAllowed('delegated', 'You are not authorized to perform the requested action: The credential was not made by the delegation of the token.');
+}
+
 function showCredential(identity: Identity, call: Call, row: CredentialRow): Shown {
   return { ...parseFields(row.extra), id: row.id, type: row.type, blob: row.blob, user_id: row.user_id, project_id: row.project_id, ...linkTo(identity, call, 'credentials', row.id) };
 }
@@ -69,6 +74,7 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
     const row = await findCredential(identity.db.read, id);
     if (row === undefined) throw noSuch('credential', id);
     assertReach(call as Call, row.project_id);
+    assertOrigin(identity, call as Call, row);
     return row;
   };
   return [
@@ -80,7 +86,10 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
         const options = readList(identity, call as Call, { user_id: 'user_id', type: 'type' });
         if (!call.allows('identity:list_credentials', { credential: {} })) options.hints = [...options.hints, exactly('user_id', call.auth.user_id)];
         if (isDelegated(call as Call)) options.hints = [...options.hints, exactly('project_id', call.auth.project_id ?? '')];
-        return collection(identity, call as Call, 'credentials', await listCredentials(identity.db.read, options), (row) => showCredential(identity, call as Call, openCredential(identity, row)));
+        const page = await listCredentials(identity.db.read, options);
+        const rows = page.rows.map((row) => openCredential(identity, row));
+        const shown = collection(identity, call as Call, 'credentials', { ...page, rows }, (row) => showCredential(identity, call as Call, row));
+        return { ...shown, credentials: (shown['credentials'] as Shown[]).filter((_one, at) => isWithin(rows[at] as CredentialRow, call.auth)) };
       },
     }),
     endpoint({
@@ -126,6 +135,7 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
     if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
     const row = await found(call);
     assertReach(call as unknown as Call, row.project_id);
+    assertOrigin(identity, call as unknown as Call, row);
     return row;
   };
   const target = async (call: { params: { user_id: string; credential_id: string } }) => ({ user_id: call.params.user_id, credential: await found(call) });
@@ -140,7 +150,8 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
         const hints = [exactly('type', 'ec2'), exactly('user_id', call.params.user_id)];
         if (isDelegated(call as unknown as Call)) hints.push(exactly('project_id', call.auth.project_id ?? ''));
         const { rows } = await listCredentials(identity.db.read, { hints, limit: identity.config.list_limit });
-        return whole(identity, call as Call, 'credentials', rows.map((row) => show(call, openCredential(identity, row))));
+        const own = rows.map((row) => openCredential(identity, row)).filter((row) => isWithin(row, call.auth));
+        return whole(identity, call as Call, 'credentials', own.map((row) => show(call, row)));
       },
     }),
     endpoint({

@@ -31,12 +31,13 @@ export interface Delegation {
   access_token_id?: string | undefined;
 }
 
+const originOf = ({ trust_id, application_credential_id: app_cred_id, access_token_id }: Delegation): Fields => ({ trust_id, app_cred_id, access_token_id });
+
 /** What was made by a delegation gives no more than it: EC2 keys say where they come from, and nobody else says it. Faults: 400. */
 function ec2Blob(fields: Fields, by: Delegation): string {
-  const { trust_id, application_credential_id: app_cred_id, access_token_id } = by;
-  const origin: Fields = { trust_id, app_cred_id, access_token_id };
+  const origin = originOf(by);
   for (const key of ORIGIN) if ((fields[key] ?? null) !== null && fields[key] !== origin[key]) throw badRequest('identity.credential-origin', `${key} of a credential is that of the token by which it is made`);
-  return JSON.stringify({ ...fields, ...(trust_id === undefined ? {} : { trust_id }), ...(app_cred_id === undefined ? {} : { app_cred_id }), ...(access_token_id === undefined ? {} : { access_token_id }) });
+  return JSON.stringify({ ...fields, ...Object.fromEntries(Object.entries(origin).filter(([, id]) => id !== undefined)) });
 }
 
 /** @returns the row with its blob readable. Faults: 400, 403 beyond the number a user may have, 404, 409. */
@@ -93,6 +94,15 @@ function ec2Fields(blob: string): Ec2Fields {
 /** The row as it is to be shown. */
 export function openCredential(identity: Identity, row: CredentialRow): CredentialRow {
   return { ...row, blob: unseal(identity, row.blob, `credential ${row.id}`) };
+}
+
+/** Whether who acts by this may know or change the secret: by EC2 keys that it did not make, a delegation would get more than it gives. */
+export function isWithin(row: CredentialRow, by: Delegation): boolean {
+  if (row.type.toLowerCase() !== 'ec2') return true;
+  const fields = ec2Fields(row.blob);
+  const origin = originOf(by);
+  const delegated = ORIGIN.some((key) => origin[key] !== undefined);
+  return !delegated || ORIGIN.every((key) => (fields[key] ?? null) === (origin[key] ?? null));
 }
 
 /** Clients send what they know along. */
