@@ -83,3 +83,14 @@ test('no spelling of a path makes a token good for more than it names', async ()
   }
   assert.equal((await registry.call('GET', '/v2/mine/scoped/manifests/v1')).status, 200);
 });
+
+test('a deactivated image is not pulled by its digest either', async () => {
+  const digest = await pushImage(registry, 'mine/halted', 'v1', { a: 'halted' });
+  const [image] = (await cloud.call('GET', `/image/v2/images?docker:ref=${encodeURIComponent('mine/halted:v1')}`, { token: mine.token })).json.images;
+  const act = async (action: string) => assert.equal((await cloud.call('POST', `/image/v2/images/${image.id}/actions/${action}`)).status, 204);
+  const pull = async (reference: string) => (await registry.call('GET', `/v2/mine/halted/manifests/${reference}`)).status;
+  await act('deactivate');
+  assert.deepEqual([await pull('v1'), await pull(digest)], [403, 403]);
+  await act('reactivate');
+  assert.deepEqual([await pull('v1'), await pull(digest)], [200, 200]);
+});

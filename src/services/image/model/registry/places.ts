@@ -6,7 +6,7 @@ import type { RegistryDeps } from '../../deps.ts';
 import { findMember } from '../../store/image-members.ts';
 import { findImage, findNamedImage } from '../../store/images.ts';
 import { findManifestBlob } from '../../store/manifests.ts';
-import { findRepository, findTag, hasBlob, hasManifest, type Repository, type Viewer } from '../../store/registry/repositories.ts';
+import { findRepository, findTag, hasBlob, hasManifest, isDeactivated, type Repository, type Viewer } from '../../store/registry/repositories.ts';
 import type { ImageRow } from '../../store/tables.ts';
 import { findRegistryProject } from './logins.ts';
 import { isTag, parseDigest, parseRepository } from './names.ts';
@@ -65,14 +65,15 @@ export async function openOwnPlace(deps: RegistryDeps, call: AnyCall): Promise<{
   return { project, name, full: `${project.name}/${name}` };
 }
 
-/** @returns the digest of the manifest. Faults: 404. */
+/** @returns the digest of the manifest. Faults: 403 deactivated, 404. */
 export async function findReference(deps: RegistryDeps, place: Place, reference: string): Promise<string> {
   const { repository, viewer, uploaded } = place;
   if (reference.includes(':')) {
     const digest = parseDigest(reference);
-    const there = uploaded?.manifest_digest === digest || (repository !== undefined && (await hasManifest(deps.db.read, repository.id, digest, viewer)));
-    if (there) return digest;
-    throw manifestUnknown(reference);
+    if (uploaded?.manifest_digest === digest) return digest;
+    if (repository === undefined || !(await hasManifest(deps.db.read, repository.id, digest, viewer))) throw manifestUnknown(reference);
+    if (await isDeactivated(deps.db.read, repository.id, digest)) throw deactivated();
+    return digest;
   }
   if (!isTag(reference)) throw manifestUnknown(reference);
   const tag = repository && (await findTag(deps.db.read, repository.id, reference, viewer));
@@ -84,9 +85,11 @@ export async function findReference(deps: RegistryDeps, place: Place, reference:
   throw manifestUnknown(reference);
 }
 
+const deactivated = (): Fault => forbidden('registry.deactivated', 'The image has been deactivated.', { type: 'DENIED' });
+
 async function checkActive(deps: RegistryDeps, image_id: string | null): Promise<void> {
   const image = image_id === null ? undefined : await findImage(deps.db.read, image_id);
-  if (image?.status === 'deactivated') throw forbidden('registry.deactivated', 'The image has been deactivated.', { type: 'DENIED' });
+  if (image?.status === 'deactivated') throw deactivated();
 }
 
 export async function mayReadBlob(deps: RegistryDeps, place: Place, digest: string): Promise<boolean> {

@@ -156,6 +156,13 @@ export async function isPublished(db: Db, repository_id: string, digest: string)
   return row !== undefined;
 }
 
+/** Whether there are images of the manifest, and all of them are deactivated. */
+export async function isDeactivated(db: Db, repository_id: string, digest: string): Promise<boolean> {
+  const rows = await db.selectFrom('image_published as p').innerJoin('image_images as i', 'i.id', 'p.image_id').select('i.status').distinct()
+    .where('p.repository_id', '=', repository_id).where('p.digest', '=', digest).execute();
+  return rows.length > 0 && rows.every(({ status }) => status === 'deactivated');
+}
+
 /** Links to blobs that no manifest of their repository names, older than this. @returns how many went. */
 export async function deleteStaleLinks(tx: Tx, before: string, limit: number): Promise<number> {
   const stale = await tx.selectFrom('image_repository_blobs as l').select(['l.repository_id', 'l.digest']).where('l.created_at', '<', before)
