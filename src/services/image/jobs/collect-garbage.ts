@@ -7,7 +7,7 @@ import { deleteUnusedManifests } from '../store/manifests.ts';
 import type { Uploads } from '../model/registry/uploads.ts';
 import { deleteUnusedRecipes } from '../store/recipes.ts';
 import { deleteStaleLinks } from '../store/registry/repositories.ts';
-import { deleteUpload, staleUploads } from '../store/registry/uploads.ts';
+import { deleteUpload, findUpload, staleUploads } from '../store/registry/uploads.ts';
 
 const PORTION = 200;
 
@@ -40,7 +40,8 @@ async function expireUploads(deps: ImageDeps, uploads: Pick<Uploads, 'forget' | 
     await uploads.forget(id);
   }
   // files of sessions whose row went without them
-  if (stale.length === 0) for (const id of await deps.scratch.listKept(before)) await uploads.forget(id);
+  if (stale.length > 0) return stale.length;
+  for (const id of await deps.scratch.listKept(before)) if ((await findUpload(deps.db.read, id)) === undefined) await uploads.forget(id);
   return stale.length;
 }
 

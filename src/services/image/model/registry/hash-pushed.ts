@@ -24,17 +24,23 @@ export function createHashing(deps: Pick<TaskDeps, 'db' | 'blobs' | 'log'>): Has
     });
     return running;
   };
-  const poke = (): void => void run().catch((error: unknown) => deps.log.error({ err: error }, 'a pushed image could not be hashed'));
+  const poke = (): void => void run().catch((error: unknown) => deps.log.error({ err: error }, 'pushed images could not be hashed'));
   return { poke, run };
 }
 
-async function hashAll(deps: Pick<TaskDeps, 'db' | 'blobs'>): Promise<number> {
+/** One whose bytes cannot be read does not keep the others waiting. */
+async function hashAll(deps: Pick<TaskDeps, 'db' | 'blobs' | 'log'>): Promise<number> {
   let done = 0;
-  for (let after = ''; ; done += 1) {
+  for (let after = ''; ;) {
     const row = await findUnhashed(deps.db.read, after);
     if (!row) return done;
     after = row.id;
-    await hashOne(deps, row.id, row.recipe_id);
+    try {
+      await hashOne(deps, row.id, row.recipe_id);
+      done += 1;
+    } catch (error) {
+      deps.log.error({ err: error, image_id: row.id }, 'a pushed image could not be hashed');
+    }
   }
 }
 

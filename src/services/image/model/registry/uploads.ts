@@ -67,8 +67,8 @@ export function createUploads(deps: TaskDeps): Uploads {
       if (!row || row.repository_id !== repository?.id || (await deps.scratch.kept(id).size()) < row.size) throw unknown(id);
       return row;
     },
-    append: (row, source, options) => alone(sessions, row.id, () => append(sessions, row, source, options)),
-    finish: (row, digest) => alone(sessions, row.id, () => finish(sessions, row, digest)),
+    append: (row, source, options) => alone(sessions, row.id, async () => append(sessions, await current(deps, row.id), source, options)),
+    finish: (row, digest) => alone(sessions, row.id, async () => finish(sessions, await current(deps, row.id), digest)),
     cancel: (row) => alone(sessions, row.id, async () => {
       await deps.db.transaction((tx) => deleteUpload(tx, row.id));
       await forget(sessions, row.id);
@@ -76,6 +76,13 @@ export function createUploads(deps: TaskDeps): Uploads {
     forget: (id) => forget(sessions, id),
     isBusy: (id) => sessions.busy.has(id),
   };
+}
+
+/** As it is now: another request may have written to it since this one found it. Faults: 404. */
+async function current(deps: TaskDeps, id: string): Promise<UploadRow> {
+  const row = await findUpload(deps.db.read, id);
+  if (row === undefined) throw unknown(id);
+  return row;
 }
 
 /** One request at a time for each session. */
