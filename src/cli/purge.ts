@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { silentLog } from '../kernel/log/log.ts';
@@ -6,7 +7,7 @@ import { cloudsYamlPath, editCloudsYaml, removeClouds } from './clouds-yaml.ts';
 import { foreignEntries, OWN_ENTRIES } from './data-dir.ts';
 import { dockerRequest, engineAnswers } from './docker.ts';
 import { run, which } from './doctor/probes.ts';
-import { stopCloud } from './down.ts';
+import { refuseSharedEngine, stopCloud } from './down.ts';
 import { CliError } from './errors.ts';
 import { containersOf } from './guests.ts';
 import type { Output } from './output.ts';
@@ -22,6 +23,7 @@ export async function purge(settings: Settings, output: Output): Promise<number>
   const { data_dir, config } = settings;
   if (process.getuid?.() !== 0) throw new CliError('GY-ROOT-001', 'namespaces and containers can be removed by root only', { next: 'sudo ./gantry down --purge' });
   refuseNamesake(config.cloud.name, data_dir, 'down --purge');
+  await refuseSharedEngine(settings);
   const release = existsSync(data_dir) ? takeLock(data_dir, 'down') : () => {};
   const parts: (() => Promise<string[]> | string[])[] = [
     () => (existsSync(data_dir) ? stopCloud(settings) : []),
@@ -121,12 +123,14 @@ function removeClientEntry(settings: Settings): string[] {
   const { name } = settings.config.cloud;
   const changed = editCloudsYaml(path, (text) => removeClouds(text, [name, `${name}-demo`], `${settings.config.api.public_url}/identity/v3`), { backup: false });
   const backup = `${path}.before-gantry`;
+  // the backup of a later cloud holds this one's entry
+  if (existsSync(backup)) editCloudsYaml(backup, (text) => removeClouds(text, [name, `${name}-demo`], `${settings.config.api.public_url}/identity/v3`), { backup: false });
   const left = parseYaml(readFileSync(path, 'utf8')) as { clouds?: object } | null;
-  const was = existsSync(backup) ? (parseYaml(readFileSync(backup, 'utf8')) as unknown) : undefined;
+  const was = existsSync(backup) ? (parseYaml(readFileSync(backup, 'utf8')) as { clouds?: object } | null) : undefined;
   if (JSON.stringify(was) === JSON.stringify(left)) rmSync(backup, { force: true });
-  if (changed && was === undefined && Object.keys(left?.clouds ?? {}).length === 0 && Object.keys(left ?? {}).length <= 1) {
+  if (changed && Object.keys(was?.clouds ?? {}).length === 0 && Object.keys(left?.clouds ?? {}).length === 0 && Object.keys(left ?? {}).length <= 1) {
     rmSync(path);
-    if (readdirSync(dirname(path)).length === 0) rmdirSync(dirname(path));
+    for (const folder of [dirname(path), dirname(dirname(path))]) if (folder !== homedir() && readdirSync(folder).length === 0) rmdirSync(folder);
   }
   return changed ? [`removed ${name} from ${path}`] : [];
 }

@@ -37,6 +37,11 @@ export function otherClouds(name: string, lib = LIB_DIR): string[] {
   return readdirSync(usersDir(lib)).filter((cloud) => cloud !== name).map((cloud) => readFileSync(join(usersDir(lib), cloud), 'utf8').trim()).filter((folder) => existsSync(folder));
 }
 
+/** Under which name a data directory is noted, the other way round. */
+export function nameOfCloud(data_dir: string, lib = LIB_DIR): string | undefined {
+  return namesOf(data_dir, lib)[0];
+}
+
 /** Under which names this folder is noted: one, unless its file was changed since. */
 function namesOf(data_dir: string, lib: string): string[] {
   if (!existsSync(usersDir(lib)) || !existsSync(data_dir)) return [];

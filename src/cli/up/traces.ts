@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync
 import { join } from 'node:path';
 
 /** What dockerd and containerd leave outside of the folders they are given, whatever their settings. Folders come after what is in them. */
-const FILES = ['/etc/docker/key.json', '/etc/docker', '/run/docker', '/run/containerd'];
+const FILES = ['/etc/docker/key.json', '/etc/docker', '/run/docker', '/run/containerd', '/var/lib/containerd', '/opt/containerd'];
 const CGROUPS = '/sys/fs/cgroup';
 
 const noteOf = (folder: string): string => join(folder, 'host.before');
@@ -25,15 +25,22 @@ export function forgetTraces(folder: string): string[] {
   return traces().filter((path) => !before.has(path) && removed(path)).map((path) => `removed ${path}`);
 }
 
+/** What is kept for a reboot only goes whole; of other folders only what is empty. */
 function removed(path: string): boolean {
   try {
-    if (path.startsWith(CGROUPS) || path.startsWith('/etc/') && !path.endsWith('.json')) rmdirSync(path);
-    else rmSync(path, { recursive: true });
+    if (path.startsWith('/run/') || path.endsWith('.json')) rmSync(path, { recursive: true });
+    else removeEmpty(path);
     return true;
   } catch {
     // somebody keeps something there
     return false;
   }
+}
+
+/** A folder and those in it, as far as no file is in the way. A control group's files go with it. */
+function removeEmpty(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) removeEmpty(join(folder, entry.name));
+  rmdirSync(folder);
 }
 
 function runs(program: string): boolean {

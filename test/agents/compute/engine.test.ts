@@ -174,6 +174,10 @@ test('engine errors become faults that a user may read', () => {
   assert.equal(fault('Unknown runtime specified gantry', 400).code, 'compute.runtime-missing');
   assert.equal(reasonOf('open /var/lib/docker/overlay2/abc/merged: permission denied').includes('/var/lib'), false);
   assert.equal(toFault(new EngineError('unreachable', 0, 'connect ECONNREFUSED /x'), 'c', 'start').code, 'compute.engine-unavailable');
+  for (const words of ['transport is closing: unavailable', 'rpc error: code = Unavailable', 'connection error: desc = "transport: Error while dialing"']) {
+    const fault = toFault(new EngineError('refused', 500, words), 'c', 'start the server');
+    assert.deepEqual([fault.code, fault.message], ['compute.engine-unavailable', "Could not start the server: a part of the node's Docker engine does not answer."]);
+  }
   assert.equal(toFault(new Error('secret'), 'compute.start-failed', 'start').message.includes('secret'), false);
 });
 

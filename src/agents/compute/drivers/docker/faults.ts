@@ -25,7 +25,7 @@ export function toFault(error: unknown, fallback: string, doing: string): Fault 
   if (/no space left on device|disk quota exceeded/i.test(error.message)) {
     return new Fault(507, 'compute.disk-full', `Could not ${doing}: the node's disk is full.`, { cause: error });
   }
-  if (/transport: |rpc error: |containerd.*(unavailable|connection)|error while dialing/i.test(error.message)) {
+  if (/\btransport\b|rpc error|containerd.*(unavailable|connection)|error while dialing|: unavailable$/i.test(error.message)) {
     return unavailable('compute.engine-unavailable', `Could not ${doing}: a part of the node's Docker engine does not answer.`, { cause: error });
   }
   if (/unknown (or invalid )?runtime/i.test(error.message)) {
