@@ -48,12 +48,17 @@ test('defect 1: the address is there before the first instruction, and no proces
   rig.plug.beforeReady = () => gate.promise;
   const spec = rig.spec(image, { command: ['/bin/sh', '-c', 'ip -4 addr show eth0; sleep 1000'] });
   const spawning = rig.driver.spawn(spec);
-  const [container] = await until('the container', () => rig.containersOf(spec.server_id), (found) => found.length === 1);
-  assert.equal((await inspect(container)).State.Status, 'created');
-  rig.plug.beforeReady = async () => {};
-  gate.resolve();
+  try {
+    const [container] = await until('the container', () => rig.containersOf(spec.server_id), (found) => found.length === 1);
+    // the engine lists a container a moment before it can tell of it
+    const seen = await until('word of it', () => inspect(container).catch(() => undefined), (one) => one !== undefined);
+    assert.equal(seen?.State.Status, 'created');
+  } finally {
+    rig.plug.beforeReady = async () => {};
+    gate.resolve();
+  }
   await spawning;
-  const output = await until('the first words', () => rig.driver.consoleOutput(spec.server_id, undefined), (text) => text !== '');
+  const output = await until('the first words', () => rig.driver.consoleOutput(spec.server_id, undefined), (text) => text.includes('inet'));
   assert.match(output, /inet 10\.99\.0\.2\/24/);
 });
 
