@@ -36,6 +36,7 @@ test('without a token the challenge says where to get one, and for what', async 
   assert.equal((await registry.call('GET', '/v2/')).status, 200);
   assert.equal((await registryClient(cloud.url, undefined).call('GET', '/v2/')).status, 401);
   assert.equal((await registryClient(cloud.url, { name: 'mine/mine', secret: 'wrong' }).call('GET', '/v2/')).status, 401);
+  for (const project of ['nosuch', 'other']) assert.equal((await registryClient(cloud.url, { name: `${project}/mine`, secret: mine.password }).call('GET', '/v2/')).status, 401, project);
 });
 
 test('a token is good for what it names and no more, and ends with its user', async () => {

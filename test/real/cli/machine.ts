@@ -40,8 +40,8 @@ export async function bareMachine(): Promise<BareMachine> {
   const home = join(folder, 'home');
   mkdirSync(home);
   const ready = join(folder, 'ready');
-  // --kill-child: whatever ends this test ends the machine and every process in it.
-  const init = spawn('unshare', ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private', 'sh', '-c', boot, 'sh', ready], { stdio: 'ignore' });
+  // Whatever ends this test ends the machine (pdeathsig) and every process in it (--kill-child).
+  const init = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', '--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private', 'sh', '-c', boot, 'sh', ready], { stdio: 'ignore' });
   if (!(await until(() => existsSync(ready), 10_000))) throw new Error('the bare machine does not start');
   const pid = childOf(init);
   const env = { PATH: process.env['PATH'], HOME: home, CI: '1' };

@@ -9,6 +9,8 @@ import { parseRepository, type Scope, scopeOf } from './names.ts';
 /** Domain of those who give none. */
 export const DOMAIN = 'default';
 const LIFETIME_S = 900;
+/** The id of none. */
+const NO_PROJECT = '0'.repeat(32);
 
 interface Session {
   token: string;
@@ -49,8 +51,9 @@ async function logIn(deps: RegistryDeps, { name, secret }: { name: string; secre
   if (by_credential) return by_credential;
   const at = name.indexOf('/');
   const user = { name: at < 0 ? name : name.slice(at + 1), domain_id: DOMAIN };
-  const project_id = at < 0 ? undefined : (await deps.identity.findProjectByName(name.slice(0, at), DOMAIN))?.id;
-  const session = at >= 0 && project_id === undefined ? undefined : await deps.identity.logIn({ user, password: secret, project_id });
+  // an unknown project takes as long as a wrong password
+  const project_id = at < 0 ? undefined : ((await deps.identity.findProjectByName(name.slice(0, at), DOMAIN))?.id ?? NO_PROJECT);
+  const session = await deps.identity.logIn({ user, password: secret, project_id });
   if (!session) throw refused();
   return session;
 }
