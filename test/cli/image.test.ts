@@ -89,8 +89,9 @@ test('callers are who the variables name', () => {
   });
   const named = loginOf({ ...base, auth_url: 'http://h/v3/', user_domain_name: 'D', project_id: 'i' }, 'here');
   assert.equal(named.auth_url, 'http://h/v3');
-  assert.deepEqual((named.auth as any).scope, { project: { id: 'i' } });
-  assert.deepEqual((named.auth as any).identity.password.user.domain, { name: 'D' });
+  assert.deepEqual(named.auth, {
+    identity: { methods: ['password'], password: { user: { name: 'u', domain: { name: 'D' }, password: 'p' } } }, scope: { project: { id: 'i' } },
+  });
   const app = loginOf({ auth_url: 'http://h', application_credential_id: 'a', application_credential_secret: 's' }, 'here');
   assert.deepEqual(app.auth, { identity: { methods: ['application_credential'], application_credential: { secret: 's', id: 'a' } } });
   for (const gone of ['auth_url', 'username', 'password', 'project_name']) assert.throws(() => loginOf({ ...base, [gone]: undefined }, 'here'), refused('GY-CALLER-002'), gone);

@@ -54,7 +54,7 @@ export function registryClient(url: string, login: { name: string; secret: strin
 }
 
 /** Layers and configuration of an image; `files`: one map per layer. */
-export function imageParts(...files: Record<string, string | Uint8Array>[]): { layers: Buffer[]; config: Buffer; manifest: object } {
+export function imageParts(...files: Record<string, string | Uint8Array>[]): { layers: Buffer[]; config: Buffer; manifest: { mediaType: string; layers: object[] } } {
   const layers = files.map((each) => tar(each));
   const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', config: { Cmd: ['/hello'] }, rootfs: { type: 'layers', diff_ids: layers.map(sha256) }, history: layers.map(() => ({ created: '1970-01-01T00:00:00Z' })) }));
   const manifest = {

@@ -43,6 +43,9 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
   allows(rule: string, target?: Target): boolean;
 }
 
+/** For what looks at the caller alone, whichever endpoint was called. */
+export type AnyCall = Call<unknown, unknown, unknown>;
+
 /** A reply with more than a body. A handler may as well return the bare body. */
 export class Reply<Body = unknown> {
   readonly body: Body | undefined;

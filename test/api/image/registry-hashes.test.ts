@@ -4,6 +4,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { as } from '../../../src/kernel/db/database.ts';
+import type { ImageTables } from '../../../src/services/image/store/tables.ts';
 import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
 import { pushImage, registryClient } from '../../support/registry-client.ts';
 
@@ -21,7 +23,7 @@ test('an image whose bytes are lost does not keep others from being hashed', asy
   const name = (first['docker:ref'] as string).replace(/:.*/, '');
   const manifest = (await registry.call('GET', `/v2/${name}/manifests/v1`)).json as { layers: { digest: string }[] };
   const layer = manifest.layers[0]!.digest.replace('sha256:', '');
-  await cloud.db.transaction((tx) => (tx as any).updateTable('image_images').set({ digest: null, checksum: null, os_hash_value: null }).where('id', 'in', [first.id, second.id]).execute());
+  await as<ImageTables>(cloud.db).transaction((tx) => tx.updateTable('image_images').set({ digest: null, checksum: null, os_hash_value: null }).where('id', 'in', [first.id, second.id]).execute());
   rmSync(join(cloud.directory, 'controller', 'blobs', 'sha256', layer.slice(0, 2), layer));
   await cloud.stop();
   cloud = await cloud.restart();

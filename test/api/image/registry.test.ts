@@ -145,7 +145,7 @@ test('manifests that are not what they say are refused with the code of the spec
   assert.equal(await put('v1', { schemaVersion: 1 }), 'MANIFEST_INVALID');
   assert.equal(await put('v1', manifest, 'text/plain'), 'MANIFEST_INVALID');
   assert.equal(await put(sha256('other'), manifest), 'DIGEST_INVALID');
-  assert.equal(await put('v1', { ...manifest, layers: [{ ...(manifest as any).layers[0], size: 5 }] }), 'SIZE_INVALID');
+  assert.equal(await put('v1', { ...manifest, layers: [{ ...manifest.layers[0], size: 5 }] }), 'SIZE_INVALID');
   assert.equal(await put('v1', 'x'.repeat((4 << 20) + 1)), 'SIZE_INVALID');
   assert.equal(code(await registry.call('GET', '/v2/mine/bad/manifests/v1')), 'MANIFEST_UNKNOWN');
   assert.equal(code(await registry.call('GET', '/v2/mine/UPPER/manifests/v1')), 'NAME_INVALID');
@@ -260,7 +260,7 @@ test('docker search', async () => {
   assert.equal((await fetch(`${cloud.url}/v1/_ping`)).status, 200);
   assert.equal((await fetch(`${cloud.url}/v1/search?q=app`)).status, 401);
   const found = await fetch(`${cloud.url}/v1/search?q=app&n=10`, { headers: { authorization: `Basic ${Buffer.from(`mine/mine:${mine.password}`).toString('base64')}` } });
-  assert.deepEqual(((await found.json()) as any).results.map(({ name }: any) => name), ['mine/app']);
+  assert.deepEqual(((await found.json()) as { results: { name: string }[] }).results.map(({ name }) => name), ['mine/app']);
 });
 
 test('quotas hold for pushes, with a clear word', async () => {

@@ -1,5 +1,5 @@
 /** The programs that a user lets act for them. */
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import type { Identity } from '../model/identity.ts';
@@ -25,7 +25,7 @@ export const accessTokenRules: PolicyRule[] = [
   rule('get_access_token_role', ADMIN, ['project'], `GET ${ROLE}`, 'Show a role of an access token.'),
 ];
 
-function show(identity: Identity, call: Call, row: AccessTokenRow): Shown {
+function show(identity: Identity, call: AnyCall, row: AccessTokenRow): Shown {
   const path = ['users', row.user_id, 'OS-OAUTH1', 'access_tokens', row.id];
   const { links } = linkTo(identity, call, ...path);
   return {

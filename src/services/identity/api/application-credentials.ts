@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nullable, oneOf } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch, notAllowed } from '../faults.ts';
@@ -40,7 +40,7 @@ const createBody = bodyOf('application_credential', Type.Object({
   unrestricted: Type.Optional(nullable(Type.Boolean())), roles: Type.Optional(Type.Array(role, { maxItems: 100 })), access_rules: Type.Optional(Type.Array(accessRule, { maxItems: 100 })),
 }));
 
-async function showCredentials(identity: Identity, call: Call, rows: readonly ApplicationCredentialRow[]): Promise<Shown[]> {
+async function showCredentials(identity: Identity, call: AnyCall, rows: readonly ApplicationCredentialRow[]): Promise<Shown[]> {
   const ids = rows.map((row) => row.id);
   const roles = Map.groupBy(await rolesOfApplicationCredentials(identity.db.read, ids), (one) => one.application_credential_id);
   const rules = Map.groupBy(await rulesOfApplicationCredentials(identity.db.read, ids), (one) => one.application_credential_id);
@@ -58,7 +58,7 @@ function briefRule({ id, path, method: verb, service }: AccessRuleRow): Shown {
 }
 
 /** A restricted credential makes no further ones, and neither does who acts by a trust or for a user. */
-async function assertMayManage(identity: Identity, call: Call): Promise<void> {
+async function assertMayManage(identity: Identity, call: AnyCall): Promise<void> {
   if (call.auth.trust_id !== undefined || call.auth.access_token_id !== undefined) throw notAllowed('delegated', 'Cannot manage application credentials with a token issued via delegation.');
   const token = await validateToken(identity, call.auth.token);
   if (token?.restricted === true) {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
@@ -41,29 +41,29 @@ const sameText = Type.Optional(nullable(Type.String({ maxLength: 255 })));
 const updateBody = bodyOf('credential', Type.Object({ blob: Type.Optional(blob), type: sameText, user_id: sameText, project_id: sameText }, { minProperties: 1, additionalProperties: false }));
 const ec2Body = Type.Object({ tenant_id: Type.String({ maxLength: 64 }) });
 
-function isDelegated({ auth }: Call): boolean {
+function isDelegated({ auth }: AnyCall): boolean {
   return auth.application_credential_id !== undefined || auth.trust_id !== undefined || auth.access_token_id !== undefined;
 }
 
 /** A restricted application credential makes no keys that would do without it. */
-async function assertUnrestricted(identity: Identity, call: Call): Promise<void> {
+async function assertUnrestricted(identity: Identity, call: AnyCall): Promise<void> {
   if (call.auth.application_credential_id === undefined || (await validateToken(identity, call.auth.token))?.restricted === false) return;
   throw notAllowed('restricted', "You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing additional credentials.");
 }
 
 /** What was delegated for one project reaches the secrets of that project only. */
-function assertReach(call: Call, project_id: string | null): void {
+function assertReach(call: AnyCall, project_id: string | null): void {
   if (isDelegated(call) && project_id !== call.auth.project_id) {
     throw notAllowed('delegated', 'You are not authorized to perform the requested action: Credential project does not match the project scope of the delegated token.');
   }
 }
 
 /** The same for the keys in it, which are good for all that their user may do unless they were delegated too. */
-function assertOrigin(identity: Identity, call: Call, row: CredentialRow): void {
+function assertOrigin(identity: Identity, call: AnyCall, row: CredentialRow): void {
   if (!isWithin(openCredential(identity, row), call.auth)) throw notAllowed('delegated', 'You are not authorized to perform the requested action: The credential was not made by the delegation of the token.');
 }
 
-function showCredential(identity: Identity, call: Call, row: CredentialRow): Shown {
+function showCredential(identity: Identity, call: AnyCall, row: CredentialRow): Shown {
   return { ...parseFields(row.extra), id: row.id, type: row.type, blob: row.blob, user_id: row.user_id, project_id: row.project_id, ...linkTo(identity, call, 'credentials', row.id) };
 }
 
@@ -97,9 +97,9 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
       target: (call) => ({ credential: (call.body as { credential?: object } | undefined)?.credential ?? {} }),
       async handler(call) {
         const input = call.body.credential as CredentialInput;
-        if (input.type.toLowerCase() === 'ec2') await assertUnrestricted(identity, call as unknown as Call);
-        assertReach(call as unknown as Call, input.project_id ?? null);
-        return { credential: showCredential(identity, call as unknown as Call, await createCredential(identity, input, call.auth)) };
+        if (input.type.toLowerCase() === 'ec2') await assertUnrestricted(identity, call);
+        assertReach(call, input.project_id ?? null);
+        return { credential: showCredential(identity, call, await createCredential(identity, input, call.auth)) };
       },
     }),
     endpoint({
@@ -110,7 +110,7 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:update_credential', method: 'PATCH', path: ONE, summary: 'Change a credential', policy: 'identity:update_credential', target, body: updateBody, reply: entryReply('credential'), status: 200,
       async handler(call) {
         const row = await reachable(call);
-        return { credential: showCredential(identity, call as unknown as Call, await updateCredential(identity, row.id, call.body.credential as CredentialUpdate)) };
+        return { credential: showCredential(identity, call, await updateCredential(identity, row.id, call.body.credential as CredentialUpdate)) };
       },
     }),
     endpoint({
@@ -131,11 +131,11 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
     if (row?.type !== 'ec2') throw noSuch('credential', params.credential_id);
     return row;
   };
-  const reachable = async (call: { params: { user_id: string; credential_id: string } }): Promise<CredentialRow> => {
+  const reachable = async (call: Call<{ user_id: string; credential_id: string }, unknown, unknown>): Promise<CredentialRow> => {
     if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
     const row = await found(call);
-    assertReach(call as unknown as Call, row.project_id);
-    assertOrigin(identity, call as unknown as Call, row);
+    assertReach(call, row.project_id);
+    assertOrigin(identity, call, row);
     return row;
   };
   const target = async (call: { params: { user_id: string; credential_id: string } }) => ({ user_id: call.params.user_id, credential: await found(call) });
@@ -148,7 +148,7 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
       id: 'identity:ec2_list_credentials', method: 'GET', path: EC2, summary: 'List EC2 credentials', policy: 'identity:ec2_list_credentials', reply: listReply('credentials'), status: 200,
       async handler(call) {
         const hints = [exactly('type', 'ec2'), exactly('user_id', call.params.user_id)];
-        if (isDelegated(call as unknown as Call)) hints.push(exactly('project_id', call.auth.project_id ?? ''));
+        if (isDelegated(call)) hints.push(exactly('project_id', call.auth.project_id ?? ''));
         const { rows } = await listCredentials(identity.db.read, { hints, limit: identity.config.list_limit });
         const own = rows.map((row) => openCredential(identity, row)).filter((row) => isWithin(row, call.auth));
         return whole(identity, call as Call, 'credentials', own.map((row) => show(call, row)));
@@ -158,8 +158,8 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
       id: 'identity:ec2_create_credential', method: 'POST', path: EC2, summary: 'Create an EC2 credential', policy: 'identity:ec2_create_credential', body: ec2Body, reply: entryReply('credential', ['access', 'secret']), status: 201,
       target: (call) => ({ user_id: call.params.user_id, credential: { user_id: call.params.user_id } }),
       async handler(call) {
-        await assertUnrestricted(identity, call as unknown as Call);
-        assertReach(call as unknown as Call, call.body.tenant_id);
+        await assertUnrestricted(identity, call);
+        assertReach(call, call.body.tenant_id);
         const blob = { access: hexId(), secret: hexId() };
         const row = await createCredential(identity, { type: 'ec2', blob, user_id: call.params.user_id, project_id: call.body.tenant_id }, call.auth);
         return { credential: show(call, row) };

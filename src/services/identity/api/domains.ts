@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import { parseFields } from '../model/fields.ts';
@@ -26,7 +26,7 @@ const fields = { description: optionalText, enabled: optionalFlag, tags: Type.Op
 const createBody = bodyOf('domain', Type.Object({ ...fields, name: nameString(64), explicit_domain_id: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })) }));
 const updateBody = bodyOf('domain', Type.Object({ ...fields, name: Type.Optional(nameString(64)) }));
 
-export function showDomain(identity: Identity, call: Call, row: ProjectRow, tags: ReadonlyMap<string, string[]>): Shown {
+export function showDomain(identity: Identity, call: AnyCall, row: ProjectRow, tags: ReadonlyMap<string, string[]>): Shown {
   return {
     ...parseFields(row.extra),
     id: row.id, name: row.name, description: row.description, enabled: row.enabled === 1, tags: tags.get(row.id) ?? [], options: parseFields(row.options),

@@ -47,7 +47,7 @@ export function ec2TokenEndpoints(identity: Identity): Endpoint[] {
         const [params, headers] = [asTexts(given.params), asTexts(given.headers)];
         const signed_at = params['Timestamp'] ?? headers['X-Amz-Date'] ?? params['X-Amz-Date'];
         const { id, token } = await loginByEc2(identity, access, signed_at, (secret) => isEc2Signed({ signature, host, verb, path, body_hash, params, headers }, secret));
-        return await tokenReplyOf(identity, call as unknown as Call, token, id, 200);
+        return await tokenReplyOf(identity, call, token, id, 200);
       },
     }),
     endpoint({
@@ -56,7 +56,7 @@ export function ec2TokenEndpoints(identity: Identity): Endpoint[] {
         const { access, signature, token: signedText = '' } = signedBy(call);
         const { id, token } = await loginByEc2(identity, access, undefined, (secret) => isS3Signed(Buffer.from(signedText, 'base64').toString('latin1'), signature, secret));
         // The token itself is nobody's business here: whose request it is says its body.
-        const { body: shown } = await tokenReplyOf(identity, call as unknown as Call, token, id, 200);
+        const { body: shown } = await tokenReplyOf(identity, call, token, id, 200);
         return reply(shown, { headers: { vary: 'X-Auth-Token' } });
       },
     }),

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { oneOf } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -48,7 +48,7 @@ export const endpointFilterRules: PolicyRule[] = [
 ];
 
 export function endpointFilterEndpoints(identity: Identity): Endpoint[] {
-  const show = (call: Call, row: EndpointGroupRow): Shown => ({
+  const show = (call: AnyCall, row: EndpointGroupRow): Shown => ({
     id: row.id, name: row.name, description: row.description, filters: JSON.parse(row.filters) as object, ...linkTo(identity, call, 'OS-EP-FILTER', 'endpoint_groups', row.id),
   });
   const find = async (id: string): Promise<EndpointGroupRow> => {
@@ -104,7 +104,7 @@ function associationEndpoints(identity: Identity, way: Way, path: string): Endpo
   ];
 }
 
-function viewEndpoints(identity: Identity, show: (call: Call, row: EndpointGroupRow) => Shown, find: (id: string) => Promise<EndpointGroupRow>): Endpoint[] {
+function viewEndpoints(identity: Identity, show: (call: AnyCall, row: EndpointGroupRow) => Shown, find: (id: string) => Promise<EndpointGroupRow>): Endpoint[] {
   const db = identity.db.read;
   const shownProjects = async (call: Call, way: Way, id: string) => {
     const rows = await projectsOf(db, way, id, identity.config.list_limit);

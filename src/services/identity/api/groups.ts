@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import { parseFields } from '../model/fields.ts';
@@ -43,7 +43,7 @@ const groups: Resource = {
   update: bodyOf('group', Type.Object({ ...fields, name: Type.Optional(nameString(64)) }, { minProperties: 1 })),
 };
 
-export function showGroup(identity: Identity, call: Call, row: GroupRow): Shown {
+export function showGroup(identity: Identity, call: AnyCall, row: GroupRow): Shown {
   return { ...parseFields(row.extra), id: row.id, name: row.name, domain_id: row.domain_id, description: row.description, ...linkTo(identity, call, 'groups', row.id) };
 }
 

@@ -31,9 +31,9 @@ export function impliedRoleEndpoints(identity: Identity): Endpoint[] {
     return row;
   };
   const inference = ({ params }: { params: { role_id: string; implied_role_id: string } }) => ({ prior_role_id: params.role_id, implied_role_id: params.implied_role_id });
-  const shown = async (call: { params: { role_id: string; implied_role_id: string } }) => ({
+  const shown = async (call: Call<{ role_id: string; implied_role_id: string }, unknown, unknown>) => ({
     role_inference: { prior_role: brief(call, await role(call.params.role_id)), implies: brief(call, await role(call.params.implied_role_id)) },
-    ...linkTo(identity, call as unknown as Call, 'roles', call.params.role_id, 'implies', call.params.implied_role_id),
+    ...linkTo(identity, call, 'roles', call.params.role_id, 'implies', call.params.implied_role_id),
   });
   return [
     endpoint({

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, type Call, type Endpoint, type Target } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, type Call, type Endpoint, type Target } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { invalidField } from '../faults.ts';
@@ -37,7 +37,7 @@ const resource: Resource = {
   update: bodyOf('limit', Type.Object({ resource_limit: Type.Optional(limitNumber), description: limitText }, { additionalProperties: false })),
 };
 
-function show(identity: Identity, call: Call, { registered_limit_id: _above, ...row }: LimitRow): Shown {
+function show(identity: Identity, call: AnyCall, { registered_limit_id: _above, ...row }: LimitRow): Shown {
   return { ...row, region_id: row.region_id === '' ? null : row.region_id, ...linkTo(identity, call, 'limits', row.id) };
 }
 
@@ -80,7 +80,7 @@ export function limitEndpoints(identity: Identity): Endpoint[] {
           if (('project_id' in input) === ('domain_id' in input)) throw invalidField(`limits/${at}`, 'one of project_id and domain_id is needed, not both');
         });
         const rows = await createLimits(identity, inputs);
-        return { limits: rows.map((row) => show(identity, call as unknown as Call, row)) };
+        return { limits: rows.map((row) => show(identity, call, row)) };
       },
     }),
     endpoint({

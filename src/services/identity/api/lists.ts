@@ -1,6 +1,6 @@
 /** Lists in keystone's way: inexact filters, limit and marker, links. */
 import { Type, type TSchema } from 'typebox';
-import type { Call } from '../../../kernel/api/endpoint.ts';
+import type { AnyCall } from '../../../kernel/api/endpoint.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { Page } from '../../../kernel/db/list-query.ts';
@@ -14,7 +14,7 @@ export type Filters = Readonly<Record<string, string | { flag: string } | { inst
 const COMPARATORS = ['contains', 'startswith', 'endswith', 'exact'] as const;
 
 /** Reads the filters that a list knows, by `name=` or `name__icontains=`; others are ignored, as in keystone. */
-export function readList(identity: Identity, call: Call, filters: Filters): ListOptions {
+export function readList(identity: Identity, call: AnyCall, filters: Filters): ListOptions {
   const hints: Hint[] = [];
   for (const [key, value] of call.url.searchParams) {
     const [name = '', suffix] = key.split('__', 2);
@@ -46,7 +46,7 @@ function readInstant(text: string): { comparator: Order; value: string } {
   return { comparator, value: isoMicros(at) };
 }
 
-function readLimit(identity: Identity, call: Call): number {
+function readLimit(identity: Identity, call: AnyCall): number {
   const text = call.url.searchParams.get('limit');
   if (text === null) return identity.config.list_limit;
   if (!/^[1-9]\d{0,8}$/.test(text)) throw badRequest('identity.query-invalid', `Invalid input for field 'limit': '${text}' is not a positive integer`);
@@ -54,7 +54,7 @@ function readLimit(identity: Identity, call: Call): number {
 }
 
 /** Whoever has a token for a domain sees what is in it, whatever they ask for. */
-export function withinOwnDomain(call: Call, options: ListOptions, column = 'domain_id'): ListOptions {
+export function withinOwnDomain(call: AnyCall, options: ListOptions, column = 'domain_id'): ListOptions {
   const { domain_id } = call.auth;
   return domain_id === undefined ? options : { ...options, hints: [...options.hints, exactly(column, domain_id)] };
 }
@@ -64,7 +64,7 @@ export function exactly(column: string, value: string | number | null): Hint {
 }
 
 /** The reply of a list; with `limit` it links to its next page, without one it says when it was cut. */
-export function collection<Row extends { id: string }>(identity: Identity, call: Call, key: string, page: Page<Row>, show: (row: Row) => object): Record<string, unknown> {
+export function collection<Row extends { id: string }>(identity: Identity, call: AnyCall, key: string, page: Page<Row>, show: (row: Row) => object): Record<string, unknown> {
   const asked = call.url.searchParams.has('limit');
   const next = page.more && asked ? nextOf(identity, call, page.rows.at(-1)?.id as string) : null;
   return {
@@ -74,19 +74,19 @@ export function collection<Row extends { id: string }>(identity: Identity, call:
   };
 }
 
-function nextOf(identity: Identity, call: Call, marker: string): string {
+function nextOf(identity: Identity, call: AnyCall, marker: string): string {
   const query = new URLSearchParams(call.url.search);
   query.set('marker', marker);
   return selfOf(identity, { base: call.base, url: new URL(`${call.url.pathname}?${query}`, 'http://localhost') });
 }
 
 /** A list that is whole. */
-export function whole(identity: Identity, call: Call, key: string, entries: readonly object[]): Record<string, unknown> {
+export function whole(identity: Identity, call: AnyCall, key: string, entries: readonly object[]): Record<string, unknown> {
   return { [key]: entries, links: { next: null, self: selfOf(identity, call), previous: null } };
 }
 
 /** `{ links: { self } }` of an entry. */
-export function linkTo(identity: Identity, call: Call, ...path: string[]): { links: { self: string } } {
+export function linkTo(identity: Identity, call: AnyCall, ...path: string[]): { links: { self: string } } {
   return { links: { self: `${v3Of(identity, call)}/${path.map(encodeURIComponent).join('/')}` } };
 }
 

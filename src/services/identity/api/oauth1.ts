@@ -1,6 +1,6 @@
 /** How a program comes to act for a user: OAuth 1.0a. */
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { notAllowed } from '../faults.ts';
 import type { Identity } from '../model/identity.ts';
@@ -25,7 +25,7 @@ function formReply(token: NewToken): Reply {
 }
 
 /** What was delegated once is not handed on. */
-export function assertUndelegated(call: Call, what: string): void {
+export function assertUndelegated(call: AnyCall, what: string): void {
   const { trust_id, application_credential_id, access_token_id } = call.auth;
   if (trust_id !== undefined || application_credential_id !== undefined || access_token_id !== undefined) throw notAllowed('delegated', `Cannot ${what} with a token issued via delegation.`);
 }
@@ -42,7 +42,7 @@ export function oauth1Endpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:authorize_request_token', method: 'PUT', path: AUTHORIZE, summary: 'Authorise a request token', policy: 'identity:authorize_request_token', body: authorizeBody, reply: Type.Object({ token: Type.Object({ oauth_verifier: Type.String() }) }), status: 200,
       async handler(call) {
-        assertUndelegated(call as unknown as Call, 'authorize a request token');
+        assertUndelegated(call, 'authorize a request token');
         return { token: { oauth_verifier: await authorizeRequestToken(identity, call.params.request_token_id, call.auth.user_id, call.body.roles ?? []) } };
       },
     }),

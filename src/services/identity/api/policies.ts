@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
+import type { AnyCall, Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { parseFields } from '../model/fields.ts';
 import type { Identity } from '../model/identity.ts';
@@ -20,7 +20,7 @@ const policies: Resource = {
 
 export const policyRules: PolicyRule[] = crudRules(policies);
 
-export function showPolicy(identity: Identity, call: Call, row: PolicyRow): Shown {
+export function showPolicy(identity: Identity, call: AnyCall, row: PolicyRow): Shown {
   return { ...parseFields(row.extra), id: row.id, type: row.type, blob: row.blob, ...linkTo(identity, call, 'policies', row.id) };
 }
 

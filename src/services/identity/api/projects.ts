@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { Auth } from '../../../kernel/context.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -35,7 +35,7 @@ const createBody = bodyOf('project', Type.Object({ ...fields, name: nameString(6
 const updateBody = bodyOf('project', Type.Object({ ...fields, domain_id: Type.Optional(Type.Union([idString, Type.Null()])), name: Type.Optional(nameString(64)) }));
 
 /** The wire form of a project; its tags were read beforehand. */
-export function showProject(identity: Identity, call: Call, row: ProjectRow, tags: ReadonlyMap<string, string[]>): Shown {
+export function showProject(identity: Identity, call: AnyCall, row: ProjectRow, tags: ReadonlyMap<string, string[]>): Shown {
   return {
     ...parseFields(row.extra),
     id: row.id, name: row.name, domain_id: row.domain_id === '' ? null : row.domain_id, description: row.description, enabled: row.enabled === 1,
@@ -56,12 +56,12 @@ function callersDomain(auth: Auth): string {
 }
 
 /** Where the user or group of this body belongs. */
-export function domainOfNew(call: Call, key: 'user' | 'group'): string {
+export function domainOfNew(call: AnyCall, key: 'user' | 'group'): string {
   return givenDomain(call, key) ?? callersDomain(call.auth);
 }
 
 /** What the rules look at: as in keystone, whoever manages a domain has to name it. */
-export function givenDomain(call: Call, key: 'user' | 'group'): string | undefined {
+export function givenDomain(call: AnyCall, key: 'user' | 'group'): string | undefined {
   return (call.body as Record<string, { domain_id?: string } | undefined> | undefined)?.[key]?.domain_id;
 }
 
@@ -114,7 +114,7 @@ async function domainOfNewProject(identity: Identity, auth: Auth, input: Project
   return parent.is_domain === 1 ? parent.id : parent.domain_id;
 }
 
-async function list(identity: Identity, call: Call): Promise<Record<string, unknown>> {
+async function list(identity: Identity, call: AnyCall): Promise<Record<string, unknown>> {
   const filters = { name: 'name', domain_id: 'domain_id', parent_id: 'parent_id', enabled: { flag: 'enabled' }, is_domain: { flag: 'is_domain' } };
   const options = withinOwnDomain(call, readList(identity, call, filters));
   if (!call.url.searchParams.has('is_domain')) options.hints = [...options.hints, exactly('is_domain', 0)];
@@ -123,13 +123,13 @@ async function list(identity: Identity, call: Call): Promise<Record<string, unkn
   return collection(identity, call, 'projects', page, (row) => showProject(identity, call, row, tags));
 }
 
-export function tagFilter(call: Call): TagFilter | undefined {
+export function tagFilter(call: AnyCall): TagFilter | undefined {
   const names = (key: string): string[] => (call.url.searchParams.get(key) ?? '').split(',').filter((name) => name !== '').slice(0, 80);
   const filter = { all: names('tags'), any: names('tags-any'), not_all: names('not-tags'), not_any: names('not-tags-any') };
   return Object.values(filter).some((list) => list.length > 0) ? filter : undefined;
 }
 
-async function withHierarchy(identity: Identity, call: Call, id: string): Promise<Record<string, unknown>> {
+async function withHierarchy(identity: Identity, call: AnyCall, id: string): Promise<Record<string, unknown>> {
   const db = identity.db.read;
   const row = await findProject(db, id);
   if (row === undefined) throw noSuch('project', id);
@@ -147,7 +147,7 @@ async function withHierarchy(identity: Identity, call: Call, id: string): Promis
 }
 
 /** Only those where the caller has a role, as keystone does it. */
-async function accessible(identity: Identity, call: Call, rows: readonly ProjectRow[]): Promise<object[]> {
+async function accessible(identity: Identity, call: AnyCall, rows: readonly ProjectRow[]): Promise<object[]> {
   const own = await ownProjects(identity.db.read, await callerOf(identity, call.auth), rows.map((row) => row.id));
   const seen = rows.filter((row) => own.has(row.id));
   const tags = await tagsOfProjects(identity.db.read, seen.map((row) => row.id));

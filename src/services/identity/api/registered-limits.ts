@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
@@ -36,7 +36,7 @@ const resource: Resource = {
   update: bodyOf('registered_limit', Type.Partial(Type.Object(fields), { additionalProperties: false })),
 };
 
-function show(identity: Identity, call: Call, row: RegisteredLimitRow): Shown {
+function show(identity: Identity, call: AnyCall, row: RegisteredLimitRow): Shown {
   return { ...row, region_id: row.region_id === '' ? null : row.region_id, ...linkTo(identity, call, 'registered_limits', row.id) };
 }
 
@@ -57,7 +57,7 @@ export function registeredLimitEndpoints(identity: Identity): Endpoint[] {
       reply: Type.Object({ registered_limits: Type.Array(Type.Object({ id: Type.String() })) }), status: 201,
       async handler(call) {
         const rows = await createRegisteredLimits(identity, call.body.registered_limits as RegisteredLimitInput[]);
-        return { registered_limits: rows.map((row) => show(identity, call as unknown as Call, row)) };
+        return { registered_limits: rows.map((row) => show(identity, call, row)) };
       },
     }),
   ];

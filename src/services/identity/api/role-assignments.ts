@@ -1,4 +1,4 @@
-import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
@@ -34,19 +34,19 @@ export function roleAssignmentEndpoints(identity: Identity): Endpoint[] {
   ];
 }
 
-async function treeDomain(identity: Identity, call: Call): Promise<string | undefined> {
+async function treeDomain(identity: Identity, call: AnyCall): Promise<string | undefined> {
   const project_id = call.url.searchParams.get('scope.project.id');
   if (!isSet(call, 'include_subtree') || project_id === null) return undefined;
   return (await findProject(identity.db.read, project_id))?.domain_id;
 }
 
 /** Given without a value it counts as true. */
-function isSet(call: Call, name: string): boolean {
+function isSet(call: AnyCall, name: string): boolean {
   const value = call.url.searchParams.get(name);
   return value !== null && !/^(0|f|false|off|n|no)$/i.test(value);
 }
 
-function readQuery(call: Call): AssignmentQuery {
+function readQuery(call: AnyCall): AssignmentQuery {
   const asked = call.url.searchParams;
   const value = (name: string): string | undefined => asked.get(name) ?? undefined;
   const inherited = asked.has('scope.OS-INHERIT:inherited_to') ? asked.get('scope.OS-INHERIT:inherited_to') === 'projects' : undefined;
@@ -66,7 +66,7 @@ function readQuery(call: Call): AssignmentQuery {
 }
 
 /** A caller who is scoped to a domain sees what is within it. */
-async function inCallersDomain(identity: Identity, call: Call, rows: Assignment[]): Promise<Assignment[]> {
+async function inCallersDomain(identity: Identity, call: AnyCall, rows: Assignment[]): Promise<Assignment[]> {
   const { domain_id } = call.auth;
   if (domain_id === undefined) return rows;
   const projects = await namesOf(identity.db.read, 'identity_projects', idsOf(rows, (row) => row.target_type === 'project', (row) => row.target_id));

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -32,7 +32,7 @@ const fields = { description: optionalText, domain_id: Type.Optional(nullable(id
 const createBody = bodyOf('role', Type.Object({ ...fields, name: nameString(255) }));
 const updateBody = bodyOf('role', Type.Object({ ...fields, name: Type.Optional(nameString(255)) }, { minProperties: 1 }));
 
-export function showRole(identity: Identity, call: Call, row: RoleRow): Shown {
+export function showRole(identity: Identity, call: AnyCall, row: RoleRow): Shown {
   return {
     ...parseFields(row.extra), id: row.id, name: row.name, domain_id: row.domain_id === '' ? null : row.domain_id, description: row.description,
     options: parseFields(row.options), ...linkTo(identity, call, 'roles', row.id),

@@ -1,6 +1,6 @@
 /** Regions, services and endpoints. */
 import { Type, type TSchema } from 'typebox';
-import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import { nullable, oneOf } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
@@ -50,7 +50,7 @@ export const catalogRules: PolicyRule[] = [
   ...crudRules(endpoints),
 ];
 
-export function showEndpoint(identity: Identity, call: Call, row: EndpointRow): Shown {
+export function showEndpoint(identity: Identity, call: AnyCall, row: EndpointRow): Shown {
   const shown = row.url.replaceAll('$(public_url)s', originOf(identity, call));
   return {
     ...parseFields(row.extra), id: row.id, service_id: row.service_id, interface: row.interface, url: shown, region_id: row.region_id, region: row.region_id,
@@ -58,11 +58,11 @@ export function showEndpoint(identity: Identity, call: Call, row: EndpointRow): 
   };
 }
 
-function showRegion(identity: Identity, call: Call, row: RegionRow): Shown {
+function showRegion(identity: Identity, call: AnyCall, row: RegionRow): Shown {
   return { ...parseFields(row.extra), id: row.id, parent_region_id: row.parent_region_id, description: row.description, ...linkTo(identity, call, 'regions', row.id) };
 }
 
-function showService(identity: Identity, call: Call, row: ServiceRow): Shown {
+function showService(identity: Identity, call: AnyCall, row: ServiceRow): Shown {
   return {
     ...parseFields(row.extra), id: row.id, type: row.type, enabled: row.enabled === 1, ...(row.name === null ? {} : { name: row.name }),
     ...(row.description === null ? {} : { description: row.description }), ...linkTo(identity, call, 'services', row.id),
@@ -92,7 +92,7 @@ function putRegion(identity: Identity): Endpoint {
     async handler(call) {
       const input = (call.body as { region: RegionInput }).region;
       if (input.id !== undefined && input.id !== call.params.region_id) throw badRequest('identity.id-differs', 'Conflicting region IDs specified: the one in the URL and the one in the body are not the same.');
-      return { region: showRegion(identity, call as unknown as Call, await createRegion(identity, { ...input, id: call.params.region_id })) };
+      return { region: showRegion(identity, call, await createRegion(identity, { ...input, id: call.params.region_id })) };
     },
   });
 }

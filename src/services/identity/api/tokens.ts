@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
 import { booleanFrom } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noToken } from '../faults.ts';
@@ -91,14 +91,14 @@ export function tokenEndpoints(identity: Identity): Endpoint[] {
 }
 
 /** The token of X-Subject-Token; undefined for one that is not valid. */
-async function subjectToken(identity: Identity, call: Call): Promise<ValidToken | undefined> {
+async function subjectToken(identity: Identity, call: AnyCall): Promise<ValidToken | undefined> {
   const id = call.headers['x-subject-token'];
   if (typeof id !== 'string' || id === '') return undefined;
   const expiredToo = call.ctx.auth !== undefined && booleanFrom(call.url.searchParams.get('allow_expired') ?? '') === true;
   return await validateToken(identity, id, expiredToo ? identity.config.allow_expired_window : 0);
 }
 
-async function show(identity: Identity, call: Call): Promise<Reply> {
+async function show(identity: Identity, call: AnyCall): Promise<Reply> {
   const token = await subjectToken(identity, call);
   // A client that does not know access rules would let the token do more than it may.
   if (token === undefined || (token.access_rules !== undefined && call.headers['openstack-identity-access-rules'] === undefined)) throw noToken();
@@ -106,13 +106,13 @@ async function show(identity: Identity, call: Call): Promise<Reply> {
 }
 
 /** A new token, or a receipt and which methods have to follow. */
-export async function loginReplyOf(identity: Identity, call: Call, made: Awaited<ReturnType<typeof authenticate>>): Promise<Reply> {
+export async function loginReplyOf(identity: Identity, call: AnyCall, made: Awaited<ReturnType<typeof authenticate>>): Promise<Reply> {
   if ('receipt' in made) return reply(made.receipt.body, { status: 401, headers: { 'openstack-auth-receipt': made.receipt.id, vary: 'X-Auth-Token' } });
   return await tokenReplyOf(identity, call, made.token, made.id, 201);
 }
 
 /** A token as the call that makes or shows it replies. */
-export async function tokenReplyOf(identity: Identity, call: Call, token: ValidToken, id: string, status: number): Promise<Reply> {
+export async function tokenReplyOf(identity: Identity, call: AnyCall, token: ValidToken, id: string, status: number): Promise<Reply> {
   const headers = { 'x-subject-token': id, vary: 'X-Auth-Token' };
   const { service_providers } = await identity.catalog.read(identity.db.read);
   const body = service_providers.length === 0 ? token.body : { ...token.body, service_providers };

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
@@ -40,7 +40,7 @@ const createBody = bodyOf('trust', Type.Object({
   roles: Type.Optional(Type.Array(Type.Object({ id: Type.Optional(Type.String()), name: Type.Optional(Type.String()) }), { maxItems: 100 })),
 }));
 
-function showTrust(identity: Identity, call: Call, row: TrustRow): Shown {
+function showTrust(identity: Identity, call: AnyCall, row: TrustRow): Shown {
   const { redelegated_trust_id, ...rest } = row;
   return {
     ...rest, impersonation: row.impersonation === 1, deleted_at: null, ...(redelegated_trust_id === null ? {} : { redelegated_trust_id }),
@@ -48,7 +48,7 @@ function showTrust(identity: Identity, call: Call, row: TrustRow): Shown {
   };
 }
 
-async function showWhole(identity: Identity, call: Call, row: TrustRow): Promise<Shown> {
+async function showWhole(identity: Identity, call: AnyCall, row: TrustRow): Promise<Shown> {
   const roles = await rolesOfTrust(identity.db.read, row.id);
   return {
     ...showTrust(identity, call, row),
@@ -58,7 +58,7 @@ async function showWhole(identity: Identity, call: Call, row: TrustRow): Promise
 }
 
 /** Programs with an application credential have no business with trusts. */
-function refuseCredentials(call: Call): void {
+function refuseCredentials(call: AnyCall): void {
   if (call.auth.access_token_id !== undefined) throw notAllowed('delegated', 'Cannot manage trusts with a token issued via delegation.');
   if (call.auth.application_credential_id !== undefined) {
     throw notAllowed('restricted', "You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing trusts.");
@@ -90,8 +90,8 @@ export function trustEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:create_trust', method: 'POST', path: LIST, summary: 'Create a trust', policy: 'identity:create_trust', body: createBody, reply: entryReply('trust'), status: 201,
       target: (call) => ({ trust: (call.body as { trust?: object } | undefined)?.trust ?? {} }),
       async handler(call) {
-        refuseCredentials(call as unknown as Call);
-        return { trust: await showWhole(identity, call as unknown as Call, await createTrust(identity, call.auth, call.body.trust as TrustInput)) };
+        refuseCredentials(call);
+        return { trust: await showWhole(identity, call, await createTrust(identity, call.auth, call.body.trust as TrustInput)) };
       },
     }),
     endpoint({

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { isoMicrosNoZone } from '../../../kernel/clock.ts';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -54,7 +54,7 @@ const users: Resource = {
 };
 const passwordBody = bodyOf('user', Type.Object({ original_password: Type.String({ maxLength: 4096 }), password: Type.String({ minLength: 1, maxLength: 4096 }) }));
 
-export function showUser(identity: Identity, call: Call, row: KnownUser): Shown {
+export function showUser(identity: Identity, call: AnyCall, row: KnownUser): Shown {
   return {
     ...parseFields(row.extra),
     id: row.id, name: row.name, domain_id: row.domain_id, enabled: isActive(identity, row), password_expires_at: row.password_expires_at === null ? null : isoMicrosNoZone(row.password_expires_at), options: parseFields(row.options),
@@ -115,7 +115,7 @@ function federatedFilter({ url }: Call): FederatedFilter {
 }
 
 /** The projects where a user has any role, filtered by name, domain and being enabled. */
-export async function shownProjectsOf(identity: Identity, call: Call, bearer: Bearer): Promise<object[]> {
+export async function shownProjectsOf(identity: Identity, call: AnyCall, bearer: Bearer): Promise<object[]> {
   const rows = await projectsOfUser(identity.db.read, bearer, identity.config.list_limit);
   const asked = call.url.searchParams;
   const wanted = rows.filter((row) =>

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
 import type { Identity } from '../model/identity.ts';
 import { currentGeneration } from '../store/state.ts';
 import { jsonHome } from './json-home.ts';
@@ -30,7 +30,7 @@ export function discoveryEndpoints(identity: Identity, all: () => Endpoint[]): E
   ];
 }
 
-function version(identity: Identity, call: Call): Record<string, unknown> {
+function version(identity: Identity, call: AnyCall): Record<string, unknown> {
   return {
     id: 'v3.14',
     status: 'stable',
@@ -41,7 +41,7 @@ function version(identity: Identity, call: Call): Record<string, unknown> {
 }
 
 /** Whether the caller would rather have json-home than plain JSON. */
-function wantsHome(call: Call): boolean {
+function wantsHome(call: AnyCall): boolean {
   const weight = (type: string): number => {
     const entry = (call.headers.accept ?? '').split(',').map((part) => part.trim().split(';')).find(([name]) => name === type);
     if (entry === undefined) return 0;

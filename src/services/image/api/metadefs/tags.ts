@@ -40,7 +40,7 @@ export const metadefTagEndpoints = (deps: ImageDeps): Endpoint[] => [
     target: namespaceTarget(deps), reply: tagReply,
     async handler(call) {
       const { name } = call.params;
-      if (name.length > 80 || name.includes('\u0000')) throw badRequest('image.metadef-tag-name', 'The name of a tag has at most 80 characters.');
+      if (name.length > 80) throw badRequest('image.metadef-tag-name', 'The name of a tag has at most 80 characters.');
       return tagView(await addItem(deps, await namespaceOf(deps, call), 'tag', name, {})) as never;
     },
   }),
