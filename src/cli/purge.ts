@@ -18,6 +18,8 @@ import { otherClouds, refuseNamesake, removeRuntime } from './up/runtime.ts';
 import { forgetFirewall } from './up/firewall.ts';
 import { forgetTraces } from './up/traces.ts';
 
+const NAMESPACES = '/run/netns';
+
 /** `gantry down --purge`: removes all that Gantry made for this cloud, and only that. Names each thing. */
 export async function purge(settings: Settings, output: Output): Promise<number> {
   const { data_dir, config } = settings;
@@ -84,7 +86,7 @@ async function removeImages(socket: string, cloud: string): Promise<string[]> {
 }
 
 async function removeNetworks(name: string): Promise<string[]> {
-  const ours = (): string[] => readdirIf('/run/netns').filter((namespace) => namespace === name || namespace.startsWith(`${name}-`));
+  const ours = (): string[] => readdirIf(NAMESPACES).filter((namespace) => namespace === name || namespace.startsWith(`${name}-`));
   const links = (): string[] => readdirIf('/sys/class/net').filter((link) => link.startsWith(`${name}-`));
   const before = [...ours().map((one) => `namespace ${one}`), ...links().map((one) => `link ${one}`)];
   if (which('ip') === undefined || which('nft') === undefined) return [];
@@ -101,8 +103,19 @@ async function removeNetworks(name: string): Promise<string[]> {
     if (readlinkSync(path).startsWith(`/run/netns/${name}-`)) rmSync(path, { force: true });
   }
   for (const folder of ['/run/gantry/netns', '/run/gantry']) if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+  if (before.length > 0 && existsSync(NAMESPACES) && readdirSync(NAMESPACES).length === 0) removeNamespaceFolder();
   const left = new Set([...ours().map((one) => `namespace ${one}`), ...links().map((one) => `link ${one}`)]);
   return before.filter((one) => !left.has(one)).map((one) => `removed ${one}`);
+}
+
+/** iproute2 mounts its folder upon itself with the first namespace, and never takes it away. */
+function removeNamespaceFolder(): void {
+  run('umount', [NAMESPACES]);
+  try {
+    rmdirSync(NAMESPACES);
+  } catch {
+    // somebody has made a namespace meanwhile
+  }
 }
 
 async function removeEngine(settings: Settings): Promise<string[]> {

@@ -95,7 +95,7 @@ test('down --purge leaves nothing', async () => {
   assert.ok(!existsSync(machine.data_dir));
   assert.ok(!existsSync(join(machine.home, '.config/openstack/clouds.yaml')));
   const left = async (script: string): Promise<string> => (await machine.run(script)).stdout.trim();
-  assert.equal(await left('ls /run/netns; ls -d /run/gantry /usr/local/lib/gantry 2>/dev/null'), '');
+  assert.equal(await left('ls -d /run/netns /run/gantry /usr/local/lib/gantry 2>/dev/null'), '');
   assert.equal(await left(`ip -o link show | awk -F': ' '{print $2}'`), 'lo');
   assert.equal(await left(`nft list tables | grep -v 'ip6* \\(filter\\|nat\\)'`), '');
   assert.equal(await left('iptables-save | grep -i docker'), '');
