@@ -21,15 +21,28 @@ export interface RequestIds {
   readonly global_request_id: string | undefined;
 }
 
+/** The long work that holds a server, by kind: what each wants to know beside whose server it is. */
+export interface ServerTasks {
+  boot: object;
+  power: { what: PowerTask };
+}
+
+export type ServerTaskKind = keyof ServerTasks;
+
+export interface ServerTaskInput {
+  server_id: string;
+  /** The record of the call that asked for it. */
+  action_id: string;
+}
+
 /**
  * Asks for long work, in the transaction of the change that wants it: it begins once that has committed.
  * Each server has at most one piece of work at a time; a second one is refused with 409.
  */
 export interface ComputeTasks {
-  boot(tx: Transaction<any>, server_id: string, action_id: string, ids: RequestIds): Promise<void>;
-  /** Stops a boot or power task that runs and takes its place. */
-  remove(tx: Transaction<any>, server_id: string, action_id: string, ids: RequestIds): Promise<void>;
-  power(tx: Transaction<any>, server_id: string, action_id: string, what: PowerTask, ids: RequestIds): Promise<void>;
+  start<Kind extends ServerTaskKind>(tx: Transaction<any>, kind: Kind, input: ServerTaskInput & ServerTasks[Kind], ids: RequestIds): Promise<void>;
+  /** Stops what runs and takes its place. */
+  remove(tx: Transaction<any>, input: ServerTaskInput, ids: RequestIds): Promise<void>;
 }
 
 /** What jobs are built from: long work is asked for by the API only. */

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { asTransaction } from '../../../src/kernel/db/database.ts';
 import type { TaskDefinition } from '../../../src/kernel/task/define.ts';
 import { createServers } from '../../../src/services/compute/model/create-servers.ts';
+import type { ComputeTasks } from '../../../src/services/compute/deps.ts';
 import { startAction } from '../../../src/services/compute/model/server-actions.ts';
 import { findServer } from '../../../src/services/compute/store/servers.ts';
 import { eventsOf, listActions } from '../../../src/services/compute/store/server-actions.ts';
@@ -32,7 +33,7 @@ export async function serverWorld(over: { metadata?: Record<string, string>; nod
   await addFlavors(world.db);
   const image = world.images.add();
   let action_id = '';
-  const tasks = { boot: async (_tx: unknown, _id: string, action: string) => void (action_id = action), remove: async () => {}, power: async () => {} };
+  const tasks: ComputeTasks = { start: async (_tx, _kind, input) => void (action_id = input.action_id), remove: async () => {} };
   const caller = { ctx, auth: callers['member']!, is_admin: false, zero_disk: false };
   const [row] = await createServers({ ...world.deps, tasks }, caller, {
     name: 'one', description: null, hostname: undefined, image_id: image.id, flavor_id: '1', networks: 'auto', security_groups: [], key_name: null,

@@ -1,9 +1,8 @@
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { instanceActionEndpoints } from './instance-actions.ts';
-import { refusedActionEndpoints } from './refused-actions.ts';
 import { resourceEndpoints } from './resources.ts';
-import { serverActionEndpoints } from './server-actions.ts';
+import { serverActionEndpoints } from './server-actions/index.ts';
 import { serverCreateEndpoints } from './server-create.ts';
 import { serverDiagnosticsEndpoints } from './server-diagnostics.ts';
 import { serverGroupEndpoints } from './server-groups.ts';
@@ -24,7 +23,6 @@ export const computeEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...serverListEndpoints(deps),
   ...serverEndpoints(deps),
   ...serverActionEndpoints(deps),
-  ...refusedActionEndpoints(deps),
   ...serverMetadataEndpoints(deps),
   ...serverTagEndpoints(deps),
   ...serverPasswordEndpoints(deps),

@@ -29,7 +29,7 @@ export function releaseStuckServersJob(deps: TaskDeps, tasks: ComputeTasks): Job
       if (row.task_state === 'deleting') {
         const ids = { request_id: requestId(), global_request_id: undefined };
         const action_id = await startAction(tx, { ...ids, clock: deps.clock, auth: undefined }, row.id, 'delete');
-        return await tasks.remove(raw, row.id, action_id, ids);
+        return await tasks.remove(raw, { server_id: row.id, action_id }, ids);
       }
       const fault = { code: 500, message: 'The operation on this server was lost.', created: now, details: `task_state ${row.task_state}` };
       const failed = row.vm_state === 'building' ? { vm_state: 'error', fault_json: JSON.stringify(fault) } : {};

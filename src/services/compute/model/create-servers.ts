@@ -90,7 +90,7 @@ export async function createServers(deps: ComputeDeps, caller: Caller, asked: Cr
     for (const row of rows) {
       if (asked.tags.length > 0) await setTags(tx, row.id, asked.tags);
       const action_id = await startAction(tx, caller.ctx, row.id, 'create');
-      await deps.tasks.boot(raw, row.id, action_id, caller.ctx);
+      await deps.tasks.start(raw, 'boot', { server_id: row.id, action_id }, caller.ctx);
     }
     return rows;
   });

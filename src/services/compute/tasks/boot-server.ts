@@ -6,6 +6,7 @@ import { asTransaction } from '../../../kernel/db/database.ts';
 import { conflict, isFault } from '../../../kernel/fault.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
 import type { PlannedNic, ServerNic } from '../../network/client.ts';
+import type { ServerTaskInput } from '../deps.ts';
 import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/guest-exit.ts';
 import { endEvent, startEvent } from '../model/server-actions.ts';
 import { faultOf, shownNics } from '../model/server-row.ts';
@@ -16,16 +17,11 @@ import { claimPlace, type Place } from './place-server.ts';
 import { spawnOn } from './spawn-on.ts';
 import { taskFault, type TaskDeps } from './task-deps.ts';
 
-export interface BootInput {
-  server_id: string;
-  action_id: string;
-}
-
 /** The event that nova writes for a boot. */
 export const BOOT_EVENT = 'compute__do_build_and_run_instance';
 
-export function bootServerTask(deps: TaskDeps): TaskDefinition<BootInput> {
-  return defineTask<BootInput>('compute.boot-server')
+export function bootServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput> {
+  return defineTask<ServerTaskInput>('compute.boot-server')
     .step('place', {
       // a node that restarts its agent is back within seconds
       retries: 7,
@@ -44,7 +40,7 @@ export function bootServerTask(deps: TaskDeps): TaskDefinition<BootInput> {
       concurrency: 64,
       onDone: (_ctx, input, done) => finish(deps, input, done.spawn),
       onFailed: (_ctx, input, error) => giveUp(deps, input, error),
-    }) as TaskDefinition<BootInput>;
+    }) as TaskDefinition<ServerTaskInput>;
 }
 
 const reader = (deps: TaskDeps): Kysely<ComputeTables> => deps.db.read as Kysely<ComputeTables>;
@@ -148,7 +144,7 @@ async function despawn(deps: TaskDeps, ctx: StepContext, server_id: string): Pro
   if (row?.node_id != null) await leaveNode(deps, ctx.log, row.node_id, server_id);
 }
 
-async function finish(deps: TaskDeps, { server_id, action_id }: BootInput, report: GuestReport): Promise<void> {
+async function finish(deps: TaskDeps, { server_id, action_id }: ServerTaskInput, report: GuestReport): Promise<void> {
   const now = isoMicros(deps.clock.now());
   const bad = endedBadly(report);
   const vm_state = report.power_state === 'running' ? 'active' : bad ? 'error' : 'stopped';
@@ -162,7 +158,7 @@ async function finish(deps: TaskDeps, { server_id, action_id }: BootInput, repor
   deps.settled(server_id);
 }
 
-async function giveUp(deps: TaskDeps, { server_id, action_id }: BootInput, error: TaskError): Promise<void> {
+async function giveUp(deps: TaskDeps, { server_id, action_id }: ServerTaskInput, error: TaskError): Promise<void> {
   const now = isoMicros(deps.clock.now());
   const failure = taskFault(error, 'The server could not be made', now);
   await deps.db.transaction(async (raw) => {

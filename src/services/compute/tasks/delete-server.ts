@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
+import type { ServerTaskInput } from '../deps.ts';
 import { endEvent, startEvent } from '../model/server-actions.ts';
 import { powerStates } from '../model/server-state.ts';
 import { deleteServerParts, findServer, updateServer } from '../store/servers.ts';
@@ -10,15 +11,10 @@ import type { ComputeTables } from '../store/tables.ts';
 import { leaveNode } from './leave-node.ts';
 import { serverResource, taskFault, type TaskDeps } from './task-deps.ts';
 
-export interface DeleteInput {
-  server_id: string;
-  action_id: string;
-}
-
 export const DELETE_EVENT = 'compute_terminate_instance';
 
-export function deleteServerTask(deps: TaskDeps): TaskDefinition<DeleteInput> {
-  return defineTask<DeleteInput>('compute.delete-server')
+export function deleteServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput> {
+  return defineTask<ServerTaskInput>('compute.delete-server')
     .step('end-other-work', { do: (ctx, input) => endOtherWork(deps, ctx, input) })
     .step('destroy', { do: (ctx, { server_id }) => destroy(deps, ctx, server_id) })
     .step('release', { do: (_ctx, { server_id }) => release(deps, server_id) })
@@ -26,11 +22,11 @@ export function deleteServerTask(deps: TaskDeps): TaskDefinition<DeleteInput> {
       concurrency: 64,
       onDone: (_ctx, input) => finish(deps, input),
       onFailed: (_ctx, input, error) => giveUp(deps, input, error),
-    }) as TaskDefinition<DeleteInput>;
+    }) as TaskDefinition<ServerTaskInput>;
 }
 
 /** The boot or power task was cancelled by whoever asked for the deletion: here it is waited for. */
-async function endOtherWork(deps: TaskDeps, _ctx: StepContext, { server_id, action_id }: DeleteInput): Promise<void> {
+async function endOtherWork(deps: TaskDeps, _ctx: StepContext, { server_id, action_id }: ServerTaskInput): Promise<void> {
   const [other] = await deps.engine.listOf(serverResource(server_id), 1);
   if (other !== undefined && (other.state === 'running' || other.state === 'undoing')) await deps.engine.whenSettled(other.id);
   await deps.db.transaction(async (raw) => {
@@ -50,7 +46,7 @@ async function release(deps: TaskDeps, server_id: string): Promise<void> {
   await deps.placement.release(server_id);
 }
 
-async function finish(deps: TaskDeps, { server_id, action_id }: DeleteInput): Promise<void> {
+async function finish(deps: TaskDeps, { server_id, action_id }: ServerTaskInput): Promise<void> {
   const now = isoMicros(deps.clock.now());
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
@@ -61,7 +57,7 @@ async function finish(deps: TaskDeps, { server_id, action_id }: DeleteInput): Pr
   });
 }
 
-async function giveUp(deps: TaskDeps, { server_id, action_id }: DeleteInput, error: TaskError): Promise<void> {
+async function giveUp(deps: TaskDeps, { server_id, action_id }: ServerTaskInput, error: TaskError): Promise<void> {
   const now = isoMicros(deps.clock.now());
   const fault = taskFault(error, 'The server could not be deleted', now);
   await deps.db.transaction(async (raw) => {

@@ -5,19 +5,16 @@ import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import { conflict, isFault } from '../../../kernel/fault.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
-import type { PowerTask } from '../deps.ts';
+import type { PowerTask, ServerTaskInput } from '../deps.ts';
 import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/guest-exit.ts';
-import { endEvent, startEvent } from '../model/server-actions.ts';
-import { findBoot, findServer, type ServerChange, updateServer } from '../store/servers.ts';
+import { startEvent } from '../model/server-actions.ts';
+import { findBoot, findServer, type ServerChange } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
+import { settleServer } from './settle.ts';
 import { spawnOn } from './spawn-on.ts';
 import { taskFault, type TaskDeps } from './task-deps.ts';
 
-export interface PowerInput {
-  server_id: string;
-  action_id: string;
-  what: PowerTask;
-}
+export type PowerInput = ServerTaskInput & { what: PowerTask };
 
 const EVENTS: Record<PowerTask, string> = {
   start: 'compute_start_instance',
@@ -91,26 +88,16 @@ function stateAfter(what: PowerTask, report: GuestReport, now: string): ServerCh
   return { vm_state: 'stopped', power_state, fault_json: null };
 }
 
-async function finish(deps: TaskDeps, { server_id, action_id, what }: PowerInput, report: GuestReport): Promise<void> {
-  const now = isoMicros(deps.clock.now());
+async function finish(deps: TaskDeps, input: PowerInput, report: GuestReport): Promise<void> {
+  const { what } = input;
   const bad = what !== 'stop' && endedBadly(report);
-  await deps.db.transaction(async (raw) => {
-    const tx = asTransaction<ComputeTables>(raw);
-    const change = { ...stateAfter(what, report, now), task_state: null, updated_at: now };
-    await updateServer(tx, server_id, change, { not_task_state: 'deleting' });
-    await endEvent(tx, deps.clock, action_id, EVENTS[what], bad ? exitMessage(report) : undefined);
-  });
-  deps.settled(server_id);
+  const change = stateAfter(what, report, isoMicros(deps.clock.now()));
+  await settleServer(deps, input, { event: EVENTS[what], change, failure: bad ? exitMessage(report) : undefined });
 }
 
-async function giveUp(deps: TaskDeps, { server_id, action_id, what }: PowerInput, error: TaskError): Promise<void> {
-  const now = isoMicros(deps.clock.now());
-  const fault = taskFault(error, `The server could not be changed (${what})`, now);
-  const failed = FATAL.has(what) ? { vm_state: 'error', fault_json: JSON.stringify(fault) } : {};
-  await deps.db.transaction(async (raw) => {
-    const tx = asTransaction<ComputeTables>(raw);
-    await updateServer(tx, server_id, { ...failed, task_state: null, updated_at: now }, { not_task_state: 'deleting' });
-    await endEvent(tx, deps.clock, action_id, EVENTS[what], fault.message);
-  });
-  deps.settled(server_id);
+async function giveUp(deps: TaskDeps, input: PowerInput, error: TaskError): Promise<void> {
+  const { what } = input;
+  const fault = taskFault(error, `The server could not be changed (${what})`, isoMicros(deps.clock.now()));
+  const change = FATAL.has(what) ? { vm_state: 'error', fault_json: JSON.stringify(fault) } : {};
+  await settleServer(deps, input, { event: EVENTS[what], change, failure: fault.message });
 }

@@ -1,12 +1,9 @@
 /** Actions of the API that servers here do not have yet: who asks learns that it is so, after all that would be wrong anyway. */
-import { Type } from 'typebox';
-import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
-import type { Microversion } from '../../../kernel/api/microversion.ts';
-import { notImplemented } from '../../../kernel/fault.ts';
-import type { ComputeDeps } from '../deps.ts';
-import { checkAction, type ServerAction } from '../model/server-state.ts';
-import { versions } from '../versions.ts';
-import { isAdmin, serverOf, serverTarget } from './server-target.ts';
+import type { Microversion } from '../../../../kernel/api/microversion.ts';
+import { notImplemented } from '../../../../kernel/fault.ts';
+import { checkAction, type ServerAction } from '../../model/server-state.ts';
+import { versions } from '../../versions.ts';
+import { type Action, anything } from './action.ts';
 
 const refused: { name: ServerAction; policy: string; what: string; since?: Microversion }[] = [
   { name: 'suspend', policy: 'os-suspend-server:suspend', what: 'suspended' },
@@ -28,22 +25,15 @@ const refused: { name: ServerAction; policy: string; what: string; since?: Micro
   { name: 'trigger_crash_dump', policy: 'servers:trigger_crash_dump', what: 'made to dump their memory', since: versions.TRIGGER_CRASH_DUMP },
 ];
 
-export const refusedActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
-  refused.map(({ name, policy, what, since }) =>
-    endpoint({
-      id: `servers:action:${name}`,
-      method: 'POST',
-      path: '/v2.1/servers/{server_id}/action',
-      action: name,
-      summary: `Not supported: servers cannot be ${what}`,
-      policy: `os_compute_api:${policy}`,
-      target: serverTarget(deps),
-      ...(since === undefined ? {} : { since }),
-      body: Type.Object({ [name]: Type.Unknown() }, { additionalProperties: false }),
-      status: 202,
-      handler: (call) => {
-        checkAction(name, serverOf(call), isAdmin(call));
-        throw notImplemented('compute.action-not-supported', `The requested functionality is not supported: servers cannot be ${what} here.`);
-      },
-    }),
-  );
+export const refusedActions = (): Action[] =>
+  refused.map(({ name, policy, what, since }) => ({
+    name,
+    summary: `Not supported: servers cannot be ${what}`,
+    policy: `os_compute_api:${policy}`,
+    ...(since === undefined ? {} : { since }),
+    body: anything(name),
+    act: async (row, actor) => {
+      checkAction(name, row, actor.is_admin);
+      throw notImplemented('compute.action-not-supported', `The requested functionality is not supported: servers cannot be ${what} here.`);
+    },
+  }));

@@ -1,0 +1,23 @@
+import type { Endpoint } from '../../../../kernel/api/endpoint.ts';
+import type { ComputeDeps } from '../../deps.ts';
+import { actionEndpoint } from './action.ts';
+import { changePasswordActions } from './change-password.ts';
+import { consoleOutputActions } from './console-output.ts';
+import { deferredDeleteActions } from './deferred-delete.ts';
+import { lockActions } from './lock.ts';
+import { powerActions } from './power.ts';
+import { refusedActions } from './refused.ts';
+import { resetStateActions } from './reset-state.ts';
+import { securityGroupActions } from './security-groups.ts';
+
+export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
+  [
+    ...powerActions(deps),
+    ...lockActions(deps),
+    ...resetStateActions(deps),
+    ...deferredDeleteActions(deps),
+    ...changePasswordActions(),
+    ...securityGroupActions(deps),
+    ...consoleOutputActions(deps),
+    ...refusedActions(),
+  ].map((action) => actionEndpoint(deps, action));
