@@ -149,6 +149,19 @@ export function fakeNetwork(): FakeNetwork {
       ports.delete(server_id);
       network.plugged.delete(server_id);
     },
+    async addNic({ server_id, nic, new_port_id }) {
+      if (network.failClaims !== undefined) throw conflict('network.no-address', network.failClaims);
+      const held = ports.get(server_id) ?? [];
+      const port_id = nic.port_id ?? new_port_id;
+      if (!held.some((one) => one.port_id === port_id)) ports.set(server_id, [...held, { ...nicFor(nic, [groups[0]!.id]), port_id }]);
+      network.tell(server_id);
+    },
+    async removeNic(server_id, port_id) {
+      ports.set(server_id, (ports.get(server_id) ?? []).filter((one) => one.port_id !== port_id));
+      network.tell(server_id);
+    },
+    addFixedIp: async () => assert.fail('the fake network has one address a port'),
+    removeFixedIp: async () => assert.fail('the fake network has one address a port'),
     nicsOf: async (ids) => new Map(ids.flatMap((id) => (ports.has(id) ? [[id, structuredClone(ports.get(id)!)] as const] : []))),
     sliceFor: async () => ({ generation: 1, networks: [], ports: [], security_groups: [], group_members: [], peers: [] }),
     async setPlugged(server_id, plugged) {

@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely';
+import type { PlannedNic } from '../network/client.ts';
 import type { NodeLink } from '../../kernel/bus/node-link.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Database } from '../../kernel/db/database.ts';
@@ -25,6 +26,9 @@ export interface RequestIds {
 export interface ServerTasks {
   boot: object;
   power: { what: PowerTask };
+  /** `new_port_id`: of the port that is made when the plan names none. */
+  'attach-interface': { nic: PlannedNic; new_port_id: string };
+  'detach-interface': { port_id: string };
 }
 
 export type ServerTaskKind = keyof ServerTasks;
@@ -40,9 +44,12 @@ export interface ServerTaskInput {
  * Each server has at most one piece of work at a time; a second one is refused with 409.
  */
 export interface ComputeTasks {
-  start<Kind extends ServerTaskKind>(tx: Transaction<any>, kind: Kind, input: ServerTaskInput & ServerTasks[Kind], ids: RequestIds): Promise<void>;
+  /** @returns the task's id. */
+  start<Kind extends ServerTaskKind>(tx: Transaction<any>, kind: Kind, input: ServerTaskInput & ServerTasks[Kind], ids: RequestIds): Promise<string>;
   /** Stops what runs and takes its place. */
   remove(tx: Transaction<any>, input: ServerTaskInput, ids: RequestIds): Promise<void>;
+  /** For calls of the API that answer with what came out. @throws Fault what the task failed with. */
+  ended(task_id: string): Promise<void>;
 }
 
 /** What jobs are built from: long work is asked for by the API only. */

@@ -33,6 +33,17 @@ export interface ServerNic {
   tag: string | null;
 }
 
+/** One more NIC of a server that lives: on a port made for it under this id, or on the one that the plan names. */
+export interface AddedNic {
+  server_id: string;
+  project_id: string;
+  node_id: string;
+  host: string;
+  zone: string;
+  nic: PlannedNic;
+  new_port_id: string;
+}
+
 /** A group as networking shows it. */
 export interface ShownSecurityGroup {
   id: string;
@@ -134,6 +145,14 @@ export interface NetworkClient {
   claimNics(request: { server_id: string; project_id: string; hostname: string; node_id: string; host: string; zone: string; nics: PlannedNic[]; security_group_ids: string[] }): Promise<ServerNic[]>;
   /** Deletes the ports that were made for the server and unbinds the others. */
   releaseNics(server_id: string): Promise<void>;
+  /** One more; its node plugs it by itself. Faults: as `claimNics`, 404 and 409 when a port has gone or was taken meanwhile. */
+  addNic(request: AddedNic): Promise<void>;
+  /** Deletes a port that was made for the server and unbinds another one. A port that is not the server's: nothing happens. */
+  removeNic(server_id: string, port_id: string): Promise<void>;
+  /** One more address of that network on the server's port there. Faults: 404 no port there; 400, 409 as neutron. */
+  addFixedIp(server_id: string, network_id: string): Promise<void>;
+  /** Faults: 400 the server does not have it. */
+  removeFixedIp(server_id: string, address: string): Promise<void>;
   /** The NICs of these servers, by server id. */
   nicsOf(server_ids: string[]): Promise<Map<string, ServerNic[]>>;
   /** What the node needs to plug this server. */

@@ -34,6 +34,7 @@ import { policies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
 import { createNetworkApi } from './tasks/network-api.ts';
 import { changeServerGroup, shownSecurityGroups } from './tasks/server-groups.ts';
+import { addFixedIp, addNic, removeFixedIp, removeNic } from './tasks/server-interfaces.ts';
 import { claimNics, nicsOf, planNics, releaseNics, resolveSecurityGroups, setPlugged } from './tasks/server-nics.ts';
 
 export interface NetworkDependencies {
@@ -100,6 +101,10 @@ function createClient(env: NetworkDeps, listeners: ((server_id: string) => void)
     resolveSecurityGroups: (auth, names) => resolveSecurityGroups(env, auth, names),
     claimNics: (request) => claimNics(env, request),
     releaseNics: (server_id) => releaseNics(env, server_id),
+    addNic: (request) => addNic(env, request),
+    removeNic: (server_id, port_id) => removeNic(env, server_id, port_id),
+    addFixedIp: (server_id, network_id) => addFixedIp(env, server_id, network_id),
+    removeFixedIp: (server_id, address) => removeFixedIp(env, server_id, address),
     nicsOf: (server_ids) => nicsOf(env, server_ids),
     sliceFor: (server_id) => serverSlice(env, server_id),
     setPlugged: (server_id, plugged) => setPlugged(env, server_id, plugged),

@@ -33,7 +33,7 @@ export async function serverWorld(over: { metadata?: Record<string, string>; nod
   await addFlavors(world.db);
   const image = world.images.add();
   let action_id = '';
-  const tasks: ComputeTasks = { start: async (_tx, _kind, input) => void (action_id = input.action_id), remove: async () => {} };
+  const tasks: ComputeTasks = { start: async (_tx, _kind, input) => (action_id = input.action_id), remove: async () => {}, ended: async () => {} };
   const caller = { ctx, auth: callers['member']!, is_admin: false, zero_disk: false };
   const [row] = await createServers({ ...world.deps, tasks }, caller, {
     name: 'one', description: null, hostname: undefined, image_id: image.id, flavor_id: '1', networks: 'auto', security_groups: [], key_name: null,

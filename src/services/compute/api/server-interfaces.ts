@@ -1,12 +1,25 @@
 import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
-import { notFound } from '../../../kernel/fault.ts';
-import type { ServerNic } from '../../network/client.ts';
+import { since } from '../../../kernel/api/microversion.ts';
+import { uuidString } from '../../../kernel/api/schema.ts';
+import { badRequest } from '../../../kernel/fault.ts';
+import type { RequestedNic, ServerNic } from '../../network/client.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { groupsOf } from '../model/server-row.ts';
+import { attachInterface, detachInterface, findNic, liveNics } from '../model/server-interfaces.ts';
 import { versions } from '../versions.ts';
+import { ipText, tagText } from './parameters.ts';
 import { groupReply, groupViews } from './security-groups.ts';
-import { serverOf, serverTarget } from './server-target.ts';
+import { isAdmin, serverOf, serverTarget } from './server-target.ts';
+
+const closed = { additionalProperties: false } as const;
+
+const wanted = Type.Object({
+  net_id: Type.Optional(uuidString),
+  port_id: Type.Optional(uuidString),
+  fixed_ips: Type.Optional(Type.Array(Type.Object({ ip_address: ipText }, closed), { minItems: 1, maxItems: 1 })),
+  tag: Type.Optional(since(versions.ATTACH_TAGS, tagText)),
+}, closed);
 
 const shown = Type.Object({
   net_id: Type.String(),
@@ -27,11 +40,9 @@ function showNic(nic: ServerNic, version: number) {
   };
 }
 
-async function liveNics(deps: ComputeDeps, server_id: string): Promise<ServerNic[]> {
-  return (await deps.network.nicsOf([server_id])).get(server_id) ?? [];
-}
+export const serverInterfaceEndpoints = (deps: ComputeDeps): Endpoint[] => [...reads(deps), ...changes(deps), groups(deps)];
 
-export const serverInterfaceEndpoints = (deps: ComputeDeps): Endpoint[] => [
+const reads = (deps: ComputeDeps): Endpoint[] => [
   endpoint({
     id: 'server-interfaces:list',
     method: 'GET',
@@ -54,11 +65,52 @@ export const serverInterfaceEndpoints = (deps: ComputeDeps): Endpoint[] => [
     status: 200,
     handler: async (call) => {
       const { server_id, port_id } = call.params;
-      const nic = (await liveNics(deps, server_id)).find((one) => one.port_id === port_id);
-      if (nic === undefined) throw notFound('compute.interface-not-found', `Instance ${server_id} does not have a port with id ${port_id}`);
+      return { interfaceAttachment: showNic(await findNic(deps, server_id, port_id), call.version) };
+    },
+  }),
+];
+
+const changes = (deps: ComputeDeps): Endpoint[] => [
+  endpoint({
+    id: 'server-interfaces:create',
+    method: 'POST',
+    path: '/v2.1/servers/{server_id}/os-interface',
+    summary: 'Attach an interface to a server',
+    policy: 'os_compute_api:os-attach-interfaces:create',
+    target: serverTarget(deps),
+    body: Type.Object({ interfaceAttachment: Type.Optional(wanted) }, closed),
+    reply: Type.Object({ interfaceAttachment: shown }),
+    status: 200,
+    handler: async (call) => {
+      const { net_id, port_id, fixed_ips, tag } = call.body.interfaceAttachment ?? {};
+      const fixed_ip = fixed_ips?.[0]?.ip_address;
+      if (net_id !== undefined && port_id !== undefined) throw badRequest('compute.network-and-port', 'Must not input both network_id and port_id');
+      if (fixed_ip !== undefined && net_id === undefined) throw badRequest('compute.fixed-ip-alone', 'Must input network_id when request IP address');
+      const asked: RequestedNic = {};
+      if (net_id !== undefined) asked.network_id = net_id;
+      if (port_id !== undefined) asked.port_id = port_id;
+      if (fixed_ip !== undefined) asked.fixed_ip = fixed_ip;
+      if (tag !== undefined) asked.tag = tag;
+      const nic = await attachInterface(deps, { ctx: call.ctx, is_admin: isAdmin(call) }, call.auth, serverOf(call), asked);
       return { interfaceAttachment: showNic(nic, call.version) };
     },
   }),
+  endpoint({
+    id: 'server-interfaces:delete',
+    method: 'DELETE',
+    path: '/v2.1/servers/{server_id}/os-interface/{port_id}',
+    summary: 'Detach an interface from a server',
+    policy: 'os_compute_api:os-attach-interfaces:delete',
+    target: serverTarget(deps),
+    status: 202,
+    handler: async (call) => {
+      await detachInterface(deps, { ctx: call.ctx, is_admin: isAdmin(call) }, serverOf(call), call.params.port_id);
+      return undefined;
+    },
+  }),
+];
+
+const groups = (deps: ComputeDeps): Endpoint =>
   endpoint({
     id: 'server-security-groups:list',
     method: 'GET',
@@ -71,5 +123,4 @@ export const serverInterfaceEndpoints = (deps: ComputeDeps): Endpoint[] => [
     handler: async (call) => {
       return { security_groups: await groupViews(deps, call, await deps.network.securityGroups(groupsOf(serverOf(call)).map(({ id }) => id))) };
     },
-  }),
-];
+  });

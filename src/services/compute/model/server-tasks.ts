@@ -18,8 +18,8 @@ export interface Actor {
 export interface TaskRequest<Kind extends ServerTaskKind> {
   /** Whose states it needs. */
   action: ServerAction;
-  /** What the server shows while it works. */
-  task_state: string;
+  /** What the server shows while it works; null: nothing. */
+  task_state: string | null;
   /** The name in os-instance-actions. */
   recorded: string;
   kind: Kind;
@@ -32,10 +32,10 @@ export interface TaskRequest<Kind extends ServerTaskKind> {
 
 export const serverGone = (id: string): Fault => conflict('compute.server-gone', `Instance ${id} was deleted meanwhile.`);
 
-/** @throws Fault 409 in nova's words. */
-export async function beginTask<Kind extends ServerTaskKind>(deps: ComputeDeps, actor: Actor, row: ServerRow, wanted: TaskRequest<Kind>): Promise<void> {
+/** @returns the task's id. @throws Fault 409 in nova's words. */
+export async function beginTask<Kind extends ServerTaskKind>(deps: ComputeDeps, actor: Actor, row: ServerRow, wanted: TaskRequest<Kind>): Promise<string> {
   checkAction(wanted.action, row, actor.is_admin);
-  await deps.db.transaction(async (raw) => {
+  return await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     const guard = { task_state: row.task_state, vm_states: [row.vm_state] };
     const change = { ...wanted.change, task_state: wanted.task_state, updated_at: isoMicros(deps.clock.now()) };
@@ -47,6 +47,6 @@ export async function beginTask<Kind extends ServerTaskKind>(deps: ComputeDeps, 
     }
     await wanted.also?.(tx);
     const action_id = await startAction(tx, actor.ctx, row.id, wanted.recorded);
-    await deps.tasks.start(raw, wanted.kind, { server_id: row.id, action_id, ...wanted.input }, actor.ctx);
+    return await deps.tasks.start(raw, wanted.kind, { server_id: row.id, action_id, ...wanted.input }, actor.ctx);
   });
 }

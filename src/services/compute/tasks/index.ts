@@ -1,10 +1,12 @@
+import { conflict, Fault } from '../../../kernel/fault.ts';
 import type { TaskDefinition } from '../../../kernel/task/define.ts';
 import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { ComputeTasks, RequestIds, ServerTaskKind } from '../deps.ts';
+import { attachInterfaceTask, detachInterfaceTask } from './attach-interface.ts';
 import { bootServerTask } from './boot-server.ts';
 import { deleteServerTask } from './delete-server.ts';
 import { powerServerTask } from './power-server.ts';
-import { deletionResource, serverResource, type TaskDeps } from './task-deps.ts';
+import { deletionResource, serverResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 /** The long work of compute: the kinds to register, and how the rest of the service asks for it. */
 export function computeTasks(deps: TaskDeps, tasks: Tasks): { definitions: TaskDefinition[]; starter: ComputeTasks } {
@@ -12,15 +14,24 @@ export function computeTasks(deps: TaskDeps, tasks: Tasks): { definitions: TaskD
   const kinds: Record<ServerTaskKind, TaskDefinition<never>> = {
     boot: bootServerTask(deps),
     power: powerServerTask(deps),
+    'attach-interface': attachInterfaceTask(deps),
+    'detach-interface': detachInterfaceTask(deps),
   };
   const ids = ({ request_id, global_request_id }: RequestIds): RequestIds => ({ request_id, global_request_id });
   const starter: ComputeTasks = {
     async start(tx, kind, input, asker) {
-      await tasks.start(tx, kinds[kind], { resource: serverResource(input.server_id), input: input as never, ...ids(asker) });
+      return await tasks.start(tx, kinds[kind], { resource: serverResource(input.server_id), input: input as never, ...ids(asker) });
     },
     async remove(tx, input, asker) {
       await tasks.cancel(tx, serverResource(input.server_id));
       await tasks.start(tx, remove, { resource: deletionResource(input.server_id), input, ...ids(asker) });
+    },
+    async ended(task_id) {
+      const { state, error } = await tasks.whenSettled(task_id);
+      if (state === 'done') return;
+      if (error === undefined) throw conflict('compute.interrupted', 'The server was changed by another request meanwhile.');
+      const { code: status, message } = taskFault(error, 'The server could not be changed', '');
+      throw new Fault(status, error.code, message);
     },
   };
   return { definitions: [...Object.values(kinds), remove] as TaskDefinition[], starter };

@@ -20,6 +20,8 @@ import type { AddressPair, DhcpOption, RequestedIp } from './validate.ts';
 import { renderPort, vifType } from './views.ts';
 
 export interface NewPort {
+  /** Chosen by the caller who may ask twice. */
+  id?: string;
   project_id: string;
   network_id: string;
   name: string;
@@ -74,7 +76,7 @@ export async function createPort(env: NetworkDeps, tx: Tx, wanted: NewPort, call
 function draft(env: NetworkDeps, wanted: NewPort, security: boolean, groups: readonly string[]): PortRow {
   const now = instant(env);
   return {
-    id: uuid(),
+    id: wanted.id ?? uuid(),
     project_id: wanted.project_id,
     network_id: wanted.network_id,
     name: wanted.name,

@@ -133,29 +133,39 @@ export async function claimNics(env: NetworkDeps, claim: Claim): Promise<ServerN
 }
 
 async function claimOne(env: NetworkDeps, tx: Tx, claim: Claim, nic: PlannedNic, index: number): Promise<void> {
-  if (nic.port_id !== undefined) {
-    const port = await lockPort(tx, nic.port_id);
-    if (port === undefined) throw portNotFound(nic.port_id);
-    if (port.device_id !== '' && port.device_id !== claim.server_id) throw portInUse(nic.port_id);
-    await bind(env, tx, nic.port_id, claim, index, nic.tag ?? null);
-    return;
-  }
+  if (nic.port_id !== undefined) return await takeFreePort(env, tx, nic.port_id, claim, index, nic.tag ?? null);
+  await makePort(env, tx, claim, nic, index, { groups: claim.security_group_ids });
+}
+
+/** What a port is bound to. */
+export type NicPlace = Pick<Claim, 'server_id' | 'project_id' | 'node_id' | 'host' | 'zone'>;
+
+export async function takeFreePort(env: NetworkDeps, tx: Tx, port_id: string, place: NicPlace, index: number, tag: string | null): Promise<void> {
+  const port = await lockPort(tx, port_id);
+  if (port === undefined) throw portNotFound(port_id);
+  if (port.device_id !== '' && port.device_id !== place.server_id) throw portInUse(port_id);
+  await bind(env, tx, port_id, place, index, tag);
+}
+
+/** A port that goes with its server. @param asked groups: none is the project's default one. */
+export async function makePort(env: NetworkDeps, tx: Tx, place: NicPlace, nic: PlannedNic, index: number, asked: { id?: string; groups: readonly string[] }): Promise<void> {
   const network = await findNetwork(tx, nic.network_id);
   if (network === undefined) throw networkNotFound(nic.network_id);
-  const groups = network.port_security_enabled === 0 ? [] : claim.security_group_ids;
+  const groups = network.port_security_enabled === 0 ? [] : [...asked.groups];
   await createPort(env, tx, {
-    project_id: claim.project_id,
+    ...(asked.id === undefined ? {} : { id: asked.id }),
+    project_id: place.project_id,
     network_id: nic.network_id,
     name: '',
     description: '',
     admin_state_up: true,
     fixed_ips: nic.fixed_ip === undefined ? undefined : [{ ip_address: nic.fixed_ip }],
-    device_id: claim.server_id,
-    device_owner: `compute:${claim.zone}`,
+    device_id: place.server_id,
+    device_owner: `compute:${place.zone}`,
     extra_dhcp_opts: [],
     security_groups: groups.length === 0 ? undefined : groups,
-    host_id: claim.host,
-    node_id: claim.node_id,
+    host_id: place.host,
+    node_id: place.node_id,
     vnic_type: 'normal',
     profile: {},
     tags: [],
@@ -163,21 +173,24 @@ async function claimOne(env: NetworkDeps, tx: Tx, claim: Claim, nic: PlannedNic,
   }, { any_group: true });
 }
 
-async function bind(env: NetworkDeps, tx: Tx, port_id: string, claim: Claim, nic_index: number, nic_tag: string | null): Promise<void> {
+async function bind(env: NetworkDeps, tx: Tx, port_id: string, place: NicPlace, nic_index: number, nic_tag: string | null): Promise<void> {
   await patchPort(env, tx, port_id, (row) => {
-    if (row.device_id === claim.server_id && row.node_id === claim.node_id && row.host_id === claim.host) return undefined;
-    return { device_id: claim.server_id, device_owner: `compute:${claim.zone}`, host_id: claim.host, node_id: claim.node_id, nic_index, nic_tag, status: 'DOWN', plugged: 0 };
+    if (row.device_id === place.server_id && row.node_id === place.node_id && row.host_id === place.host) return undefined;
+    return { device_id: place.server_id, device_owner: `compute:${place.zone}`, host_id: place.host, node_id: place.node_id, nic_index, nic_tag, status: 'DOWN', plugged: 0 };
   });
 }
 
 /** See `NetworkClient.releaseNics`. */
 export async function releaseNics(env: NetworkDeps, server_id: string): Promise<void> {
   await env.db.transaction(async (tx) => {
-    for (const port of await portsOfDevices(tx, [server_id])) {
-      if (port.made_for_server === 1) await deletePort(env, tx, port.id, false);
-      else await patchPort(env, tx, port.id, () => ({ device_id: '', device_owner: '', host_id: '', node_id: null, nic_index: 0, nic_tag: null, status: 'DOWN', plugged: 0 }));
-    }
+    for (const port of await portsOfDevices(tx, [server_id])) await letGo(env, tx, port);
   });
+}
+
+/** What was made for the server goes with it; what was there before is free again. */
+export async function letGo(env: NetworkDeps, tx: Tx, port: PortRow): Promise<void> {
+  if (port.made_for_server === 1) await deletePort(env, tx, port.id, false);
+  else await patchPort(env, tx, port.id, () => ({ device_id: '', device_owner: '', host_id: '', node_id: null, nic_index: 0, nic_tag: null, status: 'DOWN', plugged: 0 }));
 }
 
 /** See `NetworkClient.nicsOf`: five queries for any number of servers. */

@@ -4,6 +4,7 @@ import { actionEndpoint } from './action.ts';
 import { changePasswordActions } from './change-password.ts';
 import { consoleOutputActions } from './console-output.ts';
 import { deferredDeleteActions } from './deferred-delete.ts';
+import { fixedIpActions } from './fixed-ips.ts';
 import { lockActions } from './lock.ts';
 import { powerActions } from './power.ts';
 import { refusedActions } from './refused.ts';
@@ -18,6 +19,7 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...deferredDeleteActions(deps),
     ...changePasswordActions(),
     ...securityGroupActions(deps),
+    ...fixedIpActions(deps),
     ...consoleOutputActions(deps),
     ...refusedActions(),
   ].map((action) => actionEndpoint(deps, action));
