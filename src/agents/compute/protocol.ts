@@ -135,6 +135,11 @@ export interface GuestSpec {
   /** Of an image that was made from a disk; absent: an application. */
   system?: SystemGuest;
   network: NodeNetworkState;
+  /**
+   * Which making of this server's guest it is. One that has another is replaced: its container and disk go, its namespace with
+   * cables and addresses stays. Absent: whatever guest there is, is the one.
+   */
+  incarnation?: string;
 }
 
 /** Nova's power states by name. */
@@ -200,7 +205,7 @@ export interface GuestDiagnostics {
 }
 
 export interface ComputeDriver {
-  /** Image there, cable plugged, container created and started. Asked twice, it adopts the first. */
+  /** Image there, cable plugged, container created and started. Asked twice, it adopts the first; see `incarnation` for making a guest anew. */
   spawn(spec: GuestSpec): Promise<GuestReport>;
   power(server_id: string, action: PowerAction): Promise<GuestReport>;
   /** Stop, remove, unplug. Unknown server: nothing happens. */

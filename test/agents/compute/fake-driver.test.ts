@@ -42,6 +42,20 @@ test('a guest lives through its states, each told once to listeners', async () =
   await assert.rejects(driver.power(one.server_id, { action: 'start' }), { code: 'compute.server-unknown' });
 });
 
+test('a guest of another incarnation is made anew, one of the same is not', async () => {
+  const driver = createFakeDriver({ clock });
+  const first = spec();
+  await driver.spawn(first);
+  const again = { ...first, name: 'b', incarnation: 'two' };
+  await driver.spawn(again);
+  assert.equal(driver.specOf(first.server_id)?.name, 'b');
+  await driver.power(first.server_id, { action: 'pause' });
+  assert.equal((await driver.spawn(again)).power_state, 'paused');
+  assert.equal((await driver.spawn({ ...again, incarnation: 'three' })).power_state, 'running');
+  await assert.rejects(driver.spawn({ ...again, incarnation: 'four', metadata: { 'fail:spawn': 'no' } }), { message: 'no' });
+  assert.equal(await driver.inspect(first.server_id), undefined);
+});
+
 test('metadata says what fails, and a failed spawn leaves nothing', async () => {
   const driver = createFakeDriver({ clock });
   const bad = spec({ 'fail:spawn': 'no room' });

@@ -54,6 +54,31 @@ test('servers that wait for one image share one load', async () => {
   assert.equal(rig.fetched.filter((id) => id === fresh.ref.id).length, 1);
 });
 
+test('made anew, a server has a fresh disk of another image in the namespace that it had', async () => {
+  const other = await makeImage({ marker: 'second' });
+  const first = rig.spec(image);
+  const before = await rig.driver.spawn(first);
+  const cable = (text: string): string | undefined => /link\/ether (\S+)/.exec(text)?.[1];
+  const had = cable((await rig.inside(first.server_id, 'sh', '-c', 'echo mine > /root/mine; ip link show eth0')).output);
+  const again = rig.spec(other, { server_id: first.server_id, incarnation: 'again' });
+  const after = await rig.driver.spawn(again);
+  assert.notEqual(after.container_id, before.container_id);
+  assert.equal((await rig.driver.spawn(again)).container_id, after.container_id);
+  assert.deepEqual(await rig.containersOf(first.server_id), [after.container_id]);
+  const seen = await rig.inside(first.server_id, 'sh', '-c', 'cat /etc/marker; ls /root; ip link show eth0');
+  assert.match(seen.output, /^second/);
+  assert.doesNotMatch(seen.output, /mine/);
+  assert.ok(had !== undefined && cable(seen.output) === had, 'the same cable');
+  assert.equal(rig.plug.unplugs.includes(first.server_id), false);
+  rig.plug.failure = new Error('no cable');
+  await assert.rejects(rig.driver.spawn({ ...again, incarnation: 'third' }), { code: 'compute.network-failed' });
+  rig.plug.failure = undefined;
+  assert.deepEqual(await rig.containersOf(first.server_id), []);
+  assert.equal(rig.plug.unplugs.includes(first.server_id), false, 'cables stay for the next attempt');
+  assert.equal((await rig.driver.spawn({ ...first, incarnation: 'fourth' })).power_state, 'running');
+  await rig.driver.destroy(first.server_id);
+});
+
 test('destroy leaves nothing, twice', async () => {
   const spec = rig.spec(image);
   const report = await rig.driver.spawn(spec);

@@ -5,6 +5,8 @@ import { systemConfig, systemEnvironment, systemHostConfig, systemLabels } from 
 
 export const CLOUD_LABEL = 'gantry.cloud';
 export const SERVER_LABEL = 'gantry.server';
+/** Empty unless the guest was made anew. */
+export const INCARNATION_LABEL = 'gantry.incarnation';
 export const RUNTIME = 'gantry';
 
 const MIB = 1024 * 1024;
@@ -64,6 +66,7 @@ function labels(spec: GuestSpec, cloud: string): Record<string, string> {
     'gantry.user': spec.user_id,
     'gantry.flavor': spec.flavor_name,
     'gantry.image': spec.image.id,
+    [INCARNATION_LABEL]: spec.incarnation ?? '',
     ...systemLabels(spec),
   };
 }

@@ -7,14 +7,19 @@ const REMOVE_MS = 120_000;
 
 /** Container, its anonymous volumes, link, cables and notes. What is not there is no error. */
 export async function destroyServer(ctx: DriverContext, serverId: string): Promise<void> {
+  await removeGuest(ctx, serverId);
+  await ctx.network.unplug(serverId);
+  await ctx.notes.remove(serverId);
+}
+
+/** Container and disk; cables and notes stay for the next one. */
+export async function removeGuest(ctx: DriverContext, serverId: string): Promise<void> {
   try {
     for (const one of await findContainers(ctx, serverId)) await removeContainer(ctx, one.Id);
   } catch (error) {
     throw toFault(error, 'compute.destroy-failed', 'remove the server');
   }
   await ctx.disks.remove(serverId);
-  await ctx.network.unplug(serverId);
-  await ctx.notes.remove(serverId);
 }
 
 export async function removeContainer(ctx: DriverContext, id: string): Promise<void> {

@@ -1,8 +1,8 @@
 /** From a specification to a running container: the cable before the process, and nothing left behind on failure. */
 import { conflict, isFault } from '../../../../kernel/fault.ts';
 import type { GuestReport, GuestSpec, ImageFetch } from '../../protocol.ts';
-import { containerConfig, containerName } from './container-config.ts';
-import { destroyServer, removeContainer } from './destroy.ts';
+import { containerConfig, containerName, INCARNATION_LABEL } from './container-config.ts';
+import { destroyServer, removeContainer, removeGuest } from './destroy.ts';
 import type { DriverContext } from './driver-context.ts';
 import { isEngineStatus } from './engine-error.ts';
 import { toFault } from './faults.ts';
@@ -12,23 +12,27 @@ import { injectionArchive } from './inject.ts';
 const CREATE_MS = 120_000;
 const START_MS = 120_000;
 
-/** Idempotent by server id: a container that has ever run is adopted as it is. */
+/** Idempotent by server id: a container that has ever run is adopted as it is, but for one of another incarnation, which is replaced. */
 export async function spawnServer(ctx: DriverContext, spec: GuestSpec): Promise<GuestReport> {
   const config = containerConfig(spec, ctx.cloud);
   const files = injectionArchive(spec, ctx.clock.now());
-  const existing = await adopt(ctx, spec.server_id);
+  const existing = await adopt(ctx, spec);
   if (existing !== undefined) return existing;
   try {
     return await build(ctx, spec, config, files);
   } catch (error) {
-    await undo(ctx, spec.server_id);
+    await undo(ctx, spec);
     throw error;
   }
 }
 
-async function adopt(ctx: DriverContext, serverId: string): Promise<GuestReport | undefined> {
+async function adopt(ctx: DriverContext, { server_id: serverId, incarnation }: GuestSpec): Promise<GuestReport | undefined> {
   const found = await engineCall('look for the server', () => findContainer(ctx, serverId));
   if (found === undefined) return undefined;
+  if (incarnation !== undefined && found.Labels[INCARNATION_LABEL] !== incarnation) {
+    await removeGuest(ctx, serverId);
+    return undefined;
+  }
   const whole = found.State === 'running' || found.State === 'paused' || found.State === 'exited' || found.State === 'restarting';
   if (whole) return await engineCall('look at the server', () => reportContainer(ctx, serverId, found.Id));
   // Never started: an earlier attempt was cut off, nobody knows how far it came.
@@ -104,11 +108,12 @@ export async function startContainer(ctx: DriverContext, id: string): Promise<vo
   await engineCall('start the server', () => ctx.engine.json('POST', `/containers/${id}/start`, { timeout_ms: START_MS }), 'compute.start-failed');
 }
 
-async function undo(ctx: DriverContext, serverId: string): Promise<void> {
+/** A server whose guest was to be made anew keeps its cables. */
+async function undo(ctx: DriverContext, { server_id, incarnation }: GuestSpec): Promise<void> {
   try {
-    await destroyServer(ctx, serverId);
+    await (incarnation === undefined ? destroyServer(ctx, server_id) : removeGuest(ctx, server_id));
   } catch (error) {
-    ctx.log.error({ err: error, server_id: serverId }, 'a failed spawn could not be undone');
+    ctx.log.error({ err: error, server_id }, 'a failed spawn could not be undone');
   }
 }
 

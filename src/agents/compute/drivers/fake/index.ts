@@ -36,7 +36,8 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
 
   async function spawn(spec: GuestSpec): Promise<GuestReport> {
     const existing = guests.all.get(spec.server_id);
-    if (existing !== undefined) return { ...existing.report };
+    if (existing !== undefined && isSame(existing, spec)) return { ...existing.report };
+    guests.all.delete(spec.server_id);
     await obey(spec, 'spawn', sleep, signal);
     const guest: Guest = { spec, report: { ...noGuest(spec.server_id), container_id: `fake-${spec.server_id}`, power_state: 'running', started_at: clock.now().toISOString() } };
     guests.all.set(spec.server_id, guest);
@@ -49,9 +50,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     const exit = (): void => guests.exit(spec.server_id, code, spec.metadata['exit:oom'] === 'true');
     const after = spec.metadata['exit:after'];
     if (after === undefined) return exit();
-    void sleep(parseDuration(after), signal).then(() => {
-      if (!signal.aborted) exit();
-    });
+    void sleep(parseDuration(after), signal).then(() => signal.aborted || exit());
   }
 
   async function power(serverId: string, action: PowerAction): Promise<GuestReport> {
@@ -87,6 +86,8 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     close: async () => closing.abort(),
   };
 }
+
+const isSame = ({ spec }: Guest, { incarnation }: GuestSpec): boolean => incarnation === undefined || spec.incarnation === incarnation;
 
 async function refuseDisk(): Promise<never> {
   throw notImplemented('compute.disk-unsupported', 'This node only simulates servers: it cannot read disk images.');
