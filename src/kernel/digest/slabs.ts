@@ -1,4 +1,5 @@
 /** A stream as a few large pieces of shared memory that are used again: threads read them without a copy. */
+import { IncomingMessage } from 'node:http';
 
 export interface Slab {
   /** What came; valid until every promise given to `uses` has resolved. */
@@ -48,7 +49,7 @@ export async function* slabsOf(source: AsyncIterable<Buffer>): AsyncGenerator<Sl
 
   let slab: Buffer | undefined;
   let filled = 0;
-  for await (const chunk of source) {
+  for await (const chunk of chunksOf(source)) {
     for (let at = 0; at < chunk.length; ) {
       slab ??= await take();
       const part = chunk.copy(slab, filled, at);
@@ -63,4 +64,9 @@ export async function* slabsOf(source: AsyncIterable<Buffer>): AsyncGenerator<Sl
   if (slab !== undefined && filled > 0) yield* hand(slab, filled);
   await Promise.all(busy);
   if ('error' in failure) throw failure.error;
+}
+
+/** A request whose reader gives up is not destroyed: its answer is still to be sent, and the rest of its body to be thrown away. */
+export function chunksOf(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  return source instanceof IncomingMessage ? (source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) : source;
 }

@@ -26,6 +26,7 @@ export const ImageSection = Type.Object(
     more_stores: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,62}=/.+$' }), { default: [], description: 'Further stores that images can be imported or copied to, each as `name=/folder`.' }),
     garbage_grace: Type.Integer({ default: 3600, minimum: 1, description: 'Seconds for which bytes that no image names any more are kept, and uploads that nobody goes on with.' }),
     garbage_interval: Type.Integer({ default: 300, minimum: 1, description: 'Seconds between two collections of such bytes.' }),
+    max_blob_uploads: Type.Integer({ default: 256, minimum: 1, description: 'Blobs that a project may have begun to push and not ended; what nobody goes on with ends after `garbage_grace`.' }),
     registry_anonymous_pull: Type.Boolean({ default: false, description: 'Whether public images can be pulled and searched from the registry without a login.' }),
     task_hours: Type.Integer({ default: 48, minimum: 1, description: 'Hours that a task of the image API is shown after its end.' }),
     import_allowed_hosts: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Host names, addresses and networks (CIDR) that images may be imported from although they are private, loopback or the like.' }),

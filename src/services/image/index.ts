@@ -42,7 +42,7 @@ import { createFileBlobs } from './store/file-blobs.ts';
 import { migrations } from './store/migrations/index.ts';
 import { createScratch } from './store/scratch.ts';
 import { createStaging } from './store/staging.ts';
-import { createStores } from './store/stores.ts';
+import { checkStores, createStores } from './store/stores.ts';
 import type { ImageTables } from './store/tables.ts';
 import { imageTasks } from './tasks/index.ts';
 
@@ -90,6 +90,7 @@ export async function createImageService(options: ImageServiceOptions): Promise<
   const folder = join(directory, 'blobs');
   const blobs = await openBlobs(config, folder);
   const stores = createStores({ id: config.store_name, blobs, folder: config.store === 'file' ? folder : undefined }, config.more_stores);
+  await checkStores(stores);
   const staging = await createStaging(join(directory, 'staging'));
   const taskDeps = { clock, log, config, limits, resolve, nodes, db: as<ImageTables>(db), blobs, stores, staging, scratch: await createScratch(folder) };
   const { definitions, starter } = imageTasks(taskDeps, engine);

@@ -11,6 +11,7 @@ import { silentLog } from '../../../src/kernel/log/log.ts';
 import type { ImageDeps } from '../../../src/services/image/deps.ts';
 import { collectGarbage } from '../../../src/services/image/jobs/collect-garbage.ts';
 import { keepBlob, touchBlobs } from '../../../src/services/image/model/blobs.ts';
+import { createUploads } from '../../../src/services/image/model/registry/uploads.ts';
 import { findBlob } from '../../../src/services/image/store/blob-rows.ts';
 import { createFileBlobs } from '../../../src/services/image/store/file-blobs.ts';
 import { migrations } from '../../../src/services/image/store/migrations/index.ts';
@@ -51,7 +52,7 @@ async function makeWorld(): Promise<World> {
   const dying: Database<ImageTables> = { ...db, dialect: db.dialect, read: db.read, transaction: (work) => effect(() => db.transaction(work)), close: () => db.close() };
   const blobs = { ...files, put: (digest: string, path: string) => effect(() => files.put(digest, path)), remove: (digest: string) => effect(() => files.remove(digest)) };
   const scratch = await createScratch(folder);
-  const deps = { db: dying, blobs, scratch, clock, log: silentLog, config: { garbage_grace: 3600, garbage_interval: 300 } } as unknown as ImageDeps;
+  const deps = { db: dying, blobs, scratch, clock, log: silentLog, config: { garbage_grace: 3600, garbage_interval: 300, max_blob_uploads: 10 } } as unknown as ImageDeps;
   return {
     deps, folder,
     dieAt: (n) => void (left = n),
@@ -61,7 +62,7 @@ async function makeWorld(): Promise<World> {
   };
 }
 
-const uploads = { forget: async () => {}, isBusy: () => false };
+const uploads = { forget: async () => {} };
 const collect = (deps: ImageDeps) => collectGarbage(deps, uploads).run({ log: silentLog, clock: deps.clock, signal: new AbortController().signal });
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -151,4 +152,19 @@ test('a collection that dies at any step is made good by the next, and takes not
     await world.close();
     assert.ok(step < 30);
   }
+});
+
+test('a repository to which nothing came in the end goes with its uploads', async () => {
+  const world = await makeWorld();
+  const { deps } = world;
+  const names = async (): Promise<string[]> => (await deps.db.read.selectFrom('image_repositories').select('name').execute()).map(({ name }) => name);
+  await createUploads(deps).begin({ project_id: 'p', name: 'given-up' }, 'u');
+  await push(world, 'kept');
+  await collect(deps);
+  assert.deepEqual((await names()).sort(), ['given-up', 'r']);
+  world.age();
+  await push(world, 'kept');
+  await collect(deps);
+  assert.deepEqual(await names(), ['r']);
+  await world.close();
 });

@@ -6,7 +6,7 @@ import { doomBlobs, doomUnknown, forgetBlob, hasBlobRow, listDoomed } from '../s
 import { deleteUnusedManifests } from '../store/manifests.ts';
 import type { Uploads } from '../model/registry/uploads.ts';
 import { deleteUnusedRecipes } from '../store/recipes.ts';
-import { deleteStaleLinks } from '../store/registry/repositories.ts';
+import { deleteEmptyRepositories, deleteStaleLinks } from '../store/registry/repositories.ts';
 import { deleteUpload, findUpload, staleUploads } from '../store/registry/uploads.ts';
 
 const PORTION = 200;
@@ -15,7 +15,7 @@ const PORTION = 200;
  * Removes manifests and recipes that nobody has, then the blobs that nothing names any more, then files that no row knows.
  * What nobody names may still be about to be named: what was touched within `garbage_grace` is left alone.
  */
-export function collectGarbage(deps: ImageDeps, uploads: Pick<Uploads, 'forget' | 'isBusy'>): Job {
+export function collectGarbage(deps: ImageDeps, uploads: Pick<Uploads, 'forget'>): Job {
   return defineJob({
     name: 'image.collect-garbage',
     every_seconds: deps.config.garbage_interval,
@@ -25,16 +25,17 @@ export function collectGarbage(deps: ImageDeps, uploads: Pick<Uploads, 'forget' 
       const expired = await inPortions(() => expireUploads(deps, uploads, limit));
       const links = await inPortions(() => deps.db.transaction((tx) => deleteStaleLinks(tx, before, PORTION)));
       const manifests = await inPortions(() => deps.db.transaction((tx) => deleteUnusedManifests(tx, before, PORTION)));
+      const repositories = await inPortions(() => deps.db.transaction((tx) => deleteEmptyRepositories(tx, before, PORTION)));
       const recipes = await inPortions(() => deps.db.transaction((tx) => deleteUnusedRecipes(tx, before, PORTION)));
       await inPortions(async () => (await deps.db.transaction((tx) => doomBlobs(tx, before, PORTION))).length);
       const blobs = await removeDoomed(deps);
-      return { expired, links, manifests, recipes, blobs, strays: await removeStrays(deps, limit) };
+      return { expired, links, manifests, repositories, recipes, blobs, strays: await removeStrays(deps, limit) };
     },
   });
 }
 
-async function expireUploads(deps: ImageDeps, uploads: Pick<Uploads, 'forget' | 'isBusy'>, before: Date): Promise<number> {
-  const stale = (await staleUploads(deps.db.read, isoMicros(before), PORTION)).filter((id) => !uploads.isBusy(id));
+async function expireUploads(deps: ImageDeps, uploads: Pick<Uploads, 'forget'>, before: Date): Promise<number> {
+  const stale = await staleUploads(deps.db.read, isoMicros(before), isoMicros(deps.clock.now()), PORTION);
   for (const id of stale) {
     await deps.db.transaction((tx) => deleteUpload(tx, id));
     await uploads.forget(id);

@@ -82,6 +82,10 @@ function parseOwn(body: Buffer, image: ArchivedImage, now: string): NewManifest 
   const digest = createHash('sha256').update(body).digest('hex');
   const parsed = parseManifest(body, digest, undefined, now);
   if (parsed === undefined || parsed.kind !== 'image') throw badArchive('its manifest is not one of an image');
+  for (const [at, member] of [image.config, ...image.layers].entries()) {
+    const link = parsed.links[at];
+    if (link?.size !== member.size) throw badArchive(`its manifest gives ${link?.digest ?? member.name} ${link?.size ?? 0} bytes, and there are ${member.size}`);
+  }
   let layer = 0;
   const links = parsed.links.map((link) => (link.role === 'layer' ? { ...link, diff_id: image.diff_ids[layer++] ?? null } : link));
   return { row: parsed.row, links };

@@ -50,19 +50,22 @@ export async function checkQuota(deps: TaskDeps, project_id: string, wanted: Par
 const overQuota = (project_id: string, name: string, limit: number, used: number, more: number) =>
   tooLarge('image.quota', `Project ${project_id} is over its quota of ${name}: limit ${limit}, in use ${used}, asked for ${more} more.`);
 
-/** How many bytes an image of this project may have at most: what the service takes, and what the quota leaves. */
-export async function sizeLimit(deps: TaskDeps, project_id: string, resource: 'image_size_total' | 'image_stage_total'): Promise<number> {
+/**
+ * How many bytes an image of this project may have at most: what the service takes, and what the quota leaves.
+ * @param counted those of it that are in the usage already
+ */
+export async function sizeLimit(deps: TaskDeps, project_id: string, resource: 'image_size_total' | 'image_stage_total', counted = 0): Promise<number> {
   const most = deps.config.max_size_gb * 2 ** 30;
   const limit = await deps.limits.limitOf(project_id, resource);
   if (!bounded(limit)) return most;
   const usage = await usageOf(deps.db.read, project_id);
   const left = limit * MIB - (resource === 'image_size_total' ? usage.stored : usage.staged);
-  return Math.min(most, Math.max(0, left));
+  return Math.min(most, counted + Math.max(0, left));
 }
 
-/** @param declared bytes. Faults: 413 before a byte is read. */
-export async function checkDeclaredSize(deps: TaskDeps, project_id: string, resource: 'image_size_total' | 'image_stage_total', declared: number | undefined): Promise<void> {
+/** @param declared bytes that are to come, beside those counted already. Faults: 413 before a byte is read. */
+export async function checkDeclaredSize(deps: TaskDeps, project_id: string, resource: 'image_size_total' | 'image_stage_total', declared: number | undefined, counted = 0): Promise<void> {
   const most = deps.config.max_size_gb * 2 ** 30;
-  if (declared !== undefined && declared > most) throw tooLarge('image.too-large', `Image exceeds the size limit of ${most} bytes.`);
+  if (declared !== undefined && declared + counted > most) throw tooLarge('image.too-large', `Image exceeds the size limit of ${most} bytes.`);
   await checkQuota(deps, project_id, { [resource]: Math.floor((declared ?? 0) / MIB) });
 }

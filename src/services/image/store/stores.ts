@@ -1,4 +1,6 @@
 /** The places that keep image data, by the names that the API knows them by. */
+import { constants } from 'node:fs';
+import { access, mkdir, realpath } from 'node:fs/promises';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { BlobStore } from './blobs.ts';
 import { createFileBlobs } from './file-blobs.ts';
@@ -35,4 +37,24 @@ export function createStores(first: { id: string; blobs: BlobStore; folder: stri
     of: known,
     folderOf: (id) => stores.get(id)?.folder,
   };
+}
+
+/** Throws unless image data can be kept in the folder of each further store, made when missing. */
+export async function checkStores({ ids, folderOf }: Pick<Stores, 'ids' | 'folderOf'>): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const id of ids) {
+    const folder = folderOf(id);
+    if (folder === undefined) continue;
+    const path = await usable(folder).catch((error: unknown) => {
+      throw new Error(`[image] the folder of the store ${id} cannot be used: ${(error as Error).message}`, { cause: error });
+    });
+    if (taken.has(path)) throw new Error(`[image] the stores ${taken.get(path)} and ${id} have the same folder, ${folder}`);
+    taken.set(path, id);
+  }
+}
+
+async function usable(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  return realpath(folder);
 }

@@ -78,7 +78,7 @@ export interface ImageTables extends MetadefTables {
   image_recipes: RecipeRow;
   image_recipe_blobs: { recipe_id: string; digest: string };
   image_published: { image_id: string; repository_id: string; digest: string };
-  image_repositories: { id: string; project_id: string; name: string; created_at: string };
+  image_repositories: { id: string; project_id: string; name: string; created_at: string; touched_at: string };
   image_repository_manifests: { repository_id: string; digest: string; created_at: string };
   image_repository_blobs: { repository_id: string; digest: string; created_at: string };
   image_repository_tags: { repository_id: string; tag: string; digest: string; image_id: string | null; updated_at: string };
@@ -143,4 +143,7 @@ export interface UploadRow {
   /** Bytes that were acknowledged. */
   size: number;
   touched_at: string;
+  /** The process that writes to it, and until when nobody else may unless it is gone. */
+  writer: string | null;
+  writing_until: string | null;
 }

@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import type { ImageTables } from './tables.ts';
 
 export interface ImageUsage {
-  /** Bytes; each store counts. */
+  /** Bytes; each store counts, and what was pushed that no image has. */
   stored: number;
   /** Bytes that wait for, or are in, an import. */
   staged: number;
@@ -24,5 +24,18 @@ export async function usageOf(db: Kysely<ImageTables>, owner: string): Promise<I
     ])
     .where('owner', '=', owner)
     .executeTakeFirstOrThrow();
-  return { stored: Number(row.stored), staged: Number(row.staged), count: Number(row.count), uploading: Number(row.uploading) };
+  return { stored: Number(row.stored) + (await looseOf(db, owner)), staged: Number(row.staged), count: Number(row.count), uploading: Number(row.uploading) };
+}
+
+/** What lies in the repositories of a project beside its images: blobs, manifests, and uploads on their way. */
+async function looseOf(db: Kysely<ImageTables>, project_id: string): Promise<number> {
+  const { rows } = await sql<{ size: number | string | null }>`
+    select sum(size) as size from image_blobs where digest in (select l.digest from image_repositories r join image_repository_blobs l on l.repository_id = r.id where r.project_id = ${project_id}
+      and not exists (select 1 from image_recipe_blobs p join image_images i on i.recipe_id = p.recipe_id where p.digest = l.digest and i.owner = ${project_id}))
+    union all
+    select sum(m.size) as size from image_repositories r join image_repository_manifests l on l.repository_id = r.id join image_manifests m on m.digest = l.digest
+      where r.project_id = ${project_id} and not exists (select 1 from image_published p where p.repository_id = l.repository_id and p.digest = l.digest)
+    union all
+    select sum(u.size) as size from image_repositories r join image_uploads u on u.repository_id = r.id where r.project_id = ${project_id}`.execute(db);
+  return rows.reduce((total, { size }) => total + Number(size ?? 0), 0);
 }

@@ -4,6 +4,7 @@ import { badRequest, Fault, isFault } from '../../../../kernel/fault.ts';
 import { isoMicros } from '../../../../kernel/clock.ts';
 import type { RegistryDeps } from '../../deps.ts';
 import { touchBlobs } from '../../model/blobs.ts';
+import { quotaCheck } from '../../model/quotas.ts';
 import { parseDigest } from '../../model/registry/names.ts';
 import { blobUnknown, mayReadBlob, openOwnPlace, openPlace, repositoryTarget } from '../../model/registry/places.ts';
 import { rangeText } from '../../model/registry/uploads.ts';
@@ -65,7 +66,7 @@ const uploadEndpoints = (deps: RegistryDeps): Endpoint[] => [
       const digest = parseDigest(call.query.digest ?? '');
       const row = await uploadOf(deps, call as Call);
       const size = await append(deps, call as Call, row);
-      await deps.uploads.finish({ ...row, size }, digest);
+      await deps.uploads.finish({ ...row, size }, digest, await projectOf(deps, call as Call));
       return created(call.params.name, digest);
     },
   }),
@@ -90,8 +91,10 @@ async function uploadOf(deps: RegistryDeps, call: Call) {
   return deps.uploads.find((call.params as { upload_id: string }).upload_id, { project_id: project.id, name });
 }
 
+const projectOf = async (deps: RegistryDeps, call: Call): Promise<string> => (await openOwnPlace(deps, call)).project.id;
+
 async function append(deps: RegistryDeps, call: Call, row: Awaited<ReturnType<typeof uploadOf>>): Promise<number> {
-  const { project } = await openOwnPlace(deps, call);
+  const project_id = await projectOf(deps, call);
   const range = call.headers['content-range'];
   const match = range === undefined ? undefined : /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/.*)?$/.exec(range);
   if (match === null) throw badRequest('registry.content-range', 'Content-Range is <first>-<last>.', { type: 'BLOB_UPLOAD_INVALID' });
@@ -99,7 +102,7 @@ async function append(deps: RegistryDeps, call: Call, row: Awaited<ReturnType<ty
   const declared = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
   const at = match === undefined || declared === 0 ? undefined : Number(match[1]);
   try {
-    return await deps.uploads.append(row, call.stream as AsyncIterable<Buffer>, { project_id: project.id, at, declared });
+    return await deps.uploads.append(row, call.stream as AsyncIterable<Buffer>, { project_id, at, declared });
   } catch (error) {
     if (isFault(error) && error.status === 416) throw new Fault(416, error.code, error.message, { type: 'BLOB_UPLOAD_INVALID', headers: uploadHeaders((call.params as { name: string }).name, row) });
     throw error;
@@ -115,7 +118,7 @@ async function beginUpload(deps: RegistryDeps, call: Call<any, { digest?: string
   const row = await deps.uploads.begin({ project_id: place.project.id, name: place.name }, call.auth.user_id);
   if (digest === undefined) return reply(undefined, { status: 202, headers: uploadHeaders(name, row) });
   const size = await append(deps, call as Call, row);
-  await deps.uploads.finish({ ...row, size }, parseDigest(digest));
+  await deps.uploads.finish({ ...row, size }, parseDigest(digest), place.project.id);
   return created(name, parseDigest(digest));
 }
 
@@ -125,10 +128,12 @@ async function mounted(deps: RegistryDeps, call: Call<any, any>, place: { projec
   const source = await openPlace(deps, call, from).catch((error: unknown) => (isFault(error) ? undefined : Promise.reject(error as Error)));
   if (!source || !(await mayReadBlob(deps, source, digest)) || !(await findBlob(deps.db.read, digest))) return false;
   const now = isoMicros(deps.clock.now());
+  const within_quota = await quotaCheck(deps, place.project.id, { image_size_total: 0 });
   await deps.db.transaction(async (tx) => {
     await touchBlobs(deps, tx, [digest]);
     const repository = await ensureRepository(tx, place.project.id, place.name, now);
     await linkBlobs(tx, repository.id, [digest], now);
+    await within_quota(tx);
   });
   return true;
 }

@@ -43,7 +43,7 @@ export const manifestEndpoints = (deps: RegistryDeps): Endpoint[] => [
       const place = await openPlace(deps, call as Call);
       const subject = parseDigest(call.params.digest);
       const visible = place.repository && (place.viewer === undefined || (await hasManifest(deps.db.read, place.repository.id, subject, place.viewer)));
-      const rows = place.repository && visible ? await listReferrers(deps.db.read, place.repository.id, subject, call.query.artifactType) : [];
+      const rows = place.repository && visible ? await listReferrers(deps.db.read, place.repository.id, subject, call.query.artifactType, place.viewer) : [];
       const manifests = rows.map((row) => ({
         mediaType: row.media_type, digest: `sha256:${row.digest}`, size: row.size,
         ...(row.artifact_type === null ? {} : { artifactType: row.artifact_type }), ...(row.annotations === null ? {} : { annotations: JSON.parse(row.annotations) as object }),

@@ -5,11 +5,11 @@ import { uuid } from '../../../../kernel/ids.ts';
 import type { RegistryDeps } from '../../deps.ts';
 import { deleteImage, findImage, insertImage, updateImage } from '../../store/images.ts';
 import { insertRecipe } from '../../store/recipes.ts';
-import { deleteTag, formerImages, publish, publishedBy, type TagRow, tagsOfDigest, unlinkManifest } from '../../store/registry/repositories.ts';
+import { deleteTag, formerImages, publish, publishedBy, type TagRow, tagsOfDigest } from '../../store/registry/repositories.ts';
 import type { ImageRow, ImageTables, RecipeRow } from '../../store/tables.ts';
 import { newImage } from '../images.ts';
 import type { NewManifest } from '../manifests.ts';
-import { dropUnused } from './unused.ts';
+import { dropManifest, dropUnused } from './unused.ts';
 
 type Tx = Transaction<ImageTables>;
 
@@ -96,5 +96,5 @@ export async function removeManifest(tx: Tx, repository_id: string, digest: stri
     await deleteImage(tx, image.id);
     await dropUnused(tx, covered);
   }
-  await unlinkManifest(tx, repository_id, digest);
+  await dropManifest(tx, repository_id, digest);
 }

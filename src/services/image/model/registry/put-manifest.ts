@@ -51,9 +51,9 @@ export async function putManifest(deps: RegistryDeps, target: Target, reference:
 async function keep(deps: RegistryDeps, target: Target, reference: string, manifest: NewManifest, by_digest: boolean, published: Published | undefined, now: string): Promise<void> {
   const project_id = target.project.id;
   const is_new = published !== undefined && !(await knownTag(deps, target, reference));
-  const within_quota = await quotaCheck(deps, project_id, published ? { image_size_total: Math.floor(published.archive.row.size / 2 ** 20), ...(is_new ? { image_count_total: 1 } : {}) } : {});
+  // judged once it is written: what was pushed before counts already, and becomes a part of an image now
+  const within_quota = await quotaCheck(deps, project_id, { image_size_total: 0, ...(is_new ? { image_count_total: 0 } : {}) });
   await deps.db.transaction(async (tx) => {
-    await within_quota(tx);
     const blobs = manifest.links.filter(({ role }) => role !== 'manifest').map((link) => link.digest);
     await touchBlobs(deps, tx, blobs);
     const repository = await ensureRepository(tx, project_id, target.name, now);
@@ -61,6 +61,7 @@ async function keep(deps: RegistryDeps, target: Target, reference: string, manif
     await linkManifest(tx, repository.id, manifest.row.digest, now);
     await linkBlobs(tx, repository.id, blobs, now);
     if (!by_digest) await tag(deps, tx, repository.id, target, reference, manifest, published, now);
+    await within_quota(tx);
   });
 }
 
@@ -90,11 +91,10 @@ async function checkLinks(deps: RegistryDeps, target: Target, parsed: ParsedMani
   for (const { digest, role, size } of parsed.links) {
     if (role === 'manifest') {
       if (!repository || !(await hasManifest(deps.db.read, repository.id, digest, undefined))) throw unknown(digest);
-      continue;
-    }
-    const blob = linked.has(digest) ? await findBlob(deps.db.read, digest) : undefined;
-    if (!blob) throw unknown(digest);
-    if (blob.size !== size) throw invalid(`sha256:${digest} has ${blob.size} bytes, not ${size}`, 'SIZE_INVALID');
+    } else if (!linked.has(digest)) throw unknown(digest);
+    const there = role === 'manifest' ? await findManifest(deps.db.read, digest) : await findBlob(deps.db.read, digest);
+    if (!there) throw unknown(digest);
+    if (there.size !== size) throw invalid(`sha256:${digest} has ${there.size} bytes, not ${size}`, 'SIZE_INVALID');
   }
   return { parsed, links: parsed.kind === 'image' && isRunnable(parsed) ? await withDiffIds(deps, parsed.links) : parsed.links };
 }

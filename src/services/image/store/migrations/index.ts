@@ -4,5 +4,6 @@ import { imageImports } from './002-image-imports.ts';
 import { metadefs } from './003-metadefs.ts';
 import { content } from './004-content.ts';
 import { conversions } from './005-conversions.ts';
+import { registryBounds } from './006-registry-bounds.ts';
 
-export const migrations: Migration[] = [images, imageImports, metadefs, content, conversions];
+export const migrations: Migration[] = [images, imageImports, metadefs, content, conversions, registryBounds];

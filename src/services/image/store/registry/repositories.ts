@@ -17,7 +17,7 @@ export async function findRepository(db: Db, project_id: string, name: string): 
 }
 
 export async function ensureRepository(tx: Tx, project_id: string, name: string, now: string): Promise<Repository> {
-  await tx.insertInto('image_repositories').values({ id: uuid(), project_id, name, created_at: now }).onConflict((c) => c.columns(['project_id', 'name']).doNothing()).execute();
+  await tx.insertInto('image_repositories').values({ id: uuid(), project_id, name, created_at: now, touched_at: now }).onConflict((c) => c.columns(['project_id', 'name']).doUpdateSet({ touched_at: now })).execute();
   return (await findRepository(tx, project_id, name)) as Repository;
 }
 
@@ -111,6 +111,13 @@ export async function unlinkBlob(tx: Tx, repository_id: string, digest: string):
   return Number(result.numDeletedRows) === 1;
 }
 
+/** Leaves those that a manifest of the repository names. */
+export async function unlinkUnnamed(tx: Tx, repository_id: string): Promise<void> {
+  await tx.deleteFrom('image_repository_blobs').where('repository_id', '=', repository_id)
+    .where(sql<SqlBool>`not exists (select 1 from image_manifest_blobs b join image_repository_manifests r on r.digest = b.manifest where b.digest = image_repository_blobs.digest and r.repository_id = image_repository_blobs.repository_id)`)
+    .execute();
+}
+
 export async function linkManifest(tx: Tx, repository_id: string, digest: string, created_at: string): Promise<void> {
   await tx.insertInto('image_repository_manifests').values({ repository_id, digest, created_at }).onConflict((c) => c.columns(['repository_id', 'digest']).doNothing()).execute();
 }
@@ -126,10 +133,12 @@ export async function isNamedIn(db: Db, repository_id: string, digest: string): 
   return row !== undefined;
 }
 
-/** What speaks about a manifest, in the order of digests. */
-export async function listReferrers(db: Db, repository_id: string, subject: string, artifact_type: string | undefined): Promise<Pick<ImageTables['image_manifests'], 'digest' | 'media_type' | 'artifact_type' | 'annotations' | 'size'>[]> {
+/** What speaks about a manifest, in the order of digests; for a viewer, what belongs to images that they see. */
+export async function listReferrers(db: Db, repository_id: string, subject: string, artifact_type: string | undefined, viewer: Viewer | undefined): Promise<Pick<ImageTables['image_manifests'], 'digest' | 'media_type' | 'artifact_type' | 'annotations' | 'size'>[]> {
   return db.selectFrom('image_manifests as m').innerJoin('image_repository_manifests as r', 'r.digest', 'm.digest').select(['m.digest', 'm.media_type', 'm.artifact_type', 'm.annotations', 'm.size'])
-    .where('m.subject', '=', subject).where('r.repository_id', '=', repository_id).$if(artifact_type !== undefined, (query) => query.where('m.artifact_type', '=', artifact_type!)).orderBy('m.digest').limit(1000).execute();
+    .where('m.subject', '=', subject).where('r.repository_id', '=', repository_id).$if(artifact_type !== undefined, (query) => query.where('m.artifact_type', '=', artifact_type!))
+    .$if(viewer !== undefined, (query) => query.where(sql<SqlBool>`exists (select 1 from image_published p join image_images i on i.id = p.image_id where p.repository_id = r.repository_id and p.digest = r.digest and ${seen(viewer!)})`))
+    .orderBy('m.digest').limit(1000).execute();
 }
 
 /** Manifests that an image makes readable. */
@@ -174,4 +183,14 @@ export async function deleteStaleLinks(tx: Tx, before: string, limit: number): P
     gone += Number(result.numDeletedRows);
   }
   return gone;
+}
+
+/** Repositories with nothing in them, to which nobody has begun to push since. @returns how many went. */
+export async function deleteEmptyRepositories(tx: Tx, before: string, limit: number): Promise<number> {
+  const empty = ['manifests', 'blobs', 'tags'].map((kind) => `not exists (select 1 from image_repository_${kind} x where x.repository_id = image_repositories.id)`);
+  const condition = sql<SqlBool>`${sql.raw([...empty, ...['published', 'uploads'].map((kind) => `not exists (select 1 from image_${kind} x where x.repository_id = image_repositories.id)`)].join(' and '))}`;
+  const found = await tx.selectFrom('image_repositories').select('id').where('touched_at', '<', before).where(condition).orderBy('touched_at').limit(limit).execute();
+  if (found.length === 0) return 0;
+  const result = await tx.deleteFrom('image_repositories').where('id', 'in', found.map(({ id }) => id)).where('touched_at', '<', before).where(condition).executeTakeFirst();
+  return Number(result.numDeletedRows);
 }
