@@ -47,6 +47,9 @@ export interface CallOptions {
   content_type?: string;
 }
 
+/** Of an administrator of the system, whatever `[identity] administrators` says; it is for no project. */
+export type SystemSession = Omit<Session, 'project_id'>;
+
 /** Who logs in, in Keystone's own words. */
 export interface Login {
   auth_url: string;
@@ -61,25 +64,36 @@ const NO_LIMIT = Infinity;
 
 /** Password login scoped to a project of the default domain. @throws ApiError */
 export async function login(credentials: Credentials): Promise<Session> {
-  const domain = { id: 'default' };
-  const auth = {
-    identity: { methods: ['password'], password: { user: { name: credentials.username, domain, password: credentials.password } } },
-    scope: { project: { name: credentials.project, domain } },
-  };
-  return await openSession({ auth_url: credentials.auth_url, region: credentials.region, auth });
+  return await openSession(passwordLogin(credentials, { project: { name: credentials.project, domain: DOMAIN } }));
+}
+
+/** Password login scoped to the system. @throws ApiError */
+export async function loginSystem(credentials: Credentials): Promise<SystemSession> {
+  return await open(passwordLogin(credentials, { system: { all: true } }));
+}
+
+const DOMAIN = { id: 'default' };
+
+function passwordLogin({ auth_url, region, username, password }: Credentials, scope: object): Login {
+  return { auth_url, region, auth: { identity: { methods: ['password'], password: { user: { name: username, domain: DOMAIN, password } } }, scope } };
 }
 
 /** @throws ApiError; also when the token is for no project. */
-export async function openSession({ auth_url, region, auth }: Login): Promise<Session> {
+export async function openSession(login: Login): Promise<Session> {
+  const { project_id, ...session } = await open(login);
+  if (project_id === undefined) throw new ApiError(0, 'the credentials name no project');
+  return { ...session, project_id };
+}
+
+async function open({ auth_url, region, auth }: Login): Promise<SystemSession & { project_id: string | undefined }> {
   const response = await send(`${auth_url}/auth/tokens`, 'POST', JSON.stringify({ auth }), { 'content-type': 'application/json' });
   const { token } = (await response.json()) as { token: { project?: { id: string }; user: { id: string }; catalog?: RawCatalog } };
-  if (token.project === undefined) throw new ApiError(0, 'the credentials name no project');
   const secret = response.headers.get('x-subject-token') ?? '';
   const catalog = publicEndpoints(token.catalog ?? [], region);
 
   const url = (service: ServiceType, path: string): string => `${versionedRoot(catalog, service)}${path}`;
   return {
-    project_id: token.project.id,
+    project_id: token.project?.id,
     user_id: token.user.id,
     catalog,
     async call(service, method, path, body, options = {}) {

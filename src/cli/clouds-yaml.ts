@@ -17,20 +17,22 @@ export function cloudsYamlPath(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /** What goes under `clouds:` for one user. */
-export function cloudEntry(credentials: Credentials): object {
-  return {
-    auth: {
-      auth_url: credentials.auth_url,
-      username: credentials.username,
-      password: credentials.password,
-      project_name: credentials.project,
-      user_domain_name: 'Default',
-      project_domain_name: 'Default',
-    },
-    region_name: credentials.region,
-    interface: 'public',
-    identity_api_version: 3,
-  };
+export function cloudEntry({ project, ...credentials }: Credentials): object {
+  return entry(credentials, { project_name: project, user_domain_name: 'Default', project_domain_name: 'Default' });
+}
+
+/** The same for an administrator who acts on the system, not in a project. */
+export function systemEntry(credentials: Credentials): object {
+  return entry(credentials, { user_domain_name: 'Default', system_scope: 'all' });
+}
+
+function entry({ auth_url, username, password, region }: Omit<Credentials, 'project'>, scope: object): object {
+  return { auth: { auth_url, username, password, ...scope }, region_name: region, interface: 'public', identity_api_version: 3 };
+}
+
+/** The names of the entries that `gantry up` makes for a cloud. */
+export function entryNames(cloud: string): { admin: string; system: string; demo: string } {
+  return { admin: cloud, system: `${cloud}-system`, demo: `${cloud}-demo` };
 }
 
 /** The text with these entries in place of, or beside, what is there; comments and other clouds stay. */

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { silentLog } from '../kernel/log/log.ts';
-import { cloudsYamlPath, editCloudsYaml, removeClouds } from './clouds-yaml.ts';
+import { cloudsYamlPath, editCloudsYaml, entryNames, removeClouds } from './clouds-yaml.ts';
 import { foreignEntries, OWN_ENTRIES } from './data-dir.ts';
 import { dockerRequest, engineAnswers } from './docker.ts';
 import { run, which } from './doctor/probes.ts';
@@ -133,11 +133,11 @@ async function removeEngine(settings: Settings): Promise<string[]> {
 function removeClientEntry(settings: Settings): string[] {
   const path = cloudsYamlPath();
   if (!existsSync(path)) return [];
-  const { name } = settings.config.cloud;
-  const changed = editCloudsYaml(path, (text) => removeClouds(text, [name, `${name}-demo`], `${settings.config.api.public_url}/identity/v3`), { backup: false });
+  const names = Object.values(entryNames(settings.config.cloud.name));
+  const changed = editCloudsYaml(path, (text) => removeClouds(text, names, `${settings.config.api.public_url}/identity/v3`), { backup: false });
   const backup = `${path}.before-gantry`;
   // the backup of a later cloud holds this one's entry
-  if (existsSync(backup)) editCloudsYaml(backup, (text) => removeClouds(text, [name, `${name}-demo`], `${settings.config.api.public_url}/identity/v3`), { backup: false });
+  if (existsSync(backup)) editCloudsYaml(backup, (text) => removeClouds(text, names, `${settings.config.api.public_url}/identity/v3`), { backup: false });
   const left = parseYaml(readFileSync(path, 'utf8')) as { clouds?: object } | null;
   const was = existsSync(backup) ? (parseYaml(readFileSync(backup, 'utf8')) as { clouds?: object } | null) : undefined;
   if (JSON.stringify(was) === JSON.stringify(left)) rmSync(backup, { force: true });
@@ -145,7 +145,7 @@ function removeClientEntry(settings: Settings): string[] {
     rmSync(path);
     for (const folder of [dirname(path), dirname(dirname(path))]) if (folder !== homedir() && readdirSync(folder).length === 0) rmdirSync(folder);
   }
-  return changed ? [`removed ${name} from ${path}`] : [];
+  return changed ? [`removed ${settings.config.cloud.name} from ${path}`] : [];
 }
 
 /** Only what `up` has made is removed; a folder in which others keep something stays. */

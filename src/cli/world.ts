@@ -1,8 +1,10 @@
-import type { Session } from './api.ts';
+import type { Session, SystemSession } from './api.ts';
 
 /** What a new cloud has from the start, made over its own public APIs. Everything is found by name first: seeding twice changes nothing. */
 export interface World {
   admin: Session;
+  /** The admin again, for what is of no project. */
+  system(): Promise<SystemSession>;
   /** CIDRs. */
   subnets: { public: string; private: string };
   /** The same as a member of project demo; made once that user is there. */
@@ -15,7 +17,7 @@ export interface World {
 /** @returns ids that the caller goes on with. */
 export async function seedWorld(world: World): Promise<{ image_id: string; network_id: string; security_group_id: string }> {
   const { admin } = world;
-  await seedDemo(admin, world.demo_password);
+  await seedDemo(await world.system(), world.demo_password);
   const demo = await world.demo();
   await seedFlavors(admin);
   const network_id = await ensureNetwork(admin, 'public', { 'router:external': true, 'provider:network_type': 'flat', 'provider:physical_network': 'public', shared: false }, {
@@ -33,7 +35,7 @@ function publicAddresses(cidr: string): object {
   return prefix === undefined ? {} : { gateway_ip: `${prefix}.1`, allocation_pools: [{ start: `${prefix}.10`, end: `${prefix}.250` }] };
 }
 
-async function seedDemo(admin: Session, password: string): Promise<void> {
+async function seedDemo(admin: SystemSession, password: string): Promise<void> {
   const project = await ensure(admin, 'identity', 'project', '/projects', { name: 'demo', domain_id: 'default', description: 'For trying things out' });
   const user = await ensure(admin, 'identity', 'user', '/users', { name: 'demo', domain_id: 'default', password, default_project_id: project.id });
   const { roles } = await admin.call('identity', 'GET', '/roles?name=member');
@@ -103,7 +105,7 @@ async function ensureImage(world: World): Promise<string> {
 type Row = { id: string } & Record<string, unknown>;
 
 /** The resource of this name, made if there is none. `filter` narrows the search (`&project_id=…`). */
-async function ensure(session: Session, service: 'identity' | 'network', singular: string, path: string, body: { name: string; [key: string]: unknown }, filter = ''): Promise<Row> {
+async function ensure(session: SystemSession, service: 'identity' | 'network', singular: string, path: string, body: { name: string; [key: string]: unknown }, filter = ''): Promise<Row> {
   const found = await session.call(service, 'GET', `${path}?name=${encodeURIComponent(body.name)}${filter}`);
   const [row] = found[`${singular}s`] as Row[];
   return row ?? (await session.call(service, 'POST', path, { [singular]: body }))[singular];

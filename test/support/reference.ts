@@ -2,8 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { baseRules } from '../../src/kernel/policy/base-rules.ts';
-import { policyReference } from '../../src/kernel/policy/reference.ts';
+import { policyReference, type ReferenceSection } from '../../src/kernel/policy/reference.ts';
 import type { Surface } from '../../src/kernel/service.ts';
+import { rulesFor } from '../../src/services/identity/api/administrators.ts';
 import { startTestCloud } from './cloud.ts';
 
 export const POLICY_REFERENCE = resolve(import.meta.dirname, '../../docs/reference/policies.md');
@@ -17,7 +18,14 @@ export function renderPolicies(surfaces: readonly Surface[]): string {
     rules: policies,
   }));
   const shared = { title: 'Shared', text: 'What the rules of all services refer to.', rules: baseRules };
-  return policyReference('Policy rules', INTRODUCTION, [shared, ...services]);
+  return policyReference('Policy rules', INTRODUCTION, [shared, ...services, scoped(surfaces)]);
+}
+
+/** What an operator's choice changes. */
+function scoped(surfaces: readonly Surface[]): ReferenceSection {
+  const declared = surfaces.find(({ name }) => name === 'identity')!.policies;
+  const rules = rulesFor('system', declared).filter((rule, at) => rule.default !== declared[at]!.default || rule.scope !== declared[at]!.scope);
+  return { title: 'Identity with administrators of the system', text: 'What is other with `administrators = "system"` in section `[identity]`.', rules };
 }
 
 if (import.meta.main) {

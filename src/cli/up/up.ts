@@ -4,12 +4,12 @@ import { formatFindings, examine } from '../doctor/doctor.ts';
 import { unusableHost } from '../doctor/host-checks.ts';
 import { hostProbes } from '../doctor/probes.ts';
 import { subjectOf } from '../doctor.ts';
-import { cloudEntry, cloudsYamlPath, editCloudsYaml, mergeClouds } from '../clouds-yaml.ts';
+import { cloudEntry, cloudsYamlPath, editCloudsYaml, entryNames, mergeClouds, systemEntry } from '../clouds-yaml.ts';
 import { keepOptions } from '../config-file.ts';
 import type { Kept } from '../config-file.ts';
 import { CliError } from '../errors.ts';
 import { ensureHello } from '../hello.ts';
-import { login } from '../api.ts';
+import { login, loginSystem } from '../api.ts';
 import type { Output } from '../output.ts';
 import { logFile, partState } from '../process/parts.ts';
 import { credentialsOf, prepareDataDir } from '../secrets.ts';
@@ -116,6 +116,7 @@ async function world(context: UpContext): Promise<string> {
   const ids = await seedWorld({
     admin,
     subnets: { public: settings.config.cloud.public_subnet, private: settings.config.cloud.private_subnet },
+    system: () => loginSystem(credentialsOf(settings, 'admin')),
     demo: () => login(demo),
     demo_password: demo.password,
     image: () => helloImage(settings.config.agent.docker_socket, options.image),
@@ -138,9 +139,10 @@ async function hello(context: UpContext): Promise<string> {
 async function client(context: UpContext): Promise<string> {
   if (!context.options.write) return 'clouds.yaml left alone';
   const { settings } = context;
-  const { name } = settings.config.cloud;
   const path = cloudsYamlPath();
-  const entries = { [name]: cloudEntry(credentialsOf(settings, 'admin')), [`${name}-demo`]: cloudEntry(credentialsOf(settings, 'demo')) };
+  const admin = credentialsOf(settings, 'admin');
+  const names = entryNames(settings.config.cloud.name);
+  const entries = { [names.admin]: cloudEntry(admin), [names.system]: systemEntry(admin), [names.demo]: cloudEntry(credentialsOf(settings, 'demo')) };
   const changed = editCloudsYaml(path, (text) => mergeClouds(text, entries));
   context.clouds_yaml = path;
   return `${path}${changed ? '' : ', unchanged'}`;

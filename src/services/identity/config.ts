@@ -15,6 +15,7 @@ export type OidcProvider = Static<typeof OidcProviderSection>;
 
 /** Section `[identity]` of the configuration file. */
 export const IdentitySection = Type.Object({
+  administrators: Type.Union([Type.Literal('any'), Type.Literal('system')], { default: 'any', description: 'Who is an administrator to this service: whoever is admin anywhere, or admins of the system alone, and those of a domain within it.' }),
   password_cost: Type.Integer({ default: 13, minimum: 4, maximum: 20, description: 'Cost of hashing a password: scrypt with N = 2^cost, r = 8. 13 takes about 25 ms and 8 MiB.' }),
   token_expiration: Type.Integer({ default: 3600, minimum: 60, description: 'Life of a token in seconds.' }),
   allow_expired_window: Type.Integer({ default: 172_800, minimum: 0, description: 'How many seconds after its end a token may still be shown with `allow_expired`.' }),

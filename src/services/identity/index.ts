@@ -4,6 +4,7 @@ import { as, type Database } from '../../kernel/db/database.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log/log.ts';
 import type { Service } from '../../kernel/service.ts';
+import { rulesFor } from './api/administrators.ts';
 import { identityEndpoints, identityRules } from './api/index.ts';
 import type { IdentityClient, ProjectInfo } from './client.ts';
 import type { IdentityConfig } from './config.ts';
@@ -76,7 +77,7 @@ export function createIdentityService(deps: IdentityDeps): IdentityService {
       name: 'identity',
       prefix: '/identity',
       endpoints: identityEndpoints(identity),
-      policies: identityRules,
+      policies: rulesFor(config.administrators, identityRules),
       formatFault,
       invalid,
       ownUnauthorized: true,

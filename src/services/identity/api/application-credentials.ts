@@ -11,7 +11,7 @@ import {
 } from '../store/application-credentials.ts';
 import type { AccessRuleRow, ApplicationCredentialRow } from '../store/tables.ts';
 import { entryReply, linkTo, listReply, whole, type Shown } from './lists.ts';
-import { ADMIN_OR_SYSTEM_READER, rule, SYSTEM_OR_PROJECT, SYSTEM_READER } from './rules.ts';
+import { ADMIN, ADMIN_OR_SYSTEM_READER, rule, SYSTEM_OR_PROJECT, SYSTEM_READER } from './rules.ts';
 import { bodyOf, idString, nameString, optionalText } from './schemas.ts';
 
 const LIST = '/v3/users/{user_id}/application_credentials';
@@ -24,7 +24,7 @@ export const applicationCredentialRules: PolicyRule[] = [
   rule('get_application_credential', `${ADMIN_OR_SYSTEM_READER} or rule:owner`, SYSTEM_OR_PROJECT, `GET ${ONE}`, 'Show an application credential.'),
   rule('list_application_credentials', `${ADMIN_OR_SYSTEM_READER} or rule:owner`, SYSTEM_OR_PROJECT, `GET ${LIST}`, 'List application credentials.'),
   rule('create_application_credential', 'user_id:%(user_id)s', ['project'], `POST ${LIST}`, 'Create an application credential.'),
-  rule('delete_application_credential', 'rule:admin_or_owner', SYSTEM_OR_PROJECT, `DELETE ${ONE}`, 'Delete an application credential.'),
+  rule('delete_application_credential', `${ADMIN} or rule:owner`, SYSTEM_OR_PROJECT, `DELETE ${ONE}`, 'Delete an application credential.'),
   rule('get_access_rule', `${SYSTEM_READER} or ${OWN_RULE}`, SYSTEM_OR_PROJECT, `GET ${RULE}`, 'Show an access rule.'),
   rule('list_access_rules', `${SYSTEM_READER} or ${OWN_RULE}`, SYSTEM_OR_PROJECT, `GET ${RULES}`, 'List access rules.'),
   rule('delete_access_rule', `(role:admin and system_scope:all) or ${OWN_RULE}`, SYSTEM_OR_PROJECT, `DELETE ${RULE}`, 'Delete an access rule.'),

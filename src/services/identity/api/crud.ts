@@ -7,6 +7,7 @@ import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import type { Identity } from '../model/identity.ts';
 import type { ListOptions } from '../store/list.ts';
+import { ADMINISTRATORS } from './administrators.ts';
 import { collection, entryReply, listReply, readList, type Filters } from './lists.ts';
 import { ADMIN, ADMIN_OR_SYSTEM_READER, rule, SYSTEM_OR_PROJECT } from './rules.ts';
 
@@ -29,6 +30,13 @@ export interface Resource {
 
 type TargetOf = (call: Call) => Target | Promise<Target>;
 
+interface Targets {
+  list?: TargetOf;
+  create?: TargetOf;
+  one?: TargetOf;
+  remove?: TargetOf;
+}
+
 /** What the five calls do with rows; `create` and `update` return the row as it is then. */
 interface Handlers<Row extends { id: string }> {
   filters: Filters;
@@ -43,7 +51,7 @@ interface Handlers<Row extends { id: string }> {
   update(id: string, body: unknown): Promise<Row>;
   remove(id: string): Promise<void>;
   /** What the rules are checked against, where they ask for more than the caller and the path. */
-  targets?: { list?: TargetOf; create?: TargetOf; one?: TargetOf; remove?: TargetOf };
+  targets?: Targets;
 }
 
 const names = (resource: Resource) => ({ one: resource.ruleOne ?? resource.one, many: resource.ruleMany ?? resource.many, single: `${resource.path}/{${resource.parameter}}` });
@@ -60,14 +68,26 @@ export function crudRules(resource: Resource): PolicyRule[] {
   ];
 }
 
+/** @param existing what to fall back on: it throws 404 when there is none such. */
+function targetsOf({ targets }: { targets?: Targets }, existing: TargetOf | undefined): Targets {
+  const one = targets?.one ?? existing;
+  return { ...targets, ...(one === undefined ? {} : { remove: one, one }), ...(targets?.remove === undefined ? {} : { remove: targets.remove }) };
+}
+
 export function crudEndpoints<Row extends { id: string }>(identity: Identity, resource: Resource, handlers: Handlers<Row>): Endpoint[] {
   const { one, many, single } = names(resource);
   const words = resource.one.replaceAll('_', ' ');
   const id = (call: unknown): string => (call as Call).params[resource.parameter] as string;
   const shown = (call: unknown, row: Row) => ({ [resource.one]: handlers.show(call as Call, row) });
   const body = (call: unknown): unknown => ((call as Call).body as Record<string, unknown>)[resource.one];
-  const target = (which: 'list' | 'create' | 'one' | 'remove') => {
-    const found = handlers.targets?.[which] ?? (which === 'remove' ? handlers.targets?.one : undefined);
+  const present = async (wanted: string): Promise<Row> => {
+    const row = await handlers.find(wanted);
+    if (row === undefined) throw handlers.missing?.(wanted) ?? noSuch(words, wanted);
+    return row;
+  };
+  const targets = targetsOf(handlers, ADMINISTRATORS[identity.config.administrators].told.includes(resource.one) ? async (call) => ({ [one]: await present(id(call)) }) : undefined);
+  const target = (which: keyof Targets) => {
+    const found = targets[which];
     return found === undefined ? {} : { target: (call: unknown) => found(call as Call) };
   };
   const { create } = handlers;
@@ -88,11 +108,7 @@ export function crudEndpoints<Row extends { id: string }>(identity: Identity, re
     ...created,
     endpoint({
       id: `identity:get_${one}`, method: 'GET', path: single as string, summary: `Show one ${words}`, policy: `identity:get_${one}`, reply: entryReply(resource.one), status: 200, ...target('one'),
-      async handler(call) {
-        const row = await handlers.find(id(call));
-        if (row === undefined) throw handlers.missing?.(id(call)) ?? noSuch(words, id(call));
-        return shown(call, row);
-      },
+      handler: async (call) => shown(call, await present(id(call))),
     }),
     endpoint({
       id: `identity:update_${one}`, method: 'PATCH', path: single as string, summary: `Change one ${words}`, policy: `identity:update_${one}`, body: resource.update, reply: entryReply(resource.one), status: 200, ...target('one'),

@@ -6,15 +6,15 @@ import { denied } from '../faults.ts';
 import { isEc2Signed, isS3Signed } from '../model/aws-signatures.ts';
 import { loginByEc2 } from '../model/ec2-login.ts';
 import type { Identity } from '../model/identity.ts';
-import { ANY_SCOPE, rule } from './rules.ts';
+import { ANY_SCOPE, rule, SERVICE_OR_ADMIN } from './rules.ts';
 import { tokenReply, tokenReplyOf } from './tokens.ts';
 
 const EC2 = '/v3/ec2tokens';
 const S3 = '/v3/s3tokens';
 
 export const ec2TokenRules: PolicyRule[] = [
-  rule('ec2tokens_validate', 'rule:service_or_admin', ANY_SCOPE, `POST ${EC2}`, 'Get a token for who signed with EC2 keys.'),
-  rule('s3tokens_validate', 'rule:service_or_admin', ANY_SCOPE, `POST ${S3}`, 'Get a token for who signed for S3.'),
+  rule('ec2tokens_validate', SERVICE_OR_ADMIN, ANY_SCOPE, `POST ${EC2}`, 'Get a token for who signed with EC2 keys.'),
+  rule('s3tokens_validate', SERVICE_OR_ADMIN, ANY_SCOPE, `POST ${S3}`, 'Get a token for who signed for S3.'),
 ];
 
 const text = Type.Optional(Type.String({ maxLength: 8192 }));

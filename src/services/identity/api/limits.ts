@@ -49,8 +49,8 @@ async function target(identity: Identity, id: string): Promise<Target> {
 }
 
 /** Of whom a caller sees limits; undefined: of nobody. */
-function visibleTo({ auth }: Call): Visible | undefined {
-  if (auth.system_scope !== undefined || auth.roles.includes('admin') || auth.roles.includes('service')) return 'all';
+function visibleTo({ auth, allows }: Call): Visible | undefined {
+  if (auth.system_scope !== undefined || allows('identity_admin') || allows('service_role')) return 'all';
   if (auth.domain_id !== undefined) return { domain_id: auth.domain_id };
   return auth.project_id === undefined ? undefined : { project_id: auth.project_id };
 }

@@ -7,12 +7,12 @@ import type { Identity } from '../model/identity.ts';
 import { listRevocations } from '../store/access.ts';
 import type { RevocationRow } from '../store/tables.ts';
 import { listReply, whole } from './lists.ts';
-import { rule, SYSTEM_OR_PROJECT } from './rules.ts';
+import { rule, SERVICE_OR_ADMIN, SYSTEM_OR_PROJECT } from './rules.ts';
 
 const PATH = '/v3/OS-REVOKE/events';
 
 export const revocationEventRules: PolicyRule[] = [
-  rule('list_revoke_events', 'rule:service_or_admin', SYSTEM_OR_PROJECT, `GET ${PATH}`, 'List what was revoked.'),
+  rule('list_revoke_events', SERVICE_OR_ADMIN, SYSTEM_OR_PROJECT, `GET ${PATH}`, 'List what was revoked.'),
 ];
 
 const KEYS: Readonly<Record<RevocationRow['kind'], string>> = {

@@ -21,10 +21,10 @@ export function roleAssignmentEndpoints(identity: Identity): Endpoint[] {
   return [
     endpoint({
       id: 'identity:list_role_assignments', method: 'GET', path: LIST, summary: 'List role assignments', policy: 'identity:list_role_assignments', reply: listReply('role_assignments'), status: 200,
-      target: async (call) => ({ domain_id: (await treeDomain(identity, call as Call)) ?? call.auth.domain_id }),
+      target: (call) => treeTarget(identity, call as Call),
       async handler(call) {
         const query = readQuery(call as Call);
-        if (query.include_subtree) call.enforce('identity:list_role_assignments_for_tree', { domain_id: await treeDomain(identity, call as Call) });
+        if (query.include_subtree) call.enforce('identity:list_role_assignments_for_tree', await treeTarget(identity, call as Call));
         const found = await findAssignments(identity, query);
         const own = await inCallersDomain(identity, call as Call, found);
         const names = isSet(call as Call, 'include_names') ? await readNames(identity, own) : undefined;
@@ -34,10 +34,12 @@ export function roleAssignmentEndpoints(identity: Identity): Endpoint[] {
   ];
 }
 
-async function treeDomain(identity: Identity, call: AnyCall): Promise<string | undefined> {
+/** The project at the top of the tree that is asked for; else the caller's own domain. */
+async function treeTarget(identity: Identity, call: AnyCall): Promise<Record<string, unknown>> {
   const project_id = call.url.searchParams.get('scope.project.id');
-  if (!isSet(call, 'include_subtree') || project_id === null) return undefined;
-  return (await findProject(identity.db.read, project_id))?.domain_id;
+  if (!isSet(call, 'include_subtree') || project_id === null) return { domain_id: call.auth.domain_id };
+  const row = await findProject(identity.db.read, project_id);
+  return row === undefined ? {} : { domain_id: row.domain_id, project: { id: row.id } };
 }
 
 /** Given without a value it counts as true. */

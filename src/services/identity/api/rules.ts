@@ -1,9 +1,10 @@
 /** Keystone's rules are written with the same few pieces. */
 import { policyRule, type PolicyRule, type ScopeType } from '../../../kernel/policy/rule.ts';
 
-export const ADMIN = 'rule:admin_required';
+export const ADMIN = 'rule:identity_admin';
 export const SYSTEM_READER = '(role:reader and system_scope:all)';
 export const ADMIN_OR_SYSTEM_READER = `${ADMIN} or ${SYSTEM_READER}`;
+export const SERVICE_OR_ADMIN = `rule:service_role or ${ADMIN}`;
 
 export const SYSTEM_OR_PROJECT: ScopeType[] = ['system', 'project'];
 export const ANY_SCOPE: ScopeType[] = ['system', 'domain', 'project'];
@@ -15,6 +16,7 @@ export function rule(name: string, text: string, scope: ScopeType[], operation: 
 
 /** Rules that others of this service refer to. */
 export const sharedRules: PolicyRule[] = [
+  policyRule('identity_admin', 'rule:admin_required', [], 'Who is an administrator of the whole cloud to this service.'),
   policyRule('token_subject', 'user_id:%(target.token.user_id)s', [], 'The user of the token in question.'),
   policyRule(
     'domain_managed_target_role',
