@@ -11,8 +11,8 @@ import { VersionedSchema } from './schema.ts';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'COPY';
 
-/** `{server_id}` and `{id}` of a path, as a type. */
-export type PathParams<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+/** `{server_id}` and `{id}` of a path, as a type; of a path that is put together at run time, any names. */
+export type PathParams<Path extends string> = string extends Path ? Record<string, string> : Path extends `${string}{${infer Name}}${infer Rest}`
   ? { [K in Name]: string } & PathParams<Rest>
   : unknown;
 
@@ -45,6 +45,9 @@ export interface Call<Params = Record<string, string>, Query = Record<string, un
 
 /** For what looks at the caller alone, whichever endpoint was called. */
 export type AnyCall = Call<unknown, unknown, unknown>;
+
+/** For what looks at the caller and the path's parameters. */
+export type PathCall = Call<Record<string, string>, unknown, unknown>;
 
 /** A reply with more than a body. A handler may as well return the bare body. */
 export class Reply<Body = unknown> {

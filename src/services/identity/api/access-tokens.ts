@@ -1,5 +1,5 @@
 /** The programs that a user lets act for them. */
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import type { Identity } from '../model/identity.ts';
@@ -35,29 +35,29 @@ function show(identity: Identity, call: AnyCall, row: AccessTokenRow): Shown {
 }
 
 export function accessTokenEndpoints(identity: Identity): Endpoint[] {
-  const owned = async (call: unknown): Promise<AccessTokenRow> => {
-    const { access_token_id, user_id } = (call as Call).params;
-    assertUndelegated(call as Call, 'manage OAuth access tokens');
+  const owned = async (call: PathCall): Promise<AccessTokenRow> => {
+    const { access_token_id, user_id } = (call).params;
+    assertUndelegated(call, 'manage OAuth access tokens');
     const row = await findAccessToken(identity.db.read, access_token_id as string);
     if (row === undefined || row.user_id !== user_id) throw noAccessToken();
     return row;
   };
-  const roles = async (call: unknown): Promise<Shown[]> => {
+  const roles = async (call: PathCall): Promise<Shown[]> => {
     const rows = await findRoles(identity.db.read, JSON.parse((await owned(call)).role_ids) as string[]);
-    return rows.map((row) => showRole(identity, call as Call, row));
+    return rows.map((row) => showRole(identity, call, row));
   };
   return [
     endpoint({
       id: 'identity:list_access_tokens', method: 'GET', path: LIST, summary: 'List access tokens', policy: 'identity:list_access_tokens', reply: listReply('access_tokens'), status: 200,
       async handler(call) {
-        assertUndelegated(call as Call, 'manage OAuth access tokens');
-        const page = await listAccessTokens(identity.db.read, call.params.user_id, readList(identity, call as Call, {}));
-        return collection(identity, call as Call, 'access_tokens', page, (row) => show(identity, call as Call, row));
+        assertUndelegated(call, 'manage OAuth access tokens');
+        const page = await listAccessTokens(identity.db.read, call.params.user_id, readList(identity, call, {}));
+        return collection(identity, call, 'access_tokens', page, (row) => show(identity, call, row));
       },
     }),
     endpoint({
       id: 'identity:get_access_token', method: 'GET', path: ONE, summary: 'Show an access token', policy: 'identity:get_access_token', reply: entryReply('access_token'), status: 200,
-      handler: async (call) => ({ access_token: show(identity, call as Call, await owned(call)) }),
+      handler: async (call) => ({ access_token: show(identity, call, await owned(call)) }),
     }),
     endpoint({
       id: 'identity:delete_access_token', method: 'DELETE', path: ONE, summary: 'Delete an access token', policy: 'identity:delete_access_token', status: 204,
@@ -69,7 +69,7 @@ export function accessTokenEndpoints(identity: Identity): Endpoint[] {
     }),
     endpoint({
       id: 'identity:list_access_token_roles', method: 'GET', path: ROLES, summary: 'List the roles of an access token', policy: 'identity:list_access_token_roles', reply: listReply('roles'), status: 200,
-      handler: async (call) => whole(identity, call as Call, 'roles', await roles(call)),
+      handler: async (call) => whole(identity, call, 'roles', await roles(call)),
     }),
     endpoint({
       id: 'identity:get_access_token_role', method: 'GET', path: ROLE, summary: 'Show a role of an access token', policy: 'identity:get_access_token_role', reply: entryReply('role'), status: 200,

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import { nullable, oneOf } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch, notAllowed } from '../faults.ts';
@@ -81,26 +81,26 @@ export function applicationCredentialEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:list_application_credentials', method: 'GET', path: LIST, summary: 'List application credentials', policy: 'identity:list_application_credentials', reply: listReply('application_credentials'), status: 200,
       async handler(call) {
         const rows = await listApplicationCredentials(identity.db.read, call.params.user_id, call.url.searchParams.get('name') ?? undefined, identity.config.list_limit);
-        return whole(identity, call as Call, 'application_credentials', await showCredentials(identity, call as Call, rows));
+        return whole(identity, call, 'application_credentials', await showCredentials(identity, call, rows));
       },
     }),
     endpoint({
       id: 'identity:create_application_credential', method: 'POST', path: LIST, summary: 'Create an application credential', policy: 'identity:create_application_credential', body: createBody, reply: entryReply('application_credential'), status: 201,
       async handler(call) {
-        await assertMayManage(identity, call as Call);
+        await assertMayManage(identity, call);
         const { row, secret } = await createApplicationCredential(identity, call.auth, call.body.application_credential as ApplicationCredentialInput);
-        const [shown] = await showCredentials(identity, call as Call, [row]);
+        const [shown] = await showCredentials(identity, call, [row]);
         return { application_credential: { ...shown, secret } };
       },
     }),
     endpoint({
       id: 'identity:get_application_credential', method: 'GET', path: ONE, summary: 'Show an application credential', policy: 'identity:get_application_credential', target, reply: entryReply('application_credential'), status: 200,
-      handler: async (call) => ({ application_credential: (await showCredentials(identity, call as Call, [await owned(call)]))[0] as Shown }),
+      handler: async (call) => ({ application_credential: (await showCredentials(identity, call, [await owned(call)]))[0] as Shown }),
     }),
     endpoint({
       id: 'identity:delete_application_credential', method: 'DELETE', path: ONE, summary: 'Delete an application credential', policy: 'identity:delete_application_credential', target, status: 204,
       async handler(call) {
-        await assertMayManage(identity, call as Call);
+        await assertMayManage(identity, call);
         await deleteApplicationCredential(identity, call.params.user_id, call.params.application_credential_id);
         return reply();
       },
@@ -111,7 +111,7 @@ export function applicationCredentialEndpoints(identity: Identity): Endpoint[] {
 
 function accessRuleEndpoints(identity: Identity): Endpoint[] {
   const target = (call: { params: { user_id: string } }) => ({ user: { id: call.params.user_id } });
-  const show = (call: unknown, row: AccessRuleRow) => ({ ...briefRule(row), ...linkTo(identity, call as Call, 'users', row.user_id, 'access_rules', row.id) });
+  const show = (call: PathCall, row: AccessRuleRow) => ({ ...briefRule(row), ...linkTo(identity, call, 'users', row.user_id, 'access_rules', row.id) });
   return [
     endpoint({
       id: 'identity:list_access_rules', method: 'GET', path: RULES, summary: 'List access rules', policy: 'identity:list_access_rules', target, reply: listReply('access_rules'), status: 200,
@@ -119,7 +119,7 @@ function accessRuleEndpoints(identity: Identity): Endpoint[] {
         const asked = call.url.searchParams;
         const rows = await listAccessRules(identity.db.read, call.params.user_id, identity.config.list_limit);
         const wanted = rows.filter((row) => (['service', 'path', 'method'] as const).every((key) => (asked.get(key) ?? row[key]) === row[key]));
-        return whole(identity, call as Call, 'access_rules', wanted.map((row) => show(call, row)));
+        return whole(identity, call, 'access_rules', wanted.map((row) => show(call, row)));
       },
     }),
     endpoint({
@@ -133,7 +133,7 @@ function accessRuleEndpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:delete_access_rule', method: 'DELETE', path: RULE, summary: 'Delete an access rule', policy: 'identity:delete_access_rule', target, status: 204,
       async handler(call) {
-        await assertMayManage(identity, call as Call);
+        await assertMayManage(identity, call);
         await deleteAccessRule(identity, call.params.user_id, call.params.access_rule_id);
         return reply();
       },

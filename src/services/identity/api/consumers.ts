@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
+import type { Endpoint, PathCall } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { createConsumer, deleteConsumer, noConsumer, updateConsumer, type ConsumerInput } from '../model/consumers.ts';
@@ -21,7 +21,7 @@ const consumers: Resource = {
 export const consumerRules: PolicyRule[] = crudRules(consumers);
 
 export function consumerEndpoints(identity: Identity): Endpoint[] {
-  const show = (call: Call, row: ConsumerRow): Shown => ({ ...parseFields(row.extra), id: row.id, description: row.description, ...linkTo(identity, call, 'OS-OAUTH1', 'consumers', row.id) });
+  const show = (call: PathCall, row: ConsumerRow): Shown => ({ ...parseFields(row.extra), id: row.id, description: row.description, ...linkTo(identity, call, 'OS-OAUTH1', 'consumers', row.id) });
   return crudEndpoints<ConsumerRow>(identity, consumers, {
     filters: {},
     list: (options) => listConsumers(identity.db.read, options),

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type Call, type PathCall } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import { hexId } from '../../../kernel/ids.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
@@ -69,12 +69,12 @@ function showCredential(identity: Identity, call: AnyCall, row: CredentialRow): 
 
 export function credentialEndpoints(identity: Identity): Endpoint[] {
   const target = async (call: { params: { credential_id: string } }) => ({ credential: await findCredential(identity.db.read, call.params.credential_id) });
-  const reachable = async (call: unknown): Promise<CredentialRow> => {
-    const id = (call as Call).params['credential_id'] as string;
+  const reachable = async (call: PathCall): Promise<CredentialRow> => {
+    const id = (call).params['credential_id'] as string;
     const row = await findCredential(identity.db.read, id);
     if (row === undefined) throw noSuch('credential', id);
-    assertReach(call as Call, row.project_id);
-    assertOrigin(identity, call as Call, row);
+    assertReach(call, row.project_id);
+    assertOrigin(identity, call, row);
     return row;
   };
   return [
@@ -83,12 +83,12 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
       // Whoever may not see all sees their own.
       target: (call) => ({ credential: { user_id: call.auth.user_id } }),
       async handler(call) {
-        const options = readList(identity, call as Call, { user_id: 'user_id', type: 'type' });
+        const options = readList(identity, call, { user_id: 'user_id', type: 'type' });
         if (!call.allows('identity:list_credentials', { credential: {} })) options.hints = [...options.hints, exactly('user_id', call.auth.user_id)];
-        if (isDelegated(call as Call)) options.hints = [...options.hints, exactly('project_id', call.auth.project_id ?? '')];
+        if (isDelegated(call)) options.hints = [...options.hints, exactly('project_id', call.auth.project_id ?? '')];
         const page = await listCredentials(identity.db.read, options);
         const rows = page.rows.map((row) => openCredential(identity, row));
-        const shown = collection(identity, call as Call, 'credentials', { ...page, rows }, (row) => showCredential(identity, call as Call, row));
+        const shown = collection(identity, call, 'credentials', { ...page, rows }, (row) => showCredential(identity, call, row));
         return { ...shown, credentials: (shown['credentials'] as Shown[]).filter((_one, at) => isWithin(rows[at] as CredentialRow, call.auth)) };
       },
     }),
@@ -104,7 +104,7 @@ export function credentialEndpoints(identity: Identity): Endpoint[] {
     }),
     endpoint({
       id: 'identity:get_credential', method: 'GET', path: ONE, summary: 'Show a credential', policy: 'identity:get_credential', target, reply: entryReply('credential'), status: 200,
-      handler: async (call) => ({ credential: showCredential(identity, call as Call, openCredential(identity, await reachable(call))) }),
+      handler: async (call) => ({ credential: showCredential(identity, call, openCredential(identity, await reachable(call))) }),
     }),
     endpoint({
       id: 'identity:update_credential', method: 'PATCH', path: ONE, summary: 'Change a credential', policy: 'identity:update_credential', target, body: updateBody, reply: entryReply('credential'), status: 200,
@@ -139,9 +139,9 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
     return row;
   };
   const target = async (call: { params: { user_id: string; credential_id: string } }) => ({ user_id: call.params.user_id, credential: await found(call) });
-  const show = (call: unknown, row: CredentialRow): Shown => {
+  const show = (call: PathCall, row: CredentialRow): Shown => {
     const { access, secret, trust_id } = JSON.parse(row.blob) as { access: string; secret: string; trust_id?: string };
-    return { id: access, user_id: row.user_id, tenant_id: row.project_id, access, secret, trust_id: trust_id ?? null, ...linkTo(identity, call as Call, 'users', row.user_id, 'credentials', 'OS-EC2', access) };
+    return { id: access, user_id: row.user_id, tenant_id: row.project_id, access, secret, trust_id: trust_id ?? null, ...linkTo(identity, call, 'users', row.user_id, 'credentials', 'OS-EC2', access) };
   };
   return [
     endpoint({
@@ -151,7 +151,7 @@ function ec2Endpoints(identity: Identity): Endpoint[] {
         if (isDelegated(call)) hints.push(exactly('project_id', call.auth.project_id ?? ''));
         const { rows } = await listCredentials(identity.db.read, { hints, limit: identity.config.list_limit });
         const own = rows.map((row) => openCredential(identity, row)).filter((row) => isWithin(row, call.auth));
-        return whole(identity, call as Call, 'credentials', own.map((row) => show(call, row)));
+        return whole(identity, call, 'credentials', own.map((row) => show(call, row)));
       },
     }),
     endpoint({

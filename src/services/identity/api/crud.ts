@@ -1,6 +1,6 @@
 /** The five endpoints of a resource; and the rules of those that only administrators change. */
 import type { TSchema } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint, type Target } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint, type Target, type PathCall } from '../../../kernel/api/endpoint.ts';
 import type { Fault } from '../../../kernel/fault.ts';
 import type { Page } from '../../../kernel/db/list-query.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
@@ -28,7 +28,7 @@ export interface Resource {
   update: TSchema;
 }
 
-type TargetOf = (call: Call) => Target | Promise<Target>;
+type TargetOf = (call: PathCall) => Target | Promise<Target>;
 
 interface Targets {
   list?: TargetOf;
@@ -40,14 +40,14 @@ interface Targets {
 /** What the five calls do with rows; `create` and `update` return the row as it is then. */
 interface Handlers<Row extends { id: string }> {
   filters: Filters;
-  list(options: ListOptions, call: Call): Promise<Page<Row>>;
+  list(options: ListOptions, call: PathCall): Promise<Page<Row>>;
   find(id: string): Promise<Row | undefined>;
   /** The fault when there is none such, where it is worded otherwise. */
   missing?(id: string): Fault;
-  show(call: Call, row: Row): object;
+  show(call: PathCall, row: Row): object;
   /** What the new one's reply shows beside it, if anything that is never shown again. */
-  showNew?(call: Call, row: Row): object;
-  create?(body: unknown, call: Call): Promise<Row>;
+  showNew?(call: PathCall, row: Row): object;
+  create?(body: unknown, call: PathCall): Promise<Row>;
   update(id: string, body: unknown): Promise<Row>;
   remove(id: string): Promise<void>;
   /** What the rules are checked against, where they ask for more than the caller and the path. */
@@ -77,9 +77,9 @@ function targetsOf({ targets }: { targets?: Targets }, existing: TargetOf | unde
 export function crudEndpoints<Row extends { id: string }>(identity: Identity, resource: Resource, handlers: Handlers<Row>): Endpoint[] {
   const { one, many, single } = names(resource);
   const words = resource.one.replaceAll('_', ' ');
-  const id = (call: unknown): string => (call as Call).params[resource.parameter] as string;
-  const shown = (call: unknown, row: Row) => ({ [resource.one]: handlers.show(call as Call, row) });
-  const body = (call: unknown): unknown => ((call as Call).body as Record<string, unknown>)[resource.one];
+  const id = (call: PathCall): string => (call).params[resource.parameter] as string;
+  const shown = (call: PathCall, row: Row) => ({ [resource.one]: handlers.show(call, row) });
+  const body = (call: PathCall): unknown => ((call).body as Record<string, unknown>)[resource.one];
   const present = async (wanted: string): Promise<Row> => {
     const row = await handlers.find(wanted);
     if (row === undefined) throw handlers.missing?.(wanted) ?? noSuch(words, wanted);
@@ -88,21 +88,21 @@ export function crudEndpoints<Row extends { id: string }>(identity: Identity, re
   const targets = targetsOf(handlers, ADMINISTRATORS[identity.config.administrators].told.includes(resource.one) ? async (call) => ({ [one]: await present(id(call)) }) : undefined);
   const target = (which: keyof Targets) => {
     const found = targets[which];
-    return found === undefined ? {} : { target: (call: unknown) => found(call as Call) };
+    return found === undefined ? {} : { target: (call: PathCall) => found(call) };
   };
   const { create } = handlers;
   const created = resource.create === undefined || create === undefined ? [] : [
     endpoint({
       id: `identity:create_${one}`, method: 'POST', path: resource.path as string, summary: `Create one ${words}`, policy: `identity:create_${one}`, body: resource.create, reply: entryReply(resource.one), status: 201, ...target('create'),
-      handler: async (call) => ({ [resource.one]: (handlers.showNew ?? handlers.show)(call as Call, await create(body(call), call as Call)) }),
+      handler: async (call) => ({ [resource.one]: (handlers.showNew ?? handlers.show)(call, await create(body(call), call)) }),
     }),
   ];
   return [
     endpoint({
       id: `identity:list_${many}`, method: 'GET', path: resource.path as string, summary: `List each ${words}`, policy: `identity:list_${many}`, reply: listReply(resource.many), status: 200, ...target('list'),
       async handler(call) {
-        const page = await handlers.list(readList(identity, call as Call, handlers.filters), call as Call);
-        return collection(identity, call as Call, resource.many, page, (row) => handlers.show(call as Call, row));
+        const page = await handlers.list(readList(identity, call, handlers.filters), call);
+        return collection(identity, call, resource.many, page, (row) => handlers.show(call, row));
       },
     }),
     ...created,

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { createDomainConfig, defaultConfig, deleteDomainConfig, getDomainConfig, securityCompliance, updateDomainConfig } from '../model/domain-config.ts';
 import type { Fields } from '../model/fields.ts';
@@ -27,12 +27,12 @@ const body = Type.Object({ config: Type.Object({}) }, { additionalProperties: fa
 const configReply = Type.Object({ config: Type.Object({}) });
 const NAMES = ['', '_group', '_option'];
 
-function partOf(call: unknown): ConfigPart {
-  const { domain_id, group, option } = (call as Call).params;
+function partOf(call: PathCall): ConfigPart {
+  const { domain_id, group, option } = (call).params;
   return { domain_id: domain_id as string, group, option };
 }
 
-const configIn = (call: unknown): Fields => ((call as Call).body as { config: Fields }).config;
+const configIn = (call: PathCall): Fields => ((call).body as { config: Fields }).config;
 
 export function domainConfigEndpoints(identity: Identity): Endpoint[] {
   return [

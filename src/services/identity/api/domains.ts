@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import { parseFields } from '../model/fields.ts';
@@ -40,17 +40,17 @@ export function domainEndpoints(identity: Identity): Endpoint[] {
     if (row === undefined || row.is_domain === 0) throw noSuch('domain', call.params.domain_id);
     return { domain: { id: row.id } };
   };
-  const one = async (row: ProjectRow, call: unknown) => ({ domain: showDomain(identity, call as Call, row, await tagsOfProjects(identity.db.read, [row.id])) });
+  const one = async (row: ProjectRow, call: AnyCall) => ({ domain: showDomain(identity, call, row, await tagsOfProjects(identity.db.read, [row.id])) });
   return [
     endpoint({
       id: 'identity:list_domains', method: 'GET', path: LIST, summary: 'List domains', policy: 'identity:list_domains', reply: listReply('domains'), status: 200,
       target: (call) => ({ domain: { id: call.auth.domain_id } }),
       async handler(call) {
-        const options = withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name', enabled: { flag: 'enabled' } }), 'id');
+        const options = withinOwnDomain(call, readList(identity, call, { name: 'name', enabled: { flag: 'enabled' } }), 'id');
         options.hints = [...options.hints, exactly('domain_id', ''), exactly('is_domain', 1)];
         const page = await listProjects(identity.db.read, options, undefined);
         const tags = await tagsOfProjects(identity.db.read, page.rows.map((row) => row.id));
-        return collection(identity, call as Call, 'domains', page, (row) => showDomain(identity, call as Call, row, tags));
+        return collection(identity, call, 'domains', page, (row) => showDomain(identity, call, row, tags));
       },
     }),
     endpoint({

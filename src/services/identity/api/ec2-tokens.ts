@@ -1,6 +1,6 @@
 /** For services that are asked in Amazon's ways: whose keys a request was signed with. */
 import { Type, type Static } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint, type AnyCall } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { denied } from '../faults.ts';
 import { isEc2Signed, isS3Signed } from '../model/aws-signatures.ts';
@@ -27,8 +27,8 @@ const body = Type.Object({ credentials: Type.Optional(credentials), credential: 
 type Credentials = Static<typeof credentials>;
 
 /** Faults: 401 without a key or a signature. */
-function signedBy(call: unknown): Credentials & { access: string; signature: string } {
-  const { credentials: first, credential, ec2Credentials } = (call as Call).body as Static<typeof body>;
+function signedBy(call: AnyCall): Credentials & { access: string; signature: string } {
+  const { credentials: first, credential, ec2Credentials } = (call).body as Static<typeof body>;
   const found = first ?? credential ?? ec2Credentials;
   if (found?.access === undefined || found.signature === undefined || found.signature === '') throw denied();
   return { ...found, access: found.access, signature: found.signature };

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import { oneOf } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -73,7 +73,7 @@ export function endpointFilterEndpoints(identity: Identity): Endpoint[] {
 }
 
 function associationEndpoints(identity: Identity, way: Way, path: string): Endpoint[] {
-  const ids = (call: unknown): [Way, string, string] => [way, (call as Call).params['project_id'] as string, (call as Call).params[`${way}_id`] as string];
+  const ids = (call: PathCall): [Way, string, string] => [way, (call).params['project_id'] as string, (call).params[`${way}_id`] as string];
   const check = way === 'endpoint' ? 'check_endpoint_in_project' : 'get_endpoint_group_in_project';
   const words = way.replace('_', ' ');
   return [
@@ -91,7 +91,7 @@ function associationEndpoints(identity: Identity, way: Way, path: string): Endpo
         const [, project_id, id] = ids(call);
         await assertAssociated(identity, way, project_id, id);
         if (way === 'endpoint') return reply();
-        return { project_endpoint_group: { endpoint_group_id: id, project_id, ...linkTo(identity, call as Call, 'OS-EP-FILTER', 'endpoint_groups', id, 'projects', project_id) } };
+        return { project_endpoint_group: { endpoint_group_id: id, project_id, ...linkTo(identity, call, 'OS-EP-FILTER', 'endpoint_groups', id, 'projects', project_id) } };
       },
     }),
     endpoint({
@@ -106,7 +106,7 @@ function associationEndpoints(identity: Identity, way: Way, path: string): Endpo
 
 function viewEndpoints(identity: Identity, show: (call: AnyCall, row: EndpointGroupRow) => Shown, find: (id: string) => Promise<EndpointGroupRow>): Endpoint[] {
   const db = identity.db.read;
-  const shownProjects = async (call: Call, way: Way, id: string) => {
+  const shownProjects = async (call: PathCall, way: Way, id: string) => {
     const rows = await projectsOf(db, way, id, identity.config.list_limit);
     const tags = await tagsOfProjects(db, rows.map((row) => row.id));
     return whole(identity, call, 'projects', rows.map((row) => showProject(identity, call, row, tags)));
@@ -114,8 +114,8 @@ function viewEndpoints(identity: Identity, show: (call: AnyCall, row: EndpointGr
   const assertProject = async (id: string): Promise<void> => {
     if ((await findProject(db, id)) === undefined) throw noSuch('project', id);
   };
-  const get = (id: string, path: string, list: string, summary: string, handler: (call: Call) => Promise<Record<string, unknown>>): Endpoint =>
-    endpoint({ id: `identity:${id}`, method: 'GET', path: BASE + path, summary, policy: `identity:${id}`, reply: listReply(list), status: 200, handler: async (call) => await handler(call as Call) });
+  const get = (id: string, path: string, list: string, summary: string, handler: (call: PathCall) => Promise<Record<string, unknown>>): Endpoint =>
+    endpoint({ id: `identity:${id}`, method: 'GET', path: BASE + path, summary, policy: `identity:${id}`, reply: listReply(list), status: 200, handler: async (call) => await handler(call) });
   return [
     get('list_projects_for_endpoint', '/endpoints/{endpoint_id}/projects', 'projects', 'List the projects that see an endpoint', async (call) => {
       const id = call.params['endpoint_id'] as string;

@@ -1,6 +1,6 @@
 /** Identity providers, their protocols, mappings, and service providers (`OS-FEDERATION`). */
 import { Type } from 'typebox';
-import type { Call, Endpoint } from '../../../kernel/api/endpoint.ts';
+import type { Endpoint, PathCall } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
@@ -67,7 +67,7 @@ function newId(id: string): string {
 
 function providerEndpoints(identity: Identity): Endpoint[] {
   const db = identity.db.read;
-  const show = async (call: Call, rows: readonly IdentityProviderRow[]): Promise<object[]> => {
+  const show = async (call: PathCall, rows: readonly IdentityProviderRow[]): Promise<object[]> => {
     const remote = await remoteIdsOf(db, rows.map((row) => row.id));
     return rows.map(({ id, domain_id, enabled, description, authorization_ttl }) => {
       const { self } = linkTo(identity, call, 'OS-FEDERATION', 'identity_providers', id).links;

@@ -1,5 +1,5 @@
 /** Roles of users and groups on projects, domains and the system; also those that only what lies below inherits. */
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { assertGrant, createGrant, grantedRoles, revokeGrant } from '../model/grants.ts';
 import type { Identity } from '../model/identity.ts';
@@ -62,15 +62,15 @@ function endpointsOf(identity: Identity, kind: Kind): Endpoint[] {
   const name = `${inherited ? 'inherited_' : ''}${kind.target}_grant_for_${actor}`;
   const policy = (verb: string): string =>
     kind.target === 'system' ? `identity:${verb}_system_grant${verb === 'list' ? 's' : ''}_for_${actor}` : `identity:${verb}_grant${verb === 'list' ? 's' : ''}`;
-  const target = (call: unknown) => targetOf(identity, call as Call);
-  const row = (call: unknown) => ({ ...grantOf(kind, call as Call), role_id: (call as Call).params['role_id'] as string });
+  const target = (call: PathCall) => targetOf(identity, call);
+  const row = (call: PathCall) => ({ ...grantOf(kind, call), role_id: (call).params['role_id'] as string });
   const common = { path: one, target, status: 204 } as const;
   return [
     endpoint({
       id: `identity:list_${name}`, method: 'GET', path: list + tail, summary: `List the roles of a ${actor} on a ${kind.target}`, policy: policy('list'), target, reply: listReply('roles'), status: 200,
       async handler(call) {
-        const roles = await grantedRoles(identity, grantOf(kind, call as Call));
-        return whole(identity, call as Call, 'roles', roles.map((each) => showRole(identity, call as Call, each)));
+        const roles = await grantedRoles(identity, grantOf(kind, call));
+        return whole(identity, call, 'roles', roles.map((each) => showRole(identity, call, each)));
       },
     }),
     endpoint({
@@ -97,7 +97,7 @@ function endpointsOf(identity: Identity, kind: Kind): Endpoint[] {
   ];
 }
 
-function grantOf(kind: Kind, { params }: Call): Grant {
+function grantOf(kind: Kind, { params }: PathCall): Grant {
   return {
     actor_type: kind.actor,
     actor_id: params[`${kind.actor}_id`] as string,
@@ -108,7 +108,7 @@ function grantOf(kind: Kind, { params }: Call): Grant {
 }
 
 /** Who, where and what, as far as they exist. */
-async function targetOf(identity: Identity, { params }: Call): Promise<Record<string, unknown>> {
+async function targetOf(identity: Identity, { params }: PathCall): Promise<Record<string, unknown>> {
   const db = identity.db.read;
   const out: Record<string, unknown> = params['role_id'] === undefined ? {} : await roleTarget(identity, params['role_id']);
   if (params['user_id'] !== undefined) out['user'] = { domain_id: (await findUser(db, params['user_id']))?.domain_id };

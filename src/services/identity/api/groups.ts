@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import { parseFields } from '../model/fields.ts';
@@ -87,8 +87,8 @@ function memberEndpoints(identity: Identity): Endpoint[] {
       target: (call) => userTarget(identity, call.params.user_id),
       async handler(call) {
         if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
-        const page = await listGroupsOfUser(identity.db.read, call.params.user_id, withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name' })));
-        return collection(identity, call as Call, 'groups', page, (row) => showGroup(identity, call as Call, row));
+        const page = await listGroupsOfUser(identity.db.read, call.params.user_id, withinOwnDomain(call, readList(identity, call, { name: 'name' })));
+        return collection(identity, call, 'groups', page, (row) => showGroup(identity, call, row));
       },
     }),
     endpoint({
@@ -96,8 +96,8 @@ function memberEndpoints(identity: Identity): Endpoint[] {
       target: (call) => groupTarget(identity, call.params.group_id),
       async handler(call) {
         if ((await findGroup(identity.db.read, call.params.group_id)) === undefined) throw noSuch('group', call.params.group_id);
-        const options = withinOwnDomain(call as Call, readList(identity, call as Call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } }));
-        return collection(identity, call as Call, 'users', await listUsersInGroup(identity.db.read, call.params.group_id, options), (row) => showUser(identity, call as Call, row));
+        const options = withinOwnDomain(call, readList(identity, call, { name: 'name', domain_id: 'domain_id', enabled: { flag: 'enabled' } }));
+        return collection(identity, call, 'users', await listUsersInGroup(identity.db.read, call.params.group_id, options), (row) => showUser(identity, call, row));
       },
     }),
     endpoint({

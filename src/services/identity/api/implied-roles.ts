@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint, type Call, type AnyCall } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import type { Identity } from '../model/identity.ts';
@@ -24,7 +24,7 @@ export const impliedRoleRules: PolicyRule[] = [
 const inferenceReply = Type.Object({ role_inference: Type.Object({ prior_role: Type.Object({ id: Type.String() }), implies: Type.Unknown() }) });
 
 export function impliedRoleEndpoints(identity: Identity): Endpoint[] {
-  const brief = (call: unknown, row: RoleRow) => ({ id: row.id, ...linkTo(identity, call as Call, 'roles', row.id), name: row.name });
+  const brief = (call: AnyCall, row: RoleRow) => ({ id: row.id, ...linkTo(identity, call, 'roles', row.id), name: row.name });
   const role = async (id: string): Promise<RoleRow> => {
     const row = await findRole(identity.db.read, id);
     if (row === undefined) throw noSuch('role', id);
@@ -43,7 +43,7 @@ export function impliedRoleEndpoints(identity: Identity): Endpoint[] {
         const implied = await listImplied(identity.db.read, prior.id);
         return {
           role_inference: { prior_role: brief(call, prior), implies: implied.map((row) => brief(call, row)) },
-          ...linkTo(identity, call as Call, 'roles', prior.id, 'implies'),
+          ...linkTo(identity, call, 'roles', prior.id, 'implies'),
         };
       },
     }),
@@ -79,7 +79,7 @@ export function impliedRoleEndpoints(identity: Identity): Endpoint[] {
   ];
 }
 
-function inferenceEndpoint(identity: Identity, brief: (call: unknown, row: RoleRow) => { id: string }): Endpoint {
+function inferenceEndpoint(identity: Identity, brief: (call: AnyCall, row: RoleRow) => { id: string }): Endpoint {
   return endpoint({
     id: 'identity:list_role_inference_rules', method: 'GET', path: '/v3/role_inferences', summary: 'List all implications', policy: 'identity:list_role_inference_rules',
     reply: Type.Object({ role_inferences: Type.Array(Type.Object({ implies: Type.Array(Type.Object({ id: Type.String() })) })) }), status: 200,
@@ -93,7 +93,7 @@ function inferenceEndpoint(identity: Identity, brief: (call: unknown, row: RoleR
           prior_role: brief(call, byId.get(prior) as RoleRow),
           implies: inferences.filter((one) => one.prior_role_id === prior).map((one) => brief(call, byId.get(one.implied_role_id) as RoleRow)),
         })),
-        ...linkTo(identity, call as Call, 'role_inferences'),
+        ...linkTo(identity, call, 'role_inferences'),
       };
     },
   });

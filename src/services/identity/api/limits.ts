@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, type Call, type Endpoint, type Target } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, type Endpoint, type Target, type PathCall } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { invalidField } from '../faults.ts';
@@ -49,7 +49,7 @@ async function target(identity: Identity, id: string): Promise<Target> {
 }
 
 /** Of whom a caller sees limits; undefined: of nobody. */
-function visibleTo({ auth, allows }: Call): Visible | undefined {
+function visibleTo({ auth, allows }: PathCall): Visible | undefined {
   if (auth.system_scope !== undefined || allows('identity_admin') || allows('service_role')) return 'all';
   if (auth.domain_id !== undefined) return { domain_id: auth.domain_id };
   return auth.project_id === undefined ? undefined : { project_id: auth.project_id };

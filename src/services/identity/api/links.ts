@@ -1,7 +1,7 @@
-import type { Call } from '../../../kernel/api/endpoint.ts';
+import type { PathCall } from '../../../kernel/api/endpoint.ts';
 import type { Identity } from '../model/identity.ts';
 
-type Request = Pick<Call, 'base' | 'url'>;
+type Request = Pick<PathCall, 'base' | 'url'>;
 
 /** `http://host:5000`, as set or as the caller asked. */
 export function originOf(identity: Identity, call: Request): string {

@@ -1,6 +1,6 @@
 /** The five endpoints of a resource whose id its maker chooses: `PUT` makes it. */
 import type { TSchema } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import type { Page } from '../../../kernel/db/list-query.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
@@ -28,7 +28,7 @@ interface NamedHandlers<Row extends { id: string }> {
   /** Fault 404 when there is none. */
   find(ids: Ids): Promise<Row>;
   /** How rows are shown, all at once. */
-  show(call: Call, rows: readonly Row[]): Promise<object[]>;
+  show(call: PathCall, rows: readonly Row[]): Promise<object[]>;
   create(ids: Ids, body: unknown): Promise<Row>;
   update(ids: Ids, body: unknown): Promise<Row>;
   remove(ids: Ids): Promise<void>;
@@ -50,16 +50,16 @@ export function namedEndpoints<Row extends { id: string }>(identity: Identity, r
   const { one, many, path, parameter } = resource;
   const words = one.replaceAll('_', ' ');
   const single: string = `${path}/{${parameter}}`;
-  const ids = (call: unknown): Ids => (call as Call).params;
-  const shown = async (call: unknown, row: Row) => ({ [one]: (await handlers.show(call as Call, [row]))[0] });
-  const body = (call: unknown): unknown => ((call as Call).body as Record<string, unknown>)[one];
+  const ids = (call: PathCall): Ids => (call).params;
+  const shown = async (call: PathCall, row: Row) => ({ [one]: (await handlers.show(call, [row]))[0] });
+  const body = (call: PathCall): unknown => ((call).body as Record<string, unknown>)[one];
   return [
     endpoint({
       id: `identity:list_${many}`, method: 'GET', path, summary: `List each ${words}`, policy: `identity:list_${many}`, reply: listReply(many), status: 200,
       async handler(call) {
-        const page = await handlers.list(readList(identity, call as Call, handlers.filters), ids(call));
-        const entries = await handlers.show(call as Call, page.rows);
-        return { ...collection(identity, call as Call, many, page, (row) => row), [many]: entries };
+        const page = await handlers.list(readList(identity, call, handlers.filters), ids(call));
+        const entries = await handlers.show(call, page.rows);
+        return { ...collection(identity, call, many, page, (row) => row), [many]: entries };
       },
     }),
     endpoint({

@@ -1,6 +1,6 @@
 /** How a program comes to act for a user: OAuth 1.0a. */
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { notAllowed } from '../faults.ts';
 import type { Identity } from '../model/identity.ts';
@@ -36,7 +36,7 @@ export function oauth1Endpoints(identity: Identity): Endpoint[] {
       id: 'identity:create_request_token', method: 'POST', path: '/v3/OS-OAUTH1/request_token', summary: 'Ask for a request token', policy: 'public', reply: 'text', status: 201,
       async handler(call) {
         const project = call.headers['requested-project-id'];
-        return formReply(await createRequestToken(identity, signedRequest(identity, call as Call, 'POST'), typeof project === 'string' && project !== '' ? project : undefined));
+        return formReply(await createRequestToken(identity, signedRequest(identity, call, 'POST'), typeof project === 'string' && project !== '' ? project : undefined));
       },
     }),
     endpoint({
@@ -48,7 +48,7 @@ export function oauth1Endpoints(identity: Identity): Endpoint[] {
     }),
     endpoint({
       id: 'identity:create_access_token', method: 'POST', path: '/v3/OS-OAUTH1/access_token', summary: 'Exchange a request token for an access token', policy: 'public', reply: 'text', status: 201,
-      handler: async (call) => formReply(await createAccessToken(identity, signedRequest(identity, call as Call, 'POST'))),
+      handler: async (call) => formReply(await createAccessToken(identity, signedRequest(identity, call, 'POST'))),
     }),
   ];
 }

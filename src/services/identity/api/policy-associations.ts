@@ -1,5 +1,5 @@
 /** Which policy document holds for an endpoint, a service, or a service in a region (`OS-ENDPOINT-POLICY`). */
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
 import type { Identity } from '../model/identity.ts';
@@ -34,23 +34,23 @@ export function policyAssociationEndpoints(identity: Identity): Endpoint[] {
     ...WAYS.flatMap((way) => associationEndpoints(identity, way)),
     endpoint({
       id: 'identity:get_policy_for_endpoint', method: 'GET', path: OF_ENDPOINT, summary: 'Show the policy of an endpoint', policy: 'identity:get_policy_for_endpoint', reply: entryReply('policy'), status: 200,
-      handler: async (call) => ({ policy: showPolicy(identity, call as Call, await policyOfEndpoint(identity, call.params.endpoint_id)) }),
+      handler: async (call) => ({ policy: showPolicy(identity, call, await policyOfEndpoint(identity, call.params.endpoint_id)) }),
     }),
     endpoint({
       id: 'identity:list_endpoints_for_policy', method: 'GET', path: `${BASE}/endpoints`, summary: 'List the endpoints of a policy', policy: 'identity:list_endpoints_for_policy', reply: listReply('endpoints'), status: 200,
       async handler(call) {
-        const { policy_id } = (call as Call).params as { policy_id: string };
+        const { policy_id } = (call).params as { policy_id: string };
         if ((await findPolicy(identity.db.read, policy_id)) === undefined) throw noSuch('policy', policy_id);
         const rows = await endpointsOfPolicy(identity.db.read, policy_id, identity.config.list_limit);
-        return whole(identity, call as Call, 'endpoints', rows.map((row) => showEndpoint(identity, call as Call, row)));
+        return whole(identity, call, 'endpoints', rows.map((row) => showEndpoint(identity, call, row)));
       },
     }),
   ];
 }
 
 function associationEndpoints(identity: Identity, { name, path, words }: (typeof WAYS)[number]): Endpoint[] {
-  const run = (work: (identity: Identity, policy_id: string, target: PolicyTarget) => Promise<void>) => async (call: unknown) => {
-    const { policy_id = '', ...target } = (call as Call).params;
+  const run = (work: (identity: Identity, policy_id: string, target: PolicyTarget) => Promise<void>) => async (call: PathCall) => {
+    const { policy_id = '', ...target } = (call).params;
     await work(identity, policy_id, target);
     return reply();
   };

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { Identity } from '../model/identity.ts';
 import { deleteSubtree, enableSubtree } from '../model/project-cascade.ts';
 import { tagsOfProjects } from '../store/projects.ts';
@@ -18,7 +18,7 @@ export function projectCascadeEndpoints(identity: Identity): Endpoint[] {
       body: bodyOf('project', Type.Object({ enabled: optionalFlag }, { additionalProperties: false })), reply: entryReply('project'), status: 200,
       async handler(call) {
         const row = await enableSubtree(identity, call.params.project_id, call.body.project?.enabled);
-        return { project: showProject(identity, call as Call, row, await tagsOfProjects(identity.db.read, [row.id])) };
+        return { project: showProject(identity, call, row, await tagsOfProjects(identity.db.read, [row.id])) };
       },
     }),
     endpoint({

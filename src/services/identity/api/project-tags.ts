@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
 import { addProjectTag, projectTags, removeProjectTag, setProjectTags } from '../model/project-tags.ts';
@@ -25,7 +25,7 @@ const tagsReply = Type.Object({ tags: Type.Array(Type.String()) });
 
 export function projectTagEndpoints(identity: Identity): Endpoint[] {
   const target = (call: { params: { project_id: string } }) => projectTarget(identity, call.params.project_id);
-  const shown = (call: unknown, project_id: string, tags: string[]) => ({ tags, ...linkTo(identity, call as Call, 'projects', project_id, 'tags') });
+  const shown = (call: PathCall, project_id: string, tags: string[]) => ({ tags, ...linkTo(identity, call, 'projects', project_id, 'tags') });
   return [
     endpoint({
       id: 'identity:list_project_tags', method: 'GET', path: LIST, summary: 'List tags', policy: 'identity:list_project_tags', target, reply: tagsReply, status: 200,
@@ -58,7 +58,7 @@ export function projectTagEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:create_project_tag', method: 'PUT', path: ONE, summary: 'Add a tag', policy: 'identity:create_project_tag', target, status: 201,
       async handler(call) {
         await addProjectTag(identity, call.params.project_id, call.params.value);
-        return reply(undefined, { headers: { location: linkTo(identity, call as Call, 'projects', call.params.project_id, 'tags', call.params.value).links.self } });
+        return reply(undefined, { headers: { location: linkTo(identity, call, 'projects', call.params.project_id, 'tags', call.params.value).links.self } });
       },
     }),
     endpoint({

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { Auth } from '../../../kernel/context.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -71,7 +71,7 @@ export function projectEndpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:list_projects', method: 'GET', path: LIST, summary: 'List projects', policy: 'identity:list_projects', reply: listReply('projects'), status: 200,
       target: (call) => ({ domain_id: call.auth.domain_id }),
-      handler: async (call) => await list(identity, call as Call),
+      handler: async (call) => await list(identity, call),
     }),
     endpoint({
       id: 'identity:create_project', method: 'POST', path: LIST, summary: 'Create a project', policy: 'identity:create_project',
@@ -80,19 +80,19 @@ export function projectEndpoints(identity: Identity): Endpoint[] {
       async handler(call) {
         const input = call.body.project as unknown as ProjectInput;
         const row = await createProject(identity, input, (await domainOfNewProject(identity, call.auth, input)) ?? '');
-        return { project: showProject(identity, call as Call, row, new Map([[row.id, input.tags ?? []]])) };
+        return { project: showProject(identity, call, row, new Map([[row.id, input.tags ?? []]])) };
       },
     }),
     endpoint({
       id: 'identity:get_project', method: 'GET', path: ONE, summary: 'Show a project', policy: 'identity:get_project', target: one, reply: entryReply('project'), status: 200,
-      handler: async (call) => ({ project: await withHierarchy(identity, call as Call, call.params.project_id) }),
+      handler: async (call) => ({ project: await withHierarchy(identity, call, call.params.project_id) }),
     }),
     endpoint({
       id: 'identity:update_project', method: 'PATCH', path: ONE, summary: 'Change a project', policy: 'identity:update_project', target: one,
       body: updateBody, reply: entryReply('project'), status: 200,
       async handler(call) {
         const row = await updateProject(identity, call.params.project_id, call.body.project as Partial<ProjectInput>, 'project');
-        return { project: showProject(identity, call as Call, row, await tagsOfProjects(identity.db.read, [row.id])) };
+        return { project: showProject(identity, call, row, await tagsOfProjects(identity.db.read, [row.id])) };
       },
     }),
     endpoint({

@@ -1,6 +1,6 @@
 /** What was revoked, for those who check tokens themselves (`OS-REVOKE`). */
 import { isoMicros } from '../../../kernel/clock.ts';
-import { endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
@@ -31,8 +31,8 @@ export function revocationEventEndpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:list_revoke_events', method: 'GET', path: PATH, summary: 'List revocations', policy: 'identity:list_revoke_events', reply: listReply('events'), status: 200,
       async handler(call) {
-        const rows = await listRevocations(identity.db.read, readSince((call as Call).url.searchParams.get('since')), identity.config.list_limit);
-        return whole(identity, call as Call, 'events', rows.map(showEvent));
+        const rows = await listRevocations(identity.db.read, readSince((call).url.searchParams.get('since')), identity.config.list_limit);
+        return whole(identity, call, 'events', rows.map(showEvent));
       },
     }),
   ];

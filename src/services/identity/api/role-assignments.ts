@@ -1,4 +1,4 @@
-import { type AnyCall, endpoint, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { Identity } from '../model/identity.ts';
@@ -21,14 +21,14 @@ export function roleAssignmentEndpoints(identity: Identity): Endpoint[] {
   return [
     endpoint({
       id: 'identity:list_role_assignments', method: 'GET', path: LIST, summary: 'List role assignments', policy: 'identity:list_role_assignments', reply: listReply('role_assignments'), status: 200,
-      target: (call) => treeTarget(identity, call as Call),
+      target: (call) => treeTarget(identity, call),
       async handler(call) {
-        const query = readQuery(call as Call);
-        if (query.include_subtree) call.enforce('identity:list_role_assignments_for_tree', await treeTarget(identity, call as Call));
+        const query = readQuery(call);
+        if (query.include_subtree) call.enforce('identity:list_role_assignments_for_tree', await treeTarget(identity, call));
         const found = await findAssignments(identity, query);
-        const own = await inCallersDomain(identity, call as Call, found);
-        const names = isSet(call as Call, 'include_names') ? await readNames(identity, own) : undefined;
-        return whole(identity, call as Call, 'role_assignments', own.map((row) => show(`${v3Of(identity, call as Call)}`, row, names)));
+        const own = await inCallersDomain(identity, call, found);
+        const names = isSet(call, 'include_names') ? await readNames(identity, own) : undefined;
+        return whole(identity, call, 'role_assignments', own.map((row) => show(`${v3Of(identity, call)}`, row, names)));
       },
     }),
   ];

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -51,21 +51,21 @@ export function roleEndpoints(identity: Identity): Endpoint[] {
     if (found['role'] === undefined) throw noSuch('role', call.params.role_id);
     return found;
   };
-  const one = (row: RoleRow, call: unknown) => ({ role: showRole(identity, call as Call, row) });
+  const one = (row: RoleRow, call: AnyCall) => ({ role: showRole(identity, call, row) });
   // Roles of a domain have rules of their own, which are asked once it is known that this is one.
-  const enforceDomain = async (call: unknown, name: string): Promise<void> => {
-    const { role } = (await roleTarget(identity, (call as Call).params['role_id'] as string)) as { role?: { domain_id: string | null } };
-    if (typeof role?.domain_id === 'string') (call as Call).enforce(`identity:${name}`, { role });
+  const enforceDomain = async (call: PathCall, name: string): Promise<void> => {
+    const { role } = (await roleTarget(identity, (call).params['role_id'] as string)) as { role?: { domain_id: string | null } };
+    if (typeof role?.domain_id === 'string') (call).enforce(`identity:${name}`, { role });
   };
   return [
     endpoint({
       id: 'identity:list_roles', method: 'GET', path: LIST, summary: 'List roles', policy: 'identity:list_roles', reply: listReply('roles'), status: 200,
       target: (call) => ({ domain_id: call.auth.domain_id }),
       async handler(call) {
-        const options = readList(identity, call as Call, { name: 'name', domain_id: 'domain_id' });
+        const options = readList(identity, call, { name: 'name', domain_id: 'domain_id' });
         if (call.url.searchParams.has('domain_id')) call.enforce('identity:list_domain_roles');
         else options.hints = [...options.hints, exactly('domain_id', '')];
-        return collection(identity, call as Call, 'roles', await listRoles(identity.db.read, options), (row) => showRole(identity, call as Call, row));
+        return collection(identity, call, 'roles', await listRoles(identity.db.read, options), (row) => showRole(identity, call, row));
       },
     }),
     endpoint({

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
 import { booleanFrom } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noToken } from '../faults.ts';
@@ -54,9 +54,9 @@ export const tokenReply = Type.Object({
 });
 
 export function tokenEndpoints(identity: Identity): Endpoint[] {
-  const subject = (call: Call): Promise<ValidToken | undefined> => subjectToken(identity, call);
-  const target = async (call: unknown) => {
-    const token = await subject(call as Call);
+  const subject = (call: AnyCall): Promise<ValidToken | undefined> => subjectToken(identity, call);
+  const target = async (call: AnyCall) => {
+    const token = await subject(call);
     // Whoever asks learns no more than that it is not valid.
     if (token === undefined) throw noToken();
     return { token: { user_id: token.auth.user_id } };
@@ -66,22 +66,22 @@ export function tokenEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:authenticate', method: 'POST', path: PATH, summary: 'Get a token', policy: 'public', body: authBody, reply: tokenReply, status: 201,
       async handler(call) {
         const receipt = call.headers['openstack-auth-receipt'];
-        const sent = { receipt: typeof receipt === 'string' ? receipt : undefined, signed: signedRequest(identity, call as Call, 'POST') };
-        return await loginReplyOf(identity, call as Call, await authenticate(identity, call.body.auth as AuthRequest, sent));
+        const sent = { receipt: typeof receipt === 'string' ? receipt : undefined, signed: signedRequest(identity, call, 'POST') };
+        return await loginReplyOf(identity, call, await authenticate(identity, call.body.auth as AuthRequest, sent));
       },
     }),
     endpoint({
       id: 'identity:validate_token', method: 'GET', path: PATH, summary: 'Show what a token says', policy: 'identity:validate_token', target, reply: tokenReply, status: 200,
-      handler: async (call) => await show(identity, call as Call),
+      handler: async (call) => await show(identity, call),
     }),
     endpoint({
       id: 'identity:check_token', method: 'HEAD', path: PATH, summary: 'Ask whether a token is valid', policy: 'identity:check_token', target, reply: tokenReply, status: 200,
-      handler: async (call) => await show(identity, call as Call),
+      handler: async (call) => await show(identity, call),
     }),
     endpoint({
       id: 'identity:revoke_token', method: 'DELETE', path: PATH, summary: 'Revoke a token', policy: 'identity:revoke_token', target, status: 204,
       async handler(call) {
-        const token = await subject(call as Call);
+        const token = await subject(call);
         if (token === undefined) throw noToken();
         await revokeToken(identity, token);
         return undefined;

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
@@ -81,9 +81,9 @@ export function trustEndpoints(identity: Identity): Endpoint[] {
         const trustee_user_id = trustor_user_id === undefined ? (call.url.searchParams.get('trustee_user_id') ?? undefined) : undefined;
         const suffix = trustor_user_id !== undefined ? '_for_trustor' : trustee_user_id !== undefined ? '_for_trustee' : '';
         call.enforce(`identity:list_trusts${suffix}`, { trust: { trustor_user_id, trustee_user_id } });
-        refuseCredentials(call as Call);
+        refuseCredentials(call);
         const rows = await listTrusts(identity.db.read, { trustor_user_id, trustee_user_id }, identity.config.list_limit);
-        return whole(identity, call as Call, 'trusts', rows.map((row) => showTrust(identity, call as Call, row)));
+        return whole(identity, call, 'trusts', rows.map((row) => showTrust(identity, call, row)));
       },
     }),
     endpoint({
@@ -97,14 +97,14 @@ export function trustEndpoints(identity: Identity): Endpoint[] {
     endpoint({
       id: 'identity:get_trust', method: 'GET', path: ONE, summary: 'Show a trust', policy: 'identity:get_trust', target, reply: entryReply('trust'), status: 200,
       async handler(call) {
-        refuseCredentials(call as Call);
-        return { trust: await showWhole(identity, call as Call, await usable(call.params.trust_id)) };
+        refuseCredentials(call);
+        return { trust: await showWhole(identity, call, await usable(call.params.trust_id)) };
       },
     }),
     endpoint({
       id: 'identity:delete_trust', method: 'DELETE', path: ONE, summary: 'End a trust', policy: 'identity:delete_trust', target, status: 204,
       async handler(call) {
-        refuseCredentials(call as Call);
+        refuseCredentials(call);
         await deleteTrust(identity, call.params.trust_id);
         return reply();
       },
@@ -127,12 +127,12 @@ function trustRoleEndpoints(identity: Identity, usable: Find, target: TrustTarge
       id: 'identity:list_roles_for_trust', method: 'GET', path: ROLES, summary: 'List the roles of a trust', policy: 'identity:list_roles_for_trust', target, reply: listReply('roles'), status: 200,
       async handler(call) {
         const roles = await rolesOfTrust(identity.db.read, (await usable(call.params.trust_id)).id);
-        return whole(identity, call as Call, 'roles', roles.map((one) => showRole(identity, call as Call, one)));
+        return whole(identity, call, 'roles', roles.map((one) => showRole(identity, call, one)));
       },
     }),
     endpoint({
       id: 'identity:get_role_for_trust', method: 'GET', path: ROLE, summary: 'Show a role of a trust', policy: 'identity:get_role_for_trust', target, reply: entryReply('role'), status: 200,
-      handler: async (call) => ({ role: showRole(identity, call as Call, await role(call)) }),
+      handler: async (call) => ({ role: showRole(identity, call, await role(call)) }),
     }),
   ];
 }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { isoMicrosNoZone } from '../../../kernel/clock.ts';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type PathCall } from '../../../kernel/api/endpoint.ts';
 import { nullable } from '../../../kernel/api/schema.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import { noSuch } from '../faults.ts';
@@ -103,13 +103,13 @@ export function userEndpoints(identity: Identity): Endpoint[] {
       id: 'identity:list_user_projects', method: 'GET', path: `${ONE}/projects`, summary: 'List the projects of a user', policy: 'identity:list_user_projects', target, reply: listReply('projects'), status: 200,
       async handler(call) {
         if ((await findUser(identity.db.read, call.params.user_id)) === undefined) throw noSuch('user', call.params.user_id);
-        return whole(identity, call as Call, 'projects', await shownProjectsOf(identity, call as Call, bearerOf(identity, call.params.user_id)));
+        return whole(identity, call, 'projects', await shownProjectsOf(identity, call, bearerOf(identity, call.params.user_id)));
       },
     }),
   ];
 }
 
-function federatedFilter({ url }: Call): FederatedFilter {
+function federatedFilter({ url }: PathCall): FederatedFilter {
   const asked = { identity_provider_id: url.searchParams.get('idp_id'), protocol_id: url.searchParams.get('protocol_id'), unique_id: url.searchParams.get('unique_id') };
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== null));
 }

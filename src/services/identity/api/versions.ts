@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type AnyCall, endpoint, reply, type Call, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
+import { type AnyCall, endpoint, reply, type Endpoint, type Reply } from '../../../kernel/api/endpoint.ts';
 import type { Identity } from '../model/identity.ts';
 import { currentGeneration } from '../store/state.ts';
 import { jsonHome } from './json-home.ts';
@@ -8,18 +8,18 @@ import { originOf, v3Of } from './links.ts';
 const versionReply = Type.Object({ id: Type.String(), status: Type.String(), updated: Type.String(), links: Type.Array(Type.Object({ rel: Type.String(), href: Type.String() })) });
 
 export function discoveryEndpoints(identity: Identity, all: () => Endpoint[]): Endpoint[] {
-  const versions = (call: Call): Reply => {
+  const versions = (call: AnyCall): Reply => {
     if (wantsHome(call)) return home(all, '/v3');
     return reply({ versions: { values: [version(identity, call)] } }, { status: 300, headers: { location: `${v3Of(identity, call)}/` } });
   };
-  const v3 = (call: Call): Reply => (wantsHome(call) ? home(all, '') : reply({ version: version(identity, call) }));
+  const v3 = (call: AnyCall): Reply => (wantsHome(call) ? home(all, '') : reply({ version: version(identity, call) }));
   const root = { method: 'GET', summary: 'Which versions there are', policy: 'public', status: 300 } as const;
   const single = { method: 'GET', summary: 'Version 3', policy: 'public', status: 200, reply: Type.Object({ version: Type.Optional(versionReply) }) } as const;
   return [
-    endpoint({ ...root, id: 'identity:list_versions', path: '', handler: (call) => versions(call as Call) }),
-    endpoint({ ...root, id: 'identity:list_versions_slash', path: '/', handler: (call) => versions(call as Call) }),
-    endpoint({ ...single, id: 'identity:get_version', path: '/v3', handler: (call) => v3(call as Call) }),
-    endpoint({ ...single, id: 'identity:get_version_slash', path: '/v3/', handler: (call) => v3(call as Call) }),
+    endpoint({ ...root, id: 'identity:list_versions', path: '', handler: (call) => versions(call) }),
+    endpoint({ ...root, id: 'identity:list_versions_slash', path: '/', handler: (call) => versions(call) }),
+    endpoint({ ...single, id: 'identity:get_version', path: '/v3', handler: (call) => v3(call) }),
+    endpoint({ ...single, id: 'identity:get_version_slash', path: '/v3/', handler: (call) => v3(call) }),
     endpoint({
       id: 'identity:healthcheck', method: 'GET', path: '/healthcheck', summary: 'Whether identity can work', policy: 'public', status: 200, reply: 'text',
       async handler() {
