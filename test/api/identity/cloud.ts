@@ -83,3 +83,29 @@ export async function startIdentity(options: { config?: Partial<IdentityConfig>;
   };
   return cloud;
 }
+
+export interface TestMember extends TestIdentity {
+  project: string;
+  /** Of alice, whose password is `pw`: a member of the project. */
+  user: string;
+  /** Of alice, for the project. */
+  token: string;
+  /** As the admin unless `as` is another token; null: without any. */
+  v3(method: string, path: string, body?: unknown, as?: string | null): Promise<TestResponse>;
+  /** With the password `pw`. @param role on the project. */
+  makeUser(name: string, role?: string): Promise<string>;
+}
+
+export async function startWithMember(): Promise<TestMember> {
+  const cloud = await startIdentity();
+  const v3: TestMember['v3'] = (method, path, body, as) =>
+    cloud.call(method, `/identity/v3/${path}`, { ...(body === undefined ? {} : { body }), ...(as === undefined ? {} : { token: as }) });
+  const project: string = (await v3('POST', 'projects', { project: { name: 'p' } })).json.project.id;
+  const makeUser = async (name: string, role?: string): Promise<string> => {
+    const { id } = (await v3('POST', 'users', { user: { name, password: 'pw' } })).json.user;
+    if (role !== undefined) await v3('PUT', `projects/${project}/users/${id}/roles/${(await v3('GET', `roles?name=${role}`)).json.roles[0].id}`);
+    return id;
+  };
+  const user = await makeUser('alice', 'member');
+  return { ...cloud, project, user, v3, makeUser, token: await cloud.login(password({ id: user, password: 'pw' }, { project: { id: project } })) };
+}

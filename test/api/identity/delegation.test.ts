@@ -1,31 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import type { TestResponse } from '../../support/surface.ts';
-import { password, startIdentity, type TestIdentity } from './cloud.ts';
+import { password, startWithMember } from './cloud.ts';
 
-let cloud: TestIdentity;
-let project: string;
-let user: string;
-let token: string;
+const cloud = await startWithMember();
+after(() => cloud.close());
+const { makeUser, project, user, v3 } = cloud;
+let { token } = cloud;
 
-const v3 = (method: string, path: string, body?: unknown, as?: string | null): Promise<TestResponse> =>
-  cloud.call(method, `/identity/v3/${path}`, { ...(body === undefined ? {} : { body }), ...(as === undefined ? {} : { token: as }) });
-const roleId = async (name: string): Promise<string> => (await v3('GET', `roles?name=${name}`)).json.roles[0].id;
 const login = (identity: object, scope?: object): Promise<TestResponse> => v3('POST', 'auth/tokens', { auth: { identity, ...(scope === undefined ? {} : { scope }) } }, null);
 const withCredential = (credential: object): Promise<TestResponse> => login({ methods: ['application_credential'], application_credential: credential });
-
-async function makeUser(name: string): Promise<string> {
-  return (await v3('POST', 'users', { user: { name, password: 'pw' } })).json.user.id;
-}
-
-before(async () => {
-  cloud = await startIdentity();
-  project = (await v3('POST', 'projects', { project: { name: 'p' } })).json.project.id;
-  user = await makeUser('alice');
-  await v3('PUT', `projects/${project}/users/${user}/roles/${await roleId('member')}`);
-  token = await cloud.login(password({ id: user, password: 'pw' }, { project: { id: project } }));
-});
-after(() => cloud.close());
 
 async function credential(fields: object): Promise<any> {
   const got = await v3('POST', `users/${user}/application_credentials`, { application_credential: fields }, token);

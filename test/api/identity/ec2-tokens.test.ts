@@ -1,32 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { isEc2Signed, isS3Signed } from '../../../src/services/identity/model/aws-signatures.ts';
 import type { TestResponse } from '../../support/surface.ts';
-import { password, startIdentity, type TestIdentity } from './cloud.ts';
+import { password, startIdentity, startWithMember } from './cloud.ts';
 
-let cloud: TestIdentity;
-let project: string;
-let user: string;
-let token: string;
-
-const v3 = (method: string, path: string, body?: unknown, as?: string | null): Promise<TestResponse> =>
-  cloud.call(method, `/identity/v3/${path}`, { ...(body === undefined ? {} : { body }), ...(as === undefined ? {} : { token: as }) });
-
-async function makeUser(name: string): Promise<string> {
-  const id = (await v3('POST', 'users', { user: { name, password: 'pw' } })).json.user.id;
-  const role = (await v3('GET', 'roles?name=member')).json.roles[0].id;
-  await v3('PUT', `projects/${project}/users/${id}/roles/${role}`);
-  return id;
-}
-
-before(async () => {
-  cloud = await startIdentity();
-  project = (await v3('POST', 'projects', { project: { name: 'p' } })).json.project.id;
-  user = await makeUser('alice');
-  token = await cloud.login(password({ id: user, password: 'pw' }, { project: { id: project } }));
-});
+const cloud = await startWithMember();
 after(() => cloud.close());
+const { project, user, v3 } = cloud;
+let { token } = cloud;
 
 interface Keys { access: string; secret: string }
 
@@ -123,7 +105,7 @@ test('keys made by a delegation give no more than it', async () => {
   await v3('DELETE', `users/${user}/application_credentials/${made.id}`, undefined, token);
   assert.equal((await ask(signed2({ access: 'by-program', secret: 'new' }))).status, 401);
 
-  const trustee = await makeUser('bob');
+  const trustee = await cloud.makeUser('bob', 'member');
   const trust = (await v3('POST', 'OS-TRUST/trusts', { trust: { trustor_user_id: user, trustee_user_id: trustee, project_id: project, impersonation: true, roles: [{ name: 'member' }] } }, token)).json.trust;
   const acting = await cloud.login({ auth: { identity: { methods: ['password'], password: { user: { id: trustee, password: 'pw' } } }, scope: { 'OS-TRUST:trust': { id: trust.id } } } });
   const keys = await makeKeys(acting);
@@ -138,7 +120,7 @@ test('only the token by which keys are made says where they come from', async ()
   const made = async (roles: string[]) => (await v3('POST', `users/${user}/application_credentials`, { application_credential: { name: `of-${roles.join()}`, unrestricted: true, roles: roles.map((name) => ({ name })) } }, token)).json.application_credential;
   const [reader, member] = [await made(['reader']), await made(['member'])];
   const weak = await cloud.login({ auth: { identity: { methods: ['application_credential'], application_credential: { id: reader.id, secret: reader.secret } } } });
-  const trustee = await makeUser('carol');
+  const trustee = await cloud.makeUser('carol', 'member');
   const trust = (await v3('POST', 'OS-TRUST/trusts', { trust: { trustor_user_id: user, trustee_user_id: trustee, project_id: project, impersonation: true, remaining_uses: 1, roles: [{ name: 'member' }] } }, token)).json.trust;
   const create = async (access: string, origin: object, as: string, user_id = user) => (await v3('POST', 'credentials', { credential: { type: 'ec2', blob: JSON.stringify({ access, secret: 's', ...origin }), user_id, project_id: project } }, as)).status;
   assert.equal(await create('by-trust', { trust_id: trust.id }, weak), 400);
