@@ -30,7 +30,7 @@ test('a NIC comes into a running server with its address and goes again; the fir
 
   const { port } = await admin.call('network', 'POST', '/ports', { port: { network_id: back, security_groups: [open], fixed_ips: [{ ip_address: '192.168.62.77' }] } });
   await admin.call('compute', 'POST', `/servers/${server}/os-interface`, { interfaceAttachment: { port_id: port.id } });
-  const fetched = (): Promise<string> => inGuest(peer, 'wget -T 2 -q -O - http://192.168.62.77/');
+  const fetched = (): Promise<string> => inGuest(peer, "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 192.168.62.77 80");
   let page = '';
   await within(30_000, 'the new address does not answer', () => page, async () => (page = await fetched()).length > 0);
   assert.match(await inGuest(server, 'ip -o addr show eth1'), /192\.168\.62\.77\/24/);
