@@ -152,6 +152,22 @@ test('addresses are added to and taken from the port on a network, up to 2.43', 
   refused(await act({ addFixedIp: { networkId: first } }, '2.44'), 404, 'The resource could not be found.');
 });
 
+test('other services tell what happened: addresses are read again, and each event is judged', async () => {
+  const tell = (events: object[], version = '2.93') =>
+    cloud.call('POST', '/compute/v2.1/os-server-external-events', { body: { events }, headers: { 'openstack-api-version': `compute ${version}` } });
+  const event = { name: 'network-changed', server_uuid: server_id, tag: NOBODY };
+  const used = await tell([event]);
+  assert.equal(used.status, 200, used.text);
+  assert.deepEqual(used.json, { events: [{ ...event, status: 'completed', code: 200 }] });
+  const mixed = await tell([event, { name: 'network-changed', server_uuid: NOBODY }, { name: 'power-update', server_uuid: server_id }, { name: 'volume-extended', server_uuid: server_id, tag: NOBODY }]);
+  assert.equal(mixed.status, 207, mixed.text);
+  assert.deepEqual(mixed.json.events.map(({ code, status }: any) => [code, status]), [[200, 'completed'], [404, 'failed'], [400, 'failed'], [422, 'failed']]);
+  assert.equal((await tell([{ name: 'volume-extended', server_uuid: server_id, tag: NOBODY }], '2.50')).status, 400);
+  assert.equal((await tell([])).status, 400);
+  const denied = await cloud.call('POST', '/compute/v2.1/os-server-external-events', { token: mine.token, body: { events: [event] } });
+  assert.equal(denied.status, 403);
+});
+
 test('attachments during a deletion leave no port behind', async () => {
   const made = await Promise.all(Array.from({ length: 5 }, () => attach({ net_id: second })));
   assert.ok(made.some(({ status }) => status === 200), made.map(({ text }) => text).join());

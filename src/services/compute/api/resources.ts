@@ -24,6 +24,7 @@ import { quotaSetEndpoints, quotaSetPolicies } from './quota-sets.ts';
 import { removedEndpoints } from './removed.ts';
 import { securityGroupRuleEndpoints, securityGroupRulePolicies } from './security-group-rules.ts';
 import { securityGroupEndpoints, securityGroupPolicies } from './security-groups.ts';
+import { serverExternalEventEndpoints, serverExternalEventPolicies } from './server-external-events.ts';
 import { serviceEndpoints, servicePolicies } from './services.ts';
 import { simpleTenantUsageEndpoints, simpleTenantUsagePolicies } from './simple-tenant-usage.ts';
 import { tenantNetworkEndpoints, tenantNetworkPolicies } from './tenant-networks.ts';
@@ -45,6 +46,7 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...hostEndpoints(deps),
   ...hypervisorEndpoints(deps),
   ...aggregateEndpoints(deps),
+  ...serverExternalEventEndpoints(deps),
   ...simpleTenantUsageEndpoints(deps),
   ...migrationEndpoints(),
   ...securityGroupEndpoints(deps),
@@ -71,6 +73,7 @@ export const resourcePolicies: PolicyRule[] = [
   ...hostPolicies,
   ...hypervisorPolicies,
   ...aggregatePolicies,
+  ...serverExternalEventPolicies,
   ...simpleTenantUsagePolicies,
   ...migrationPolicies,
   ...securityGroupPolicies,
