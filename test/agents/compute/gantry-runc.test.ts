@@ -194,3 +194,22 @@ test('every other verb goes to runc as it came', () => {
     assert.equal(done.stdout, args.length === 0 ? '\n' : `${args.join('\n')}\n`);
   }
 });
+
+test('a container with a view gets one hook more, which names its folder and its root; without one nothing is added', root, () => {
+  ready();
+  const view = join(dir, 'views', ID);
+  mkdirSync(view, { recursive: true });
+  writeFileSync(join(view, 'list'), 'bind /proc/cpuinfo\n');
+  const words = [WRAPPER, 'gantry-view', view, '/where/ever'];
+  for (const hooks of [undefined, null, {}, { prestart: [setkey] }, { poststop: [{ path: '/bin/true' }] }]) {
+    const made = create({ ...bundle(hooks === undefined ? {} : { hooks }), root: { path: '/where/ever' } });
+    assert.equal(made.status, 0, made.stderr);
+    const { createContainer, ...others } = (JSON.parse(made.config) as { hooks: { createContainer: unknown; prestart?: unknown[]; poststop?: unknown[] } }).hooks;
+    assert.deepEqual(createContainer, [{ path: WRAPPER, args: words }]);
+    assert.deepEqual(others.poststop, (hooks as { poststop?: unknown[] } | null | undefined)?.poststop);
+  }
+  assert.equal(create({ ...bundle({ hooks: { createContainer: [{ path: '/bin/true' }] } }), root: { path: '/where/ever' } }).status, 1);
+  rmSync(view, { recursive: true });
+  const plain = create({ ...bundle(), root: { path: '/where/ever' } });
+  assert.ok(!plain.config.includes('createContainer'));
+});

@@ -30,6 +30,7 @@ export async function removeContainer(ctx: DriverContext, id: string): Promise<v
     else if (!isEngineStatus(error, 404)) throw toFault(error, 'compute.destroy-failed', 'remove the server');
   }
   await ctx.links.remove(id);
+  await ctx.views.remove(id);
 }
 
 /** Somebody else's removal is under way: wait for its end. */

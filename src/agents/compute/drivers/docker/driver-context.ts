@@ -6,6 +6,7 @@ import type { Engine } from './engine.ts';
 import type { GuestNotes } from './guest-notes.ts';
 import type { Images } from './images.ts';
 import type { NetnsLinks } from './netns-links.ts';
+import type { Views } from './views.ts';
 
 /** What every part of the driver works with. */
 export interface DriverContext {
@@ -17,6 +18,7 @@ export interface DriverContext {
   links: NetnsLinks;
   notes: GuestNotes;
   disks: Disks;
+  views: Views;
   log: Log;
   clock: Clock;
 }

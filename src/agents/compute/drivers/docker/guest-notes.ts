@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import type { NodeNetworkState } from '../../../network/protocol.ts';
 import { isUuid } from '../../../../kernel/ids.ts';
 import { createKeyedLock } from '../../locks.ts';
+import type { GuestView } from './views.ts';
 
 /** The little that Docker cannot keep for us of a guest. A run is named by its `StartedAt`. */
 export interface GuestNote {
   /** The cables it last had, to plug them again after a reboot of the host. */
   network?: NodeNetworkState;
+  /** What it is shown of its machine. */
+  view?: GuestView;
   /** The run that was ended on request: its exit code is not a crash. */
   stopped_run?: string;
   /** The run in which the kernel killed one of its processes for memory. */

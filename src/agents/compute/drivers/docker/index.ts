@@ -1,5 +1,5 @@
 /** The compute driver for Docker Engine 20.10 and newer. Keeps nothing in memory that matters: labels, links and notes are the truth. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../../../kernel/clock.ts';
 import { notImplemented } from '../../../../kernel/fault.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
@@ -25,6 +25,7 @@ import { powerServer, startRebooted } from './power.ts';
 import { removeRemains } from './remains.ts';
 import { engineCall, spawnServer } from './spawn.ts';
 import { isSystem } from './system-guest.ts';
+import { createViews } from './views.ts';
 
 export interface DockerDriverOptions {
   /** An engine's client, or the socket to make one for. */
@@ -58,11 +59,13 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
   const { cloud, network, log, clock } = options;
   if (!/^[a-z0-9][a-z0-9-]*$/.test(cloud)) throw new Error(`not usable as a name of a cloud: ${cloud}`);
   const engine = options.engine ?? createEngine({ socket_path: options.socket_path ?? '/var/run/docker.sock' });
+  const netns_dir = options.netns_dir ?? '/run/gantry/netns';
   const ctx: DriverContext = {
     engine, cloud, network, log, clock,
     images: createImages({ engine, cloud, store: options.image_store, state_dir: options.state_dir, log }),
-    links: createNetnsLinks(options.netns_dir ?? '/run/gantry/netns'),
+    links: createNetnsLinks(netns_dir),
     disks: createDisks({ engine, dir: join(options.state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
+    views: createViews({ dir: join(dirname(netns_dir), 'views'), cloud, clock, log }),
     notes: createGuestNotes(join(options.state_dir, 'guests')),
   };
   const disks = options.disks === undefined ? undefined : createDiskConverter({ directory: join(options.state_dir, 'disks'), transport: options.disks, log });
@@ -94,6 +97,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     async close() {
       await disks?.close();
       changes.close();
+      ctx.views.close();
       engine.close();
     },
   };

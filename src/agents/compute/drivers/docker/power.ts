@@ -49,6 +49,7 @@ async function act(ctx: DriverContext, serverId: string, container: ContainerIns
 async function start(ctx: DriverContext, serverId: string, container: ContainerInspect, network?: NodeNetworkState): Promise<void> {
   await ctx.disks.ready(serverId, container);
   await plugAgain(ctx, serverId, container.Id, network);
+  await viewAgain(ctx, serverId, container.Id);
   await startContainer(ctx, container.Id);
 }
 
@@ -83,7 +84,13 @@ async function reboot(ctx: DriverContext, serverId: string, container: Container
   await plugAgain(ctx, serverId, container.Id, how.network);
   if (state === 'paused') await post(ctx, container.Id, 'unpause');
   if (state === 'running' || state === 'paused') await stop(ctx, serverId, container, how.hard ? 0 : how.timeout_seconds);
+  await viewAgain(ctx, serverId, container.Id);
   await startContainer(ctx, container.Id);
+}
+
+/** Its machine as if it had just been turned on. */
+async function viewAgain(ctx: DriverContext, serverId: string, containerId: string): Promise<void> {
+  await ctx.views.begin(serverId, containerId, (await ctx.notes.read(serverId)).view);
 }
 
 /** Cables as the controller says, or, when they are gone with a reboot of the host, as they last were. */

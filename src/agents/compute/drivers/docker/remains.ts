@@ -8,6 +8,9 @@ import { findContainer, inspectContainer } from './guests.ts';
 export async function removeRemains(ctx: DriverContext, lock: KeyedLock): Promise<void> {
   const noted = new Set([...(await ctx.notes.list()), ...(await ctx.disks.list())]);
   const links = await ctx.links.list();
+  for (const id of await ctx.views.list()) {
+    if ((await inspectContainer(ctx, id)) === undefined) await ctx.views.remove(id);
+  }
   for (const server_id of noted) await lock.run(server_id, () => forgetGuest(ctx, server_id));
   for (const { container_id, netns } of links) {
     const server_id = netns.startsWith(`/run/netns/${ctx.cloud}-`) ? netns.slice(`/run/netns/${ctx.cloud}-`.length) : undefined;

@@ -8,6 +8,7 @@ import { isEngineStatus } from './engine-error.ts';
 import { toFault } from './faults.ts';
 import { findContainer, inspectContainer, reportContainer } from './guests.ts';
 import { injectionArchive } from './inject.ts';
+import { guestView } from './guest-view.ts';
 
 const CREATE_MS = 120_000;
 const START_MS = 120_000;
@@ -41,14 +42,18 @@ async function adopt(ctx: DriverContext, { server_id: serverId, incarnation }: G
 }
 
 async function build(ctx: DriverContext, spec: GuestSpec, config: object, files: Buffer | undefined): Promise<GuestReport> {
-  const [plugged, created] = await Promise.allSettled([
+  const view = guestView(spec);
+  const [plugged, created, viewed] = await Promise.allSettled([
     ctx.network.plug(spec.server_id, spec.network),
     create(ctx, spec, config, files),
-    ctx.notes.update(spec.server_id, { network: spec.network }),
+    ctx.views.prepare(spec.server_id, view),
+    ctx.notes.update(spec.server_id, { network: spec.network, view }),
   ]);
   if (created.status === 'rejected') throw created.reason;
   if (plugged.status === 'rejected') throw networkFault(plugged.reason);
+  if (viewed.status === 'rejected') throw conflict('compute.view-failed', 'Could not prepare what the server sees of its machine.', { cause: viewed.reason });
   const { id, image_fetch } = created.value;
+  await viewed.value.attach(id);
   await ctx.links.put(id, plugged.value.netns);
   await startContainer(ctx, id);
   const report = await engineCall('look at the server', () => reportContainer(ctx, spec.server_id, id));
