@@ -97,3 +97,18 @@ test('extensions are listed, removed calls are gone, and nothing has migrated', 
   assert.equal((await get('/os-migrations?colour=red')).status, 400);
   assert.equal((await get('/os-migrations?colour=red', { version: '2.58' })).status, 200);
 });
+
+test('a period without a beginning is next to nothing, not a mistake', async () => {
+  const { status, json } = await get(`/os-simple-tenant-usage/${project}`, { token: 'reader' });
+  assert.equal(status, 200);
+  assert.ok((json.tenant_usage.total_hours ?? 0) < 0.001);
+});
+
+test('the audit of usage is told as not run, for the last whole month', async () => {
+  const { instance_usage_audit_logs: now } = (await get('/os-instance_usage_audit_log')).json;
+  assert.deepEqual([now.num_hosts, now.hosts_not_run, now.overall_status, now.log], [1, ['fake-0001'], '0 of 1 hosts done. 0 errors.', {}]);
+  const { instance_usage_audit_log: then } = (await get('/os-instance_usage_audit_log/2026-01-15%2012:30:00.5')).json;
+  assert.deepEqual([then.period_beginning, then.period_ending], ['2025-12-01 00:00:00', '2026-01-01 00:00:00']);
+  assert.equal((await get('/os-instance_usage_audit_log/yesterday')).json.badRequest.message, 'Invalid timestamp for date yesterday');
+  assert.equal((await get('/os-instance_usage_audit_log', { token: 'member' })).status, 403);
+});

@@ -15,6 +15,7 @@ import { hypervisorEndpoints, hypervisorPolicies } from './hypervisors.ts';
 import { imageMetadataEndpoints } from './image-metadata.ts';
 import { imagePrefetchEndpoints, imagePrefetchPolicies } from './image-prefetch.ts';
 import { imageEndpoints } from './images.ts';
+import { instanceUsageAuditLogEndpoints, instanceUsageAuditLogPolicies } from './instance-usage-audit-log.ts';
 import { keypairEndpoints, keypairPolicies } from './keypairs.ts';
 import { limitEndpoints, limitPolicies } from './limits.ts';
 import { migrationEndpoints, migrationPolicies } from './migrations.ts';
@@ -48,6 +49,7 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...aggregateEndpoints(deps),
   ...serverExternalEventEndpoints(deps),
   ...simpleTenantUsageEndpoints(deps),
+  ...instanceUsageAuditLogEndpoints(deps),
   ...migrationEndpoints(),
   ...securityGroupEndpoints(deps),
   ...securityGroupRuleEndpoints(deps),
@@ -75,6 +77,7 @@ export const resourcePolicies: PolicyRule[] = [
   ...aggregatePolicies,
   ...serverExternalEventPolicies,
   ...simpleTenantUsagePolicies,
+  ...instanceUsageAuditLogPolicies,
   ...migrationPolicies,
   ...securityGroupPolicies,
   ...securityGroupRulePolicies,

@@ -15,17 +15,18 @@ import { readerOf } from './server-target.ts';
 
 const ISO = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)| (\d\d:\d\d:\d\d\.\d{1,6}))$/;
 
-/** An instant in UTC without a zone; left out: now. @throws Fault 400 */
-function instantOf(text: string | undefined, now: Date): Date {
-  if (text === undefined || text === '') return now;
+/** An instant in UTC without a zone. @throws Fault 400 */
+function instantOf(text: string | undefined, otherwise: Date): Date {
+  if (text === undefined || text === '') return otherwise;
   const [, day, time, spaced] = ISO.exec(text) ?? [];
   const at = new Date(`${day}T${time ?? spaced}Z`);
   if (day === undefined || Number.isNaN(at.getTime())) throw badRequest('compute.usage-time', 'Invalid datetime string: Datetime is in invalid format');
   return at;
 }
 
+/** Without a beginning, as in nova, there is next to nothing in it. */
 function periodOf(query: { start?: string; end?: string }, now: Date): Period {
-  const start = instantOf(query.start, now);
+  const start = instantOf(query.start, new Date(now.getTime() - 1));
   const stop = instantOf(query.end, now);
   if (start >= stop) throw badRequest('compute.usage-period', 'Invalid start time. The start time cannot occur after the end time.');
   return { start, stop: stop > now ? now : stop };
