@@ -2,6 +2,7 @@
 import { endpoint } from './kernel/api/endpoint.ts';
 import { openApi } from './kernel/api/openapi.ts';
 import { LINK_PATH } from './kernel/bus/frames.ts';
+import { STREAM_PATH } from './kernel/bus/node-streams.ts';
 import { createNodeLink, type NodeLink } from './kernel/bus/node-link.ts';
 import { nodeMigrations } from './kernel/bus/node-migrations.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
@@ -62,7 +63,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     surfaces,
     log,
     clock,
-    upgradePaths: [LINK_PATH],
+    upgradePaths: [LINK_PATH, STREAM_PATH],
     gate: {
       authenticate: (token) => parts.identity.client.authenticate(token),
       authenticateNode: (header) => nodes.authenticateNode(header),

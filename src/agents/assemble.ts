@@ -70,7 +70,7 @@ export function startAgent(options: AgentOptions): Agent {
     host_ip: hostAddress(),
     roles: options.roles,
     handlers: {
-      ...(compute !== undefined && computeHandlers(compute, (event, params) => void link?.emit(event, params))),
+      ...(compute !== undefined && computeHandlers(compute, (event, params) => void link?.emit(event, params), (stream_id) => linked().openStream(stream_id))),
       [networkMethods.poke]: (params) => converging?.handlers[networkMethods.poke]?.(params),
     },
     log,

@@ -5,6 +5,7 @@ import type { MicroversionRange } from './api/microversion.ts';
 import type { Problem } from './api/schema.ts';
 import type { Migration } from './db/migrate.ts';
 import type { Fault } from './fault.ts';
+import type { SocketRoute } from './http/sockets.ts';
 import type { Job } from './job/reconciler.ts';
 import type { PolicyRule } from './policy/rule.ts';
 import type { TaskDefinition } from './task/define.ts';
@@ -57,6 +58,8 @@ export interface Surface {
   headers?: Record<string, string>;
   /** Response headers that repeat the request id beside X-Openstack-Request-Id. */
   requestIdHeaders?: string[];
+  /** WebSockets; their paths are not below the prefix by themselves. */
+  sockets?: SocketRoute[];
   /** True: a path may end with a slash more than it is declared with. */
   trailingSlash?: boolean;
   /** True: a missing or bad token is answered in the service's own format (keystone), else in keystonemiddleware's. */

@@ -2,6 +2,7 @@
  * What the controller may ask of the compute role of a node. Every call is idempotent by `server_id`;
  * the Docker driver and the fake one implement the same `ComputeDriver`.
  */
+import type { Readable, Writable } from 'node:stream';
 import type { NodeNetworkState } from '../network/protocol.ts';
 
 export interface ImageRef {
@@ -125,6 +126,8 @@ export interface GuestSpec {
   limits: GuestLimits;
   /** Overrides the image's CMD. */
   command: string[] | null;
+  /** Whether its main process gets a terminal. */
+  tty?: boolean;
   environment: Record<string, string>;
   files: InjectedFile[];
   /** Lines for the login user's authorized_keys. */
@@ -204,6 +207,58 @@ export interface GuestDiagnostics {
   disk_write_bytes: number;
 }
 
+/** `log`: what was written and is being written; `attach`: the main process as it is; `exec`: a program beside it. */
+export type ConsoleMode = 'log' | 'attach' | 'exec';
+
+export interface TerminalSize {
+  cols: number;
+  rows: number;
+}
+
+export interface ConsoleRequest {
+  mode: ConsoleMode;
+  /** For exec; null: the login shell. */
+  command: string[] | null;
+  /** Whether an exec gets a terminal. */
+  tty: boolean;
+  size: TerminalSize;
+  environment: Record<string, string>;
+  /** Lines of the log to begin with. */
+  tail: number;
+}
+
+/** Every message that a guest's console gives begins with one of these. */
+export const consoleChannel = { stdout: 1, stderr: 2 } as const;
+
+/** The node's answer to `openConsole`; the bytes are in the stream. */
+export interface OpenedConsole {
+  /** Whether what comes is meant for a terminal. */
+  tty: boolean;
+  /** Whether input goes anywhere. */
+  input: boolean;
+}
+
+/** A console that is open on a node. */
+export interface GuestConsole extends OpenedConsole {
+  /** Messages of a channel's byte and the guest's bytes; ends with whatever is shown. */
+  output: Readable;
+  /** Where it may be dropped rather than hold up the guest. */
+  lossy: boolean;
+  stdin: Writable | null;
+  resize(size: TerminalSize): Promise<void>;
+  /** To an exec: `INT`, `TERM` … */
+  signal(name: string): Promise<void>;
+  /** After the output has ended: of an exec; null: there is none, or nobody knows. */
+  exitCode(): Promise<number | null>;
+  /** Lets go; an exec that still runs is hung up. Idempotent. */
+  close(): void;
+}
+
+/** Beside the bytes of a console, as JSON: to the guest … */
+export type ConsoleWord = { resize: TerminalSize } | { eof: true } | { signal: string };
+/** … and from it. `exit` is the last. */
+export type GuestWord = { exit: { code: number | null } } | { skipped: number };
+
 export interface ComputeDriver {
   /** Image there, cable plugged, container created and started. Asked twice, it adopts the first; see `incarnation` for making a guest anew. */
   spawn(spec: GuestSpec): Promise<GuestReport>;
@@ -215,6 +270,8 @@ export interface ComputeDriver {
   list(): Promise<GuestReport[]>;
   /** Last `lines` of the console log (bounded to 1 MiB), or all of what the bound allows. */
   consoleOutput(server_id: string, lines: number | undefined): Promise<string>;
+  /** Faults: 404 `compute.server-unknown`, 409 `compute.wrong-state`, 400 `compute.exec-failed`. */
+  openConsole(server_id: string, request: ConsoleRequest): Promise<GuestConsole>;
   diagnostics(server_id: string): Promise<GuestDiagnostics>;
   resources(): Promise<HostResources>;
   /** Afterwards the image is on the node, and servers start of it without a fetch. */
@@ -237,6 +294,7 @@ export const computeMethods = {
   inspect: 'compute.inspect',
   list: 'compute.list',
   console: 'compute.console',
+  openConsole: 'compute.open-console',
   diagnostics: 'compute.diagnostics',
   resources: 'compute.resources',
   prefetch: 'compute.prefetch',

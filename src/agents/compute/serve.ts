@@ -1,14 +1,15 @@
-import { badRequest } from '../../kernel/fault.ts';
-import { computeMethods, type ComputeDriver, type ConvertDisk, type GuestSpec, type ImageRef, type PowerAction } from './protocol.ts';
+import { badRequest, notImplemented } from '../../kernel/fault.ts';
+import { serveConsole, type OpenStream } from './consoles.ts';
+import { computeMethods, type ComputeDriver, type ConsoleRequest, type ConvertDisk, type GuestSpec, type ImageRef, type PowerAction } from './protocol.ts';
 
 export type Handler = (params: unknown) => Promise<unknown>;
 
 /**
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
- * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, lines? }` for console, `{ image }` for prefetch, `{ server_id }`
- * for the others, nothing for list and resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
+ * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, lines? }` for console, `{ image }` for prefetch,
+ * `{ server_id, stream_id, request }` for openConsole, `{ server_id }` for the others, nothing for list and resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
  */
-export function computeHandlers(driver: ComputeDriver, emit: (event: string, params: unknown) => void = () => {}): Record<string, Handler> {
+export function computeHandlers(driver: ComputeDriver, emit: (event: string, params: unknown) => void = () => {}, openStream: OpenStream = noStreams): Record<string, Handler> {
   return {
     [computeMethods.spawn]: (params) => driver.spawn(field<GuestSpec>(params, 'spec', 'object')),
     [computeMethods.power]: (params) => driver.power(serverId(params), field<PowerAction>(params, 'action', 'object')),
@@ -19,12 +20,17 @@ export function computeHandlers(driver: ComputeDriver, emit: (event: string, par
     [computeMethods.inspect]: async (params) => (await driver.inspect(serverId(params))) ?? null,
     [computeMethods.list]: () => driver.list(),
     [computeMethods.console]: (params) => driver.consoleOutput(serverId(params), optionalNumber(params, 'lines')),
+    [computeMethods.openConsole]: (params) => serveConsole(driver, openStream, serverId(params), field<string>(params, 'stream_id', 'string'), field<ConsoleRequest>(params, 'request', 'object')),
     [computeMethods.diagnostics]: (params) => driver.diagnostics(serverId(params)),
     [computeMethods.resources]: () => driver.resources(),
     [computeMethods.prefetch]: (params) => driver.prefetch(field<ImageRef>(params, 'image', 'object')),
     [computeMethods.convertDisk]: (params) => driver.convertDisk(field<ConvertDisk>(params, 'asked', 'object'), (progress) => emit(computeMethods.convertProgress, progress)),
   };
 }
+
+const noStreams: OpenStream = () => {
+  throw notImplemented('compute.streams-unsupported', 'This node opens no streams.');
+};
 
 function serverId(params: unknown): string {
   return field<string>(params, 'server_id', 'string');

@@ -4,6 +4,7 @@ import { notFound, unavailable, type Fault } from '../fault.ts';
 import type { Log } from '../log/log.ts';
 import { fetchFromController, type FetchOptions } from './agent-fetch.ts';
 import { sendToController } from './agent-send.ts';
+import { openStreamToController } from './agent-stream.ts';
 import { openChannel, type Channel } from './channel.ts';
 import type { Dialled } from './dial.ts';
 import { LINK_PATH, PROTOCOL_VERSION, type Hello } from './frames.ts';
@@ -11,6 +12,7 @@ import { defaultHeartbeat, type HeartbeatOptions } from './heartbeat.ts';
 import { loadIdentity, saveIdentity, type Identity } from './identity-file.ts';
 import { keepLinked, type Backoff } from './keep-linked.ts';
 import type { CallOptions } from './pending-calls.ts';
+import type { Pipe } from './pipe.ts';
 
 export interface AgentLinkOptions {
   /** `ws://`, `wss://`, `http://` or `https://`; a path other than `/` replaces `/agent/v1`. */
@@ -45,6 +47,8 @@ export interface AgentLink {
   fetch(path: string, options?: FetchOptions): Promise<Readable>;
   /** PUT to a path of the controller, likewise. @returns the JSON it answers with. */
   send(path: string, body: Readable, options?: FetchOptions): Promise<unknown>;
+  /** Opens the stream that a call of the controller named. @throws Fault 503 `bus.controller-unavailable`, 409 `bus.stream-refused`. */
+  openStream(stream_id: string): Promise<Pipe>;
   /** Runs after every (re)connection; a failure is logged. Runs at once when the link is up. */
   onConnect(hook: () => void | Promise<void>): () => void;
   close(): Promise<void>;
@@ -94,6 +98,7 @@ export function connectToController(options: AgentLinkOptions): AgentLink {
       fetchFromController(target.origin, path, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, fetchOptions),
     send: (path, body, fetchOptions = {}) =>
       sendToController(target.origin, path, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, body, fetchOptions),
+    openStream: (stream_id) => openStreamToController(target.origin, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, stream_id),
     onConnect: (hook) => hooks.add(hook, channel !== undefined),
     async close() {
       stop.abort();

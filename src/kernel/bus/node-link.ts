@@ -9,6 +9,7 @@ import { defaultHeartbeat, type HeartbeatOptions } from './heartbeat.ts';
 import { createLinkTable, type ConnectedNode, type LinkTable } from './link-table.ts';
 import { createListeners } from './listeners.ts';
 import { admitNode, readNodeHeader } from './node-auth.ts';
+import { createNodeStreams, type NodeStreams } from './node-streams.ts';
 import { createNodeStore, type NodeRow, type NodeStore } from './node-store.ts';
 import type { CallOptions } from './pending-calls.ts';
 
@@ -33,6 +34,8 @@ export interface NodeLink {
    * @throws Fault of the node; 503 `bus.node-unavailable`, 504 `bus.timeout`, 503 `bus.congested` (all `retryable`).
    */
   call<T = unknown>(node_id: string, method: string, params?: unknown, options?: CallOptions): Promise<T>;
+  /** Asks a node for a stream of messages. */
+  openStream: NodeStreams['open'];
   /** Answers a method that nodes call. */
   handle(method: string, handler: (node: ConnectedNode, params: any) => unknown): void;
   nodes(): Promise<NodeInfo[]>;
@@ -95,11 +98,16 @@ export function createNodeLink(options: NodeLinkOptions): NodeLink {
     admit: (frame) => admitNode(store, options.joinToken, frame),
     onAdmitted: links.add,
   });
+  const streams = createNodeStreams({ log, links, authenticate: (header) => readNodeHeader(store, header) });
   const timer = setInterval(() => void seen(links.ids()), options.seen_interval_ms ?? 30_000);
   timer.unref();
   return {
-    attach: agents.attach,
+    attach(server) {
+      agents.attach(server);
+      streams.attach(server);
+    },
     call: links.call,
+    openStream: streams.open,
     handle(method, handler) {
       if (handlers.has(method)) throw new Error(`the method ${method} has a handler already`);
       handlers.set(method, handler);
@@ -113,6 +121,7 @@ export function createNodeLink(options: NodeLinkOptions): NodeLink {
     async close() {
       clearInterval(timer);
       agents.close();
+      streams.close();
       links.closeAll();
       await seen([]);
     },

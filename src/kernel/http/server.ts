@@ -12,6 +12,7 @@ import { logAccess } from './access-log.ts';
 import { type Answer, dispatch, type Gate, versionOf } from './dispatch.ts';
 import { toFault, wire } from './faults.ts';
 import { requestIds } from './request-id.ts';
+import { acceptSockets } from './sockets.ts';
 import { type Route, routerPath, routesOf } from './routes.ts';
 
 export interface HttpServerOptions {
@@ -33,12 +34,14 @@ export interface HttpServer {
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   let node!: Server;
+  const sockets = options.surfaces.flatMap((surface) => surface.sockets ?? []);
+  const upgradePaths = [...(options.upgradePaths ?? []), ...sockets.map(({ path }) => path)];
   const app = fastify({
     serverFactory: (handler) => {
-      const shouldUpgradeCallback = (request: IncomingMessage): boolean => options.upgradePaths?.includes(request.url?.split('?', 1)[0] ?? '') ?? false;
+      const shouldUpgradeCallback = (request: IncomingMessage): boolean => upgradePaths.includes(request.url?.split('?', 1)[0] ?? '');
       node = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 32_768, shouldUpgradeCallback }, handler);
       // Node before 24.9 does not ask: there a stray upgrade is cut off
-      if (options.upgradePaths) node.on('upgrade', (request, socket) => void (shouldUpgradeCallback(request) || socket.destroy()));
+      if (upgradePaths.length > 0) node.on('upgrade', (request, socket) => void (shouldUpgradeCallback(request) || socket.destroy()));
       node.setTimeout(SILENCE_MS);
       return node;
     },
@@ -53,6 +56,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   for (const surface of options.surfaces) addSurface(app, surface, options);
   app.setNotFoundHandler((request, reply) => refuse(options, request, reply, notFound('api.no-such-path', 'The resource could not be found.')));
   await app.ready();
+  const endSockets = acceptSockets(node, sockets, options.log);
   return {
     node,
     async listen(host, port) {
@@ -60,6 +64,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       return (node.address() as { port: number }).port;
     },
     async close() {
+      endSockets();
       node.closeIdleConnections();
       await app.close();
     },

@@ -44,8 +44,9 @@ export function containerConfig(spec: GuestSpec, cloud: string): object {
     Image: imageTag(cloud, spec.image),
     Env: environment({ ...spec.environment, ...systemEnvironment(spec) }),
     ...(spec.command === null ? {} : { Cmd: spec.command }),
-    OpenStdin: false,
-    Tty: false,
+    // For whoever attaches; nothing is lost when nobody does.
+    OpenStdin: true,
+    Tty: spec.tty ?? false,
     AttachStdout: false,
     AttachStderr: false,
     // Probes run as often as an image likes, and at the engine's expense.

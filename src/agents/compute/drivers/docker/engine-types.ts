@@ -17,7 +17,7 @@ export interface ContainerInspect {
   Id: string;
   Name: string;
   State: ContainerState;
-  Config: { Labels: Record<string, string> | null };
+  Config: { Labels: Record<string, string> | null; Tty: boolean; OpenStdin: boolean };
   /** Where the storage driver keeps its layers. */
   GraphDriver?: { Data?: Record<string, string> | null };
 }

@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
 import { EngineError } from './engine-error.ts';
+import { hijack, type Hijacked } from './engine-hijack.ts';
 import { negotiate } from './engine-version.ts';
 
 export interface CallOptions {
@@ -26,6 +27,8 @@ export interface Engine {
   json<T>(method: string, path: string, options?: CallOptions): Promise<T>;
   /** The reply as a stream, once its head says success. The caller reads or destroys it. */
   stream(method: string, path: string, options?: CallOptions): Promise<IncomingMessage>;
+  /** POST, after which the connection is the guest's: bytes both ways. */
+  hijack(path: string, options?: Pick<CallOptions, 'query' | 'body' | 'timeout_ms'>): Promise<Hijacked>;
   /** `1.41` … what is spoken with this engine. */
   version(): Promise<string>;
   close(): void;
@@ -87,6 +90,9 @@ export function createEngine(options: EngineOptions): Engine {
     },
     async stream(method, path, call = {}) {
       return await open(method, `/v${await version()}${path}`, call);
+    },
+    async hijack(path, { query, body, timeout_ms = defaultTimeout } = {}) {
+      return await hijack(socket_path, withQuery(`/v${await version()}${path}`, query), body, timeout_ms);
     },
     close() {
       agent.destroy();

@@ -5,18 +5,30 @@ export interface FrameReader {
   push(chunk: Buffer): Buffer[];
 }
 
+export interface Piece {
+  /** 1: stdout, 2: stderr. */
+  stream: number;
+  payload: Buffer;
+}
+
 /** Payloads of stdout (1) and stderr (2) in the order in which they came; chunks may cut frames anywhere. */
 export function createFrameReader(): FrameReader {
+  const pieces = createPieceReader();
+  return { push: (chunk) => pieces.push(chunk).map(({ payload }) => payload) };
+}
+
+export function createPieceReader(): { push(chunk: Buffer): Piece[] } {
+  let stream = 1;
   let head = Buffer.alloc(0);
   let left = 0;
   return {
     push(chunk) {
-      const out: Buffer[] = [];
+      const out: Piece[] = [];
       let rest = chunk;
       while (rest.length > 0) {
         if (left > 0) {
           const payload = rest.subarray(0, left);
-          out.push(payload);
+          out.push({ stream, payload });
           left -= payload.length;
           rest = rest.subarray(payload.length);
           continue;
@@ -26,6 +38,7 @@ export function createFrameReader(): FrameReader {
         rest = rest.subarray(wanted);
         if (head.length < 8) break;
         left = head.readUInt32BE(4);
+        stream = head[0] === 2 ? 2 : 1;
         head = Buffer.alloc(0);
       }
       return out;

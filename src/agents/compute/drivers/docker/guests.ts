@@ -67,7 +67,7 @@ async function reportOf(ctx: DriverContext, serverId: string, container: Contain
   const described = system ? describeSystem(state, note) : describeState(state, note);
   const report = { server_id: serverId, container_id: container.Id, ...described, last_output: '' };
   if (report.power_state === 'crashed') {
-    report.last_output = await readConsole(ctx.engine, container.Id, LAST_OUTPUT_LINES, { tty: system, limit: LAST_OUTPUT_BYTES }).catch(() => '');
+    report.last_output = await readConsole(ctx.engine, container.Id, LAST_OUTPUT_LINES, { tty: container.Config.Tty, limit: LAST_OUTPUT_BYTES }).catch(() => '');
     if (report.last_output === '' && state.Error !== '') report.last_output = state.Error.slice(0, LAST_OUTPUT_BYTES);
   }
   return report;

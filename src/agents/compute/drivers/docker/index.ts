@@ -15,8 +15,9 @@ import { destroyServer, killServer } from './destroy.ts';
 import { readDiagnostics } from './diagnostics.ts';
 import type { DriverContext } from './driver-context.ts';
 import { createEngine, type Engine } from './engine.ts';
-import type { ContainerSummary, EngineInfo } from './engine-types.ts';
+import type { ContainerInspect, ContainerSummary, EngineInfo } from './engine-types.ts';
 import { versionNumber } from './engine-version.ts';
+import { openConsole } from './guest-console.ts';
 import { createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages, type ImageStore } from './images.ts';
@@ -24,7 +25,6 @@ import { createNetnsLinks } from './netns-links.ts';
 import { powerServer, startRebooted } from './power.ts';
 import { removeRemains } from './remains.ts';
 import { engineCall, spawnServer } from './spawn.ts';
-import { isSystem } from './system-guest.ts';
 import { createViews } from './views.ts';
 
 export interface DockerDriverOptions {
@@ -86,6 +86,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     list: () => engineCall('list the servers', () => reportAll(ctx)),
     consoleOutput: (serverId, lines) =>
       engineCall('read the console', async () => await readGuestConsole(ctx, await needContainer(ctx, serverId), lines)),
+    openConsole: (serverId, request) => engineCall('open the console', () => openConsole(ctx, serverId, request)),
     diagnostics: (serverId) => engineCall('read the diagnostics', () => readDiagnostics(ctx, serverId)),
     resources: () => engineCall('read the resources of the node', () => readResources(engine, options.host_ip)),
     prefetch: (image) => engineCall('fetch the image', () => ctx.images.ensure(image)),
@@ -104,7 +105,8 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
 }
 
 async function readGuestConsole({ engine }: DriverContext, guest: ContainerSummary, lines: number | undefined): Promise<string> {
-  return await readConsole(engine, guest.Id, lines, { tty: isSystem(guest.Labels) });
+  const { Config } = await engine.json<ContainerInspect>('GET', `/containers/${guest.Id}/json`);
+  return await readConsole(engine, guest.Id, lines, { tty: Config.Tty });
 }
 
 async function readResources(engine: Engine, hostIp: string | undefined): Promise<HostResources> {

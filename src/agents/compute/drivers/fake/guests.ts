@@ -15,12 +15,13 @@ export interface FakeGuests {
   /** Changes the report and tells all listeners. */
   change(guest: Guest, report: Partial<GuestReport>): GuestReport;
   exit(serverId: string, code: number, oom?: boolean): void;
-  listen(listener: (report: GuestReport) => void): void;
+  /** @returns how to stop. */
+  listen(listener: (report: GuestReport) => void): () => void;
 }
 
 export function createFakeGuests(clock: Clock): FakeGuests {
   const all = new Map<string, Guest>();
-  const listeners: ((report: GuestReport) => void)[] = [];
+  const listeners = new Set<(report: GuestReport) => void>();
 
   function change(guest: Guest, report: Partial<GuestReport>): GuestReport {
     guest.report = { ...guest.report, ...report };
@@ -31,7 +32,10 @@ export function createFakeGuests(clock: Clock): FakeGuests {
   return {
     all,
     change,
-    listen: (listener) => void listeners.push(listener),
+    listen(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     need(serverId) {
       const guest = all.get(serverId);
       if (guest === undefined) throw notFound('compute.server-unknown', `This node has no server ${serverId}.`);

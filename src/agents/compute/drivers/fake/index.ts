@@ -9,6 +9,7 @@ import type { Clock } from '../../../../kernel/clock.ts';
 import { notImplemented } from '../../../../kernel/fault.ts';
 import { createKeyedLock } from '../../locks.ts';
 import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type ImageFetch, type ImageRef, type PowerAction } from '../../protocol.ts';
+import { openFakeConsole } from './console.ts';
 import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
 
 export { parseDuration } from './guests.ts';
@@ -78,11 +79,12 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     inspect: async (serverId) => copy(guests.all.get(serverId)),
     list: async () => [...guests.all.values()].map((guest) => ({ ...guest.report })),
     consoleOutput: async (serverId, lines) => consoleOf(guests.need(serverId), lines),
+    openConsole: async (serverId, request) => openFakeConsole(guests, serverId, request),
     diagnostics: async (serverId) => diagnosticsOf(guests.need(serverId), clock),
     resources: async () => ({ ...RESOURCES, ...options.resources }),
     prefetch: fakePrefetch(),
     convertDisk: refuseDisk,
-    onChange: (listener) => guests.listen(listener),
+    onChange: (listener) => void guests.listen(listener),
     close: async () => closing.abort(),
   };
 }
