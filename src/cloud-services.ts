@@ -8,6 +8,7 @@ import type { Service } from './kernel/service.ts';
 import type { Tasks } from './kernel/task/tasks.ts';
 import type { CloudConfig } from './cloud-config.ts';
 import { localUrl } from './kernel/config/config.ts';
+import { consolePage } from './services/compute/console/page.ts';
 import { createComputeService } from './services/compute/index.ts';
 import { createIdentityService, type IdentityService } from './services/identity/index.ts';
 import { createImageService } from './services/image/index.ts';
@@ -63,7 +64,7 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
     identity: identity.client, image: image.client, network: network.client, placement: placement.client,
   });
   return {
-    services: [identity.service, image.service, ...image.registry, placement.service, network.service, compute.service],
+    services: [identity.service, image.service, ...image.registry, placement.service, network.service, compute.service, consolePage()],
     identity,
     async start(adminPassword) {
       await identity.bootstrap({ admin_password: adminPassword(), region: config.cloud.region, services: catalogue });

@@ -76,6 +76,7 @@ export function fakeNodes(count: number): FakeNodes {
       return JSON.parse(JSON.stringify(reply ?? null)) as T;
     },
     handle() {},
+    openStream: async () => assert.fail('these nodes open no streams'),
     isConnected: (id) => connected.has(id),
     nodes: async () =>
       facts.map((node) => ({ ...node, state: connected.has(node.id) ? 'up' : 'down', disabled: false, created_at: '', last_seen_at: seen.get(node.id) ?? '', resources: null })),

@@ -11,7 +11,7 @@ import { POLICY_REFERENCE, renderPolicies } from '../support/reference.ts';
 import { request } from '../support/surface.ts';
 
 /** Calls that need no token: each is a decision. */
-const PUBLIC = /^(identity:)?(list_versions|get_version|authenticate|create_request_token|create_access_token|versions|healthcheck|root|openapi|change_password)/;
+const PUBLIC = /^(identity:)?(list_versions|get_version|authenticate|create_request_token|create_access_token|versions|healthcheck|root|openapi|change_password|console-page|console-asset)/;
 
 let cloud: TestCloud;
 before(async () => { cloud = await startTestCloud(); });

@@ -62,6 +62,7 @@ export function connectToController(options: AgentLinkOptions): AgentLink {
   const ca = options.caFile === undefined ? undefined : readFileSync(options.caFile);
   const hooks = createHooks(log);
   const stop = new AbortController();
+  const streams = new Set<Pipe>();
   let channel: Channel | undefined;
 
   const onWelcome = (dialled: Dialled): Promise<number> =>
@@ -98,10 +99,16 @@ export function connectToController(options: AgentLinkOptions): AgentLink {
       fetchFromController(target.origin, path, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, fetchOptions),
     send: (path, body, fetchOptions = {}) =>
       sendToController(target.origin, path, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, body, fetchOptions),
-    openStream: (stream_id) => openStreamToController(target.origin, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, stream_id),
+    async openStream(stream_id) {
+      const pipe = await openStreamToController(target.origin, `Gantry-Node ${identity.node_id}:${identity.key}`, ca, stream_id);
+      streams.add(pipe);
+      pipe.onClose(() => streams.delete(pipe));
+      return pipe;
+    },
     onConnect: (hook) => hooks.add(hook, channel !== undefined),
     async close() {
       stop.abort();
+      for (const pipe of streams) pipe.close(1001, 'the agent stops');
       channel?.close(1000, 'the agent stops');
       await ended;
     },

@@ -8,9 +8,9 @@ export interface Pipe {
   send(message: Message): boolean;
   /** Once, when there is room again or the pipe is closed; at once if there is. */
   onDrain(listener: () => void): void;
-  /** One listener. Messages that came before it was there are kept for it. */
+  /** One listener, which replaces the one before. Messages that came before it was there are kept for it. */
   onMessage(listener: (message: Message) => void): void;
-  /** Lets the other side wait; a few messages may still come. */
+  /** Lets the other side wait; no message comes meanwhile. */
   pause(): void;
   resume(): void;
   close(code: number, reason: string): void;
@@ -31,6 +31,7 @@ export function openPipe(socket: WebSocket): Pipe {
   const draining: (() => void)[] = [];
   let ended: { code: number; reason: string } | undefined;
   let missed = 0;
+  const inbox = createInbox(socket);
 
   const drained = (): void => {
     if (socket.bufferedAmount > HIGH_WATER_BYTES / 4 && ended === undefined) return;
@@ -52,8 +53,6 @@ export function openPipe(socket: WebSocket): Pipe {
     drained();
     for (const listener of closing.splice(0)) listener(code, ended.reason);
   });
-  // until somebody listens
-  socket.pause();
   return {
     send(message) {
       if (socket.readyState !== socket.OPEN) return true;
@@ -64,15 +63,9 @@ export function openPipe(socket: WebSocket): Pipe {
       draining.push(listener);
       drained();
     },
-    onMessage(listener) {
-      socket.on('message', (data: RawData, binary: boolean) => {
-        missed = 0;
-        listener(binary ? (data as Buffer) : (data as Buffer).toString());
-      });
-      socket.resume();
-    },
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
+    onMessage: inbox.listen,
+    pause: inbox.pause,
+    resume: inbox.resume,
     close(code, reason) {
       if (socket.readyState === socket.CLOSING || socket.readyState === socket.CLOSED) return;
       socket.close(code, cut(reason));
@@ -85,6 +78,36 @@ export function openPipe(socket: WebSocket): Pipe {
       else listener(ended.code, ended.reason);
     },
     isOpen: () => socket.readyState === socket.OPEN,
+  };
+}
+
+/** What has been read of the socket already may come after it was paused: it waits here. */
+function createInbox(socket: WebSocket): Pick<Pipe, 'pause' | 'resume'> & { listen: Pipe['onMessage'] } {
+  const waiting: Message[] = [];
+  let listener: ((message: Message) => void) | undefined;
+  let paused = true;
+  socket.pause();
+  socket.on('message', (data: RawData, binary: boolean) => {
+    const message = binary ? (data as Buffer) : (data as Buffer).toString();
+    if (paused || waiting.length > 0) waiting.push(message);
+    else listener?.(message);
+  });
+  const resume = (): void => {
+    paused = false;
+    while (!paused && waiting.length > 0) listener?.(waiting.shift()!);
+    // Its listener may have paused it again
+    if (!paused) socket.resume();
+  };
+  return {
+    pause() {
+      paused = true;
+      socket.pause();
+    },
+    resume,
+    listen(next) {
+      listener = next;
+      resume();
+    },
   };
 }
 

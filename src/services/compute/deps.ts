@@ -11,7 +11,7 @@ import type { PlacementClient } from '../placement/client.ts';
 import type { ComputeConfig } from './config.ts';
 
 /** The links to the nodes: `kernel/bus/node-link.ts`. */
-export type ComputeNodes = Pick<NodeLink, 'call' | 'handle' | 'isConnected' | 'onConnect' | 'onDisconnect' | 'onEvent' | 'nodes'>;
+export type ComputeNodes = Pick<NodeLink, 'call' | 'openStream' | 'handle' | 'isConnected' | 'onConnect' | 'onDisconnect' | 'onEvent' | 'nodes'>;
 
 /** What a power task is to do, in the words of the API's actions. */
 export type PowerTask = 'start' | 'stop' | 'reboot' | 'reboot-hard' | 'pause' | 'unpause';

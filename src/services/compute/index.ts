@@ -5,10 +5,12 @@ import type { ConnectedNode } from '../../kernel/bus/node-link.ts';
 import type { Service } from '../../kernel/service.ts';
 import type { Tasks } from '../../kernel/task/tasks.ts';
 import { computeEndpoints } from './api/index.ts';
+import { consoleSocket } from './console/socket.ts';
 import { resourcePolicies } from './api/resources.ts';
 import type { ComputeDeps, JobDeps } from './deps.ts';
 import { formatFault, invalidInput } from './faults.ts';
 import { createNicRefresh } from './jobs/refresh-nics.ts';
+import { removeConsoleTokensJob } from './jobs/remove-console-tokens.ts';
 import { releaseAllocationsJob } from './jobs/release-allocations.ts';
 import { releaseStuckServersJob } from './jobs/release-stuck-servers.ts';
 import { createPowerSync, type PowerSync } from './jobs/sync-power-state.ts';
@@ -43,8 +45,9 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     invalid: invalidInput,
     requestIdHeaders: ['x-compute-request-id'],
     tasks: definitions,
-    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter)],
+    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter), removeConsoleTokensJob(rest)],
     migrations,
+    sockets: [consoleSocket(rest)],
   };
   return { service, ...listeners(rest, sync) };
 }

@@ -194,6 +194,8 @@ export const versions = {
   EVACUATE_STOPPED: mv('2.95'),
   /** Servers show the zone that they were asked to be in. */
   PINNED_ZONE: mv('2.96'),
+  /** SPICE consoles without a page. */
+  SPICE_DIRECT: mv('2.99'),
 } as const;
 
 export const computeVersions: MicroversionRange = {

@@ -4,6 +4,7 @@ import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { aggregateEndpoints, aggregatePolicies } from './aggregates.ts';
 import { availabilityZoneEndpoints, availabilityZonePolicies } from './availability-zones.ts';
+import { consoleAuthTokenEndpoints, consoleAuthTokenPolicies } from './console-auth-tokens.ts';
 import { extensionEndpoints, extensionPolicies } from './extensions.ts';
 import { flavorAccessEndpoints, flavorAccessPolicies } from './flavor-access.ts';
 import { flavorExtraSpecEndpoints, flavorExtraSpecPolicies } from './flavor-extra-specs.ts';
@@ -22,6 +23,7 @@ import { migrationEndpoints, migrationPolicies } from './migrations.ts';
 import { networkEndpoints, networkPolicies } from './networks.ts';
 import { quotaClassSetEndpoints, quotaClassSetPolicies } from './quota-class-sets.ts';
 import { quotaSetEndpoints, quotaSetPolicies } from './quota-sets.ts';
+import { remoteConsoleEndpoints, remoteConsolePolicies } from './remote-consoles.ts';
 import { removedEndpoints } from './removed.ts';
 import { securityGroupRuleEndpoints, securityGroupRulePolicies } from './security-group-rules.ts';
 import { securityGroupEndpoints, securityGroupPolicies } from './security-groups.ts';
@@ -57,6 +59,8 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...floatingIpPoolEndpoints(deps),
   ...networkEndpoints(deps),
   ...tenantNetworkEndpoints(deps),
+  ...remoteConsoleEndpoints(deps),
+  ...consoleAuthTokenEndpoints(deps),
   ...removedEndpoints(),
 ];
 
@@ -85,4 +89,6 @@ export const resourcePolicies: PolicyRule[] = [
   ...floatingIpPoolPolicies,
   ...networkPolicies,
   ...tenantNetworkPolicies,
+  ...remoteConsolePolicies,
+  ...consoleAuthTokenPolicies,
 ];

@@ -3,6 +3,7 @@ import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import { conflict } from '../../../kernel/fault.ts';
 import type { ComputeDeps, PowerTask } from '../deps.ts';
+import { deleteConsoleTokensOf } from '../store/console-tokens.ts';
 import { type ServerChange, setTags, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
 import { startAction } from './server-actions.ts';
@@ -51,6 +52,7 @@ export async function deleteServer(deps: ComputeDeps, actor: Actor, row: ServerR
     const tx = asTransaction<ComputeTables>(raw);
     const change = { task_state: 'deleting', progress: 0, updated_at: isoMicros(deps.clock.now()) };
     if ((await updateServer(tx, row.id, change, { not_task_state: 'deleting' })) === undefined) return;
+    await deleteConsoleTokensOf(tx, row.id);
     const action_id = await startAction(tx, actor.ctx, row.id, 'delete');
     await deps.tasks.remove(raw, { server_id: row.id, action_id }, actor.ctx);
   });

@@ -26,6 +26,7 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
       pids: Number.isInteger(ownPids) && ownPids > 0 ? ownPids : pids,
     },
     command: JSON.parse(boot.command_json) as string[] | null,
+    tty: /^(1|true|yes|on)$/i.test(metadataOf(row)['docker:tty'] ?? ''),
     environment: JSON.parse(boot.environment_json) as Record<string, string>,
     files: [...(JSON.parse(boot.files_json) as InjectedFile[]), ...seedFiles(row, boot, system?.has_cloud_init ?? false)],
     ssh_keys: boot.public_key === null ? [] : [boot.public_key],

@@ -43,15 +43,8 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     const guest: Guest = { spec, report: { ...noGuest(spec.server_id), container_id: `fake-${spec.server_id}`, power_state: 'running', started_at: clock.now().toISOString() } };
     guests.all.set(spec.server_id, guest);
     guests.change(guest, {});
-    if (spec.metadata['exit:code'] !== undefined) planExit(spec, Number(spec.metadata['exit:code']));
+    if (spec.metadata['exit:code'] !== undefined) planExit(spec, (code, oom) => guests.exit(spec.server_id, code, oom), sleep, signal);
     return { ...guest.report };
-  }
-
-  function planExit(spec: GuestSpec, code: number): void {
-    const exit = (): void => guests.exit(spec.server_id, code, spec.metadata['exit:oom'] === 'true');
-    const after = spec.metadata['exit:after'];
-    if (after === undefined) return exit();
-    void sleep(parseDuration(after), signal).then(() => signal.aborted || exit());
   }
 
   async function power(serverId: string, action: PowerAction): Promise<GuestReport> {
@@ -90,6 +83,15 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
 }
 
 const isSame = ({ spec }: Guest, { incarnation }: GuestSpec): boolean => incarnation === undefined || spec.incarnation === incarnation;
+
+function planExit({ metadata }: GuestSpec, end: (code: number, oom: boolean) => void, sleep: Sleep, signal: AbortSignal): void {
+  const exit = (): void => end(Number(metadata['exit:code']), metadata['exit:oom'] === 'true');
+  const after = metadata['exit:after'];
+  if (after === undefined) return exit();
+  void sleep(parseDuration(after), signal).then(() => {
+    if (!signal.aborted) exit();
+  });
+}
 
 async function refuseDisk(): Promise<never> {
   throw notImplemented('compute.disk-unsupported', 'This node only simulates servers: it cannot read disk images.');

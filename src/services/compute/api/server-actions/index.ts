@@ -3,6 +3,7 @@ import type { ComputeDeps } from '../../deps.ts';
 import { actionEndpoint } from './action.ts';
 import { changePasswordActions } from './change-password.ts';
 import { consoleOutputActions } from './console-output.ts';
+import { consoleActions } from './consoles.ts';
 import { deferredDeleteActions } from './deferred-delete.ts';
 import { fixedIpActions } from './fixed-ips.ts';
 import { lockActions } from './lock.ts';
@@ -21,5 +22,6 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...securityGroupActions(deps),
     ...fixedIpActions(deps),
     ...consoleOutputActions(deps),
+    ...consoleActions(deps),
     ...refusedActions(),
   ].map((action) => actionEndpoint(deps, action));

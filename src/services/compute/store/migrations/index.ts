@@ -4,5 +4,6 @@ import { keypairNumbers } from './002-keypair-numbers.ts';
 import { quotaClasses } from './003-quota-classes.ts';
 import { aggregates } from './004-aggregates.ts';
 import { nodeNumbers } from './005-node-numbers.ts';
+import { consoleTokens } from './006-console-tokens.ts';
 
-export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers];
+export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens];
