@@ -8,7 +8,7 @@ import type { ItemListing } from '../../store/metadefs/items.ts';
 
 export const listingQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 0 })),
-  marker: Type.Optional(Type.String({ pattern: '^[^\\u0000]*$' })),
+  marker: Type.Optional(Type.String()),
   sort_key: Type.Optional(Type.String()),
   sort_dir: Type.Optional(oneOf('asc', 'desc')),
 };

@@ -29,7 +29,7 @@ export const metadefNamespaceEndpoints = (deps: ImageDeps): Endpoint[] => [
 function listEndpoint(deps: ImageDeps): Endpoint {
   return endpoint({
     id: 'metadef-namespaces:list', method: 'GET', path: NAMESPACES, summary: 'List namespaces of metadata definitions', policy: 'get_metadef_namespaces', status: 200,
-    query: Type.Object({ ...listingQuery, visibility: Type.Optional(Type.String()), resource_types: Type.Optional(Type.String({ pattern: '^[^\\u0000]*$' })) }),
+    query: Type.Object({ ...listingQuery, visibility: Type.Optional(Type.String()), resource_types: Type.Optional(Type.String()) }),
     reply: Type.Object({ namespaces: Type.Array(namespaceReply), first: Type.String(), next: Type.Optional(Type.String()), schema: Type.String() }),
     async handler(call) {
       call.enforce('list_metadef_resource_types');

@@ -2,9 +2,8 @@
 import { type Static, Type } from 'typebox';
 import { oneOf } from '../../../../kernel/api/schema.ts';
 
-/** No null characters: a database keeps none. */
-const text = (maxLength?: number) => Type.String({ pattern: '^[^\\u0000]*$', ...(maxLength === undefined ? {} : { maxLength }) });
-const name = Type.String({ pattern: '^[^\\u0000]+$', maxLength: 80 });
+const text = (maxLength?: number) => Type.String(maxLength === undefined ? {} : { maxLength });
+const name = Type.String({ minLength: 1, maxLength: 80 });
 const texts = Type.Array(text(), { uniqueItems: true });
 const types = oneOf('array', 'boolean', 'integer', 'number', 'object', 'string');
 const count = Type.Integer({ minimum: 0 });
