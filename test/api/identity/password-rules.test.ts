@@ -83,6 +83,15 @@ test('guesses sent all at once are counted too', async (t) => {
   assert.equal((await login('first')).status, 401);
 });
 
+test('the password is looked at before the place that is asked for: who knows none of the two learns of neither', async (t) => {
+  const { cloud, user, login } = await start(t, { lockout_failure_attempts: 3, lockout_duration: 600 });
+  const nowhere = { project: { id: 'f'.repeat(32) } };
+  const guess = (word: string) => cloud.call('POST', '/identity/v3/auth/tokens', { token: null, body: password({ id: user, password: word }, nowhere) });
+  const refused = [await guess('first'), await guess('wrong'), await guess('wrong'), await guess('wrong')];
+  for (const got of refused) assert.deepEqual([got.status, got.json], [401, refused[0]?.json]);
+  assert.equal((await login('first')).status, 401, 'the wrong ones were counted');
+});
+
 test('a password ends, says so to who knows it, and can then be changed', async (t) => {
   const { cloud, user, login, change, later, patch } = await start(t, { password_expires_days: 30 });
   const shown = (await cloud.call('GET', `/identity/v3/users/${user}`)).json.user.password_expires_at;
