@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { Output } from './output.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, readSettingsToStop } from './settings.ts';
 import type { CommonOptions } from './settings.ts';
 
 interface Registry {
@@ -76,7 +76,7 @@ function addDown(registry: Registry): void {
   command(registry, 'down', 'stop the cloud and keep its data')
     .option('--purge', 'remove all that Gantry made: servers, networks, images, settings, data')
     .action(async (flags: CommonOptions & { purge?: boolean }) => {
-      const settings = readSettings(flags);
+      const settings = readSettingsToStop(flags, registry.output.note);
       if (flags.purge === true) registry.exit(await (await import('./purge.ts')).purge(settings, registry.output));
       else registry.exit(await (await import('./down.ts')).down(settings, registry.output));
     });

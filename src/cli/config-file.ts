@@ -2,7 +2,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { allSections, serviceSections } from '../cloud-config.ts';
 import { describeSettings, parseConfig } from '../kernel/config/config.ts';
 import { lineOf } from '../kernel/config/locate.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, usedConfigFile } from './settings.ts';
 
 /** What `up` was told on its command line and is to be kept. */
 export interface Kept {
@@ -29,9 +29,13 @@ export function keepOptions(settings: Settings, kept: Kept): void {
     for (const [key, value] of Object.entries(values as object)) if (value !== undefined) text = setKey(text, section, key, value as string | number);
   }
   parseConfig(text, { file: config_file, env: {}, sections: serviceSections });
-  if (text === before) return;
-  writeFileSync(`${config_file}.new`, text, { mode: 0o644 });
-  renameSync(`${config_file}.new`, config_file);
+  if (text !== before) replaceFile(config_file, text);
+  replaceFile(usedConfigFile(settings.data_dir), text);
+}
+
+function replaceFile(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o644 });
+  renameSync(`${path}.new`, path);
 }
 
 /** The TOML text with one key set, the rest of it untouched. */

@@ -4,7 +4,7 @@ import type { Settings } from './settings.ts';
 
 /** All that Gantry puts into a data directory by itself; whatever else is there belongs to others (`policy.yaml`: to the operator). */
 export const OWN_ENTRIES: readonly string[] = [
-  'agent', 'cache', 'controller', 'engine', 'gantry.toml', 'gantry.toml.new', 'log', 'resume.json', 'resume.json.new', 'run', 'secrets', 'world.json', 'world.json.new',
+  'agent', 'cache', 'controller', 'engine', 'gantry.toml', 'gantry.toml.new', 'gantry.toml.used', 'gantry.toml.used.new', 'log', 'resume.json', 'resume.json.new', 'run', 'secrets', 'world.json', 'world.json.new',
 ];
 
 /** What lies in the folder that `down --purge` would not take along. */

@@ -43,14 +43,10 @@ export async function ensureHello(plan: HelloPlan): Promise<string | undefined> 
   return await reach(plan, server.id, true);
 }
 
-/** @param heal whether one that does not answer is rebooted, and made anew when nothing of it is left. */
+/** @param heal whether one that does not answer is rebooted, which makes its container anew when that is gone. */
 async function reach(plan: HelloPlan, id: string, heal: boolean): Promise<string> {
   const { admin } = plan;
-  const active = await waitActive(admin, id).catch(async (error: unknown) => {
-    if (!(await lostItsContainer(admin, id))) throw error;
-    await removeServer(admin, id);
-    return await waitActive(admin, (await createHello(plan)).id);
-  });
+  const active = await waitActive(admin, id);
   const address = Object.values(active.addresses).flat().find((one) => one.version === 4)?.addr;
   if (address === undefined) throw trouble(active, 'is ACTIVE but has no address');
   const url = `http://${address}/`;
@@ -96,12 +92,6 @@ async function settle(admin: Session, id: string): Promise<void> {
 async function removeServer(admin: Session, id: string): Promise<void> {
   await admin.call('compute', 'DELETE', `/servers/${id}`);
   await until(async () => (await findHello(admin))?.id !== id, 30_000, 100);
-}
-
-/** Somebody removed the container behind our back: nothing of it is left that could be started. */
-async function lostItsContainer(admin: Session, id: string): Promise<boolean> {
-  const { server } = (await admin.call('compute', 'GET', `/servers/${id}`)) as { server: Server };
-  return server.status === 'ERROR' && /gone from its node|This node has no server/.test(server.fault?.message ?? '');
 }
 
 async function answers(url: string): Promise<boolean> {

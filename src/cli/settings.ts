@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { serviceSections } from '../cloud-config.ts';
-import { loadConfig, parseConfig } from '../kernel/config/config.ts';
+import { ConfigError, loadConfig, parseConfig } from '../kernel/config/config.ts';
 import type { Config } from '../kernel/config/config.ts';
 
 /** Options that every command knows. */
@@ -45,6 +45,25 @@ export function readSettings(options: CommonOptions): Settings {
     ? loadConfig({ file: config_file, env, sections: serviceSections })
     : parseConfig(options.name === undefined ? '' : `[cloud]\nname = ${JSON.stringify(options.name)}\n`, { file: config_file, env, sections: serviceSections });
   return { config, config_file, data_dir: config.cloud.data_dir, exists, checkout };
+}
+
+/** Where `up` keeps the file as it last used it. */
+export const usedConfigFile = (data_dir: string): string => join(data_dir, 'gantry.toml.used');
+
+/**
+ * For what ends a cloud: a mistake that was written into its file since must not keep it running.
+ * @param tell says that the file was not used. @throws ConfigError when nothing else is known.
+ */
+export function readSettingsToStop(options: CommonOptions, tell: (line: string) => void): Settings {
+  try {
+    return readSettings(options);
+  } catch (error) {
+    const used = usedConfigFile(defaultDataDir(options));
+    if (!(error instanceof ConfigError) || !existsSync(used)) throw error;
+    for (const problem of error.problems) tell(problem);
+    tell('the settings of the last `up` are used instead');
+    return readSettings({ ...options, config: used });
+  }
 }
 
 /** An option beats the variable of the same meaning. */

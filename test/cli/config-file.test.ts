@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse as parseToml } from 'smol-toml';
 import { serviceSections } from '../../src/cloud-config.ts';
-import { parseConfig } from '../../src/kernel/config/config.ts';
-import { setKey, template } from '../../src/cli/config-file.ts';
+import { ConfigError, parseConfig } from '../../src/kernel/config/config.ts';
+import { keepOptions, setKey, template } from '../../src/cli/config-file.ts';
+import { readSettings, readSettingsToStop } from '../../src/cli/settings.ts';
 
 const parse = (toml: string): unknown => JSON.parse(JSON.stringify(parseToml(toml)));
 
@@ -27,4 +31,19 @@ test('the first file says nothing but the defaults, and shows each of them', () 
   const uncommented = template().replaceAll(/^# (\w+ = )/gm, '$1');
   assert.deepEqual(parseConfig(uncommented, place), parseConfig('', place), 'the defaults that it shows are valid and the real ones');
   assert.equal(parseConfig(setKey(template(), 'api', 'port', 5001), place).api.port, 5001);
+});
+
+test('a mistake in the file does not keep a cloud from being stopped: the settings that it last ran with are used', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gantry-used-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const options = { dataDir: folder, name: 'gtused' };
+  keepOptions(readSettings(options), { cloud: { name: 'gtused' }, api: { port: 5999 } });
+  writeFileSync(join(folder, 'gantry.toml'), '[api]\nport = "many"\n');
+  assert.throws(() => readSettings(options), ConfigError);
+  const told: string[] = [];
+  const settings = readSettingsToStop(options, (line) => told.push(line));
+  assert.deepEqual([settings.config.api.port, settings.config.cloud.name, settings.data_dir], [5999, 'gtused', folder]);
+  assert.match(told.join('\n'), /port[^]*settings of the last/);
+  rmSync(join(folder, 'gantry.toml.used'));
+  assert.throws(() => readSettingsToStop(options, () => {}), ConfigError);
 });
