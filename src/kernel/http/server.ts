@@ -1,5 +1,5 @@
 /** The one port. Fastify lives here and nowhere else. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type Server } from 'node:http';
 import { Readable } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { versionHeaders } from '../api/microversion.ts';
@@ -11,6 +11,7 @@ import type { Surface } from '../service.ts';
 import { logAccess } from './access-log.ts';
 import { type Answer, dispatch, type Gate, versionOf } from './dispatch.ts';
 import { toFault, wire } from './faults.ts';
+import { partsOf, sendFiles } from './file-stream.ts';
 import { requestIds } from './request-id.ts';
 import { acceptSockets } from './sockets.ts';
 import { type Route, routerPath, routesOf } from './routes.ts';
@@ -144,7 +145,7 @@ async function serve(surface: Surface, route: Route | undefined, options: HttpSe
     const nameless = Object.entries(params).some(([name, value]) => name !== '*' && value === '');
     if (!route || nameless) throw notFound('api.no-such-path', 'The resource could not be found.');
     const incoming = { raw: request.raw, params, url, base, ctx };
-    send(reply, await dispatch(route, gate, incoming, version));
+    await send(reply, await dispatch(route, gate, incoming, version), log);
   } catch (error) {
     const fault = toFault(error, log);
     const accept = request.headers.accept;
@@ -157,9 +158,13 @@ async function serve(surface: Surface, route: Route | undefined, options: HttpSe
   return reply;
 }
 
-function send(reply: FastifyReply, { reply: result, status }: Answer): void {
+async function send(reply: FastifyReply, { reply: result, status }: Answer, log: Log): Promise<void> {
   reply.code(status).headers(result.headers);
-  if (result.body === undefined) reply.send();
+  const parts = reply.request.method === 'HEAD' ? undefined : partsOf(result.body);
+  if (parts !== undefined) {
+    if (!reply.hasHeader('content-type')) reply.type('application/octet-stream');
+    await sendParts(reply, parts, log);
+  } else if (result.body === undefined) reply.send();
   else if (result.body instanceof Readable || Buffer.isBuffer(result.body)) {
     if (!reply.hasHeader('content-type')) reply.type('application/octet-stream');
     reply.send(result.body);
@@ -170,6 +175,23 @@ function send(reply: FastifyReply, { reply: result, status }: Answer): void {
     if (!reply.hasHeader('content-type')) reply.type('application/json');
     reply.send(JSON.stringify(result.body));
   }
+}
+
+/** Resolves when the head is on its way. */
+function sendParts(reply: FastifyReply, parts: Parameters<typeof sendFiles>[0], log: Log): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let begun = false;
+    const begin = (): void => {
+      begun = true;
+      reply.hijack();
+      reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+      resolve();
+    };
+    sendFiles(parts, reply.raw, begin).catch((error: unknown) => {
+      if (!begun) return reject(error as Error);
+      log.error({ err: error }, 'an answer broke off');
+    });
+  });
 }
 
 /** A body nobody reads would hold the connection: hang up after the answer unless it is small and already here. */

@@ -1,6 +1,7 @@
 /** An archive as literal bytes and whole blobs: each layer is kept once, and the archive still comes back byte for byte. */
 import { Readable } from 'node:stream';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { type FilePart, fileStream, partsOf } from '../../../kernel/http/file-stream.ts';
 import type { BlobStore, ByteRange } from '../store/blobs.ts';
 import type { RecipeRow } from '../store/tables.ts';
 
@@ -43,10 +44,23 @@ const sizeOf = (piece: Piece): number => (Buffer.isBuffer(piece) ? piece.length 
 
 /** Plays the archive back, or a range of it. */
 export function playRecipe(blobs: BlobStore, row: RecipeRow, range: ByteRange = { start: 0, end: row.size - 1 }): Readable {
-  return Readable.from(play(blobs, piecesOf(row), range), { objectMode: false, highWaterMark: 1 << 20 });
+  const sources = sourcesOf(blobs, piecesOf(row), range);
+  const parts = sources.map((source): readonly (Buffer | FilePart)[] | undefined => (Buffer.isBuffer(source) ? [source] : partsOf(source())));
+  if (parts.every((part) => part !== undefined)) return fileStream(parts.flat());
+  return Readable.from(play(sources), { objectMode: false, highWaterMark: 1 << 20 });
 }
 
-async function* play(blobs: BlobStore, pieces: readonly Piece[], range: ByteRange): AsyncGenerator<Buffer> {
+async function* play(sources: readonly Source[]): AsyncGenerator<Buffer> {
+  for (const source of sources) {
+    if (Buffer.isBuffer(source)) yield source;
+    else yield* source() as AsyncIterable<Buffer>;
+  }
+}
+
+type Source = Buffer | (() => Readable);
+
+function sourcesOf(blobs: BlobStore, pieces: readonly Piece[], range: ByteRange): Source[] {
+  const sources: Source[] = [];
   let at = 0;
   for (const piece of pieces) {
     const size = sizeOf(piece);
@@ -54,7 +68,7 @@ async function* play(blobs: BlobStore, pieces: readonly Piece[], range: ByteRang
     const end = Math.min(range.end - at, size - 1);
     at += size;
     if (start > end) continue;
-    if (Buffer.isBuffer(piece)) yield piece.subarray(start, end + 1);
-    else yield* blobs.open(piece.digest, { start, end }) as AsyncIterable<Buffer>;
+    sources.push(Buffer.isBuffer(piece) ? piece.subarray(start, end + 1) : () => blobs.open(piece.digest, { start, end }));
   }
+  return sources;
 }

@@ -4,6 +4,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { fileStream } from '../../../kernel/http/file-stream.ts';
 import type { BlobStore } from './blobs.ts';
 
 const READ_SIZE = 1 << 20;
@@ -18,7 +19,7 @@ export function createFileBlobs(root: string): BlobStore {
       await move(path, to, incoming);
       await syncDirectory(dirname(to));
     },
-    open: (digest, range) => createReadStream(pathOf(digest), { highWaterMark: READ_SIZE, ...range }),
+    open: (digest, range) => fileStream([{ path: pathOf(digest), ...range }]),
     remove: (digest) => rm(pathOf(digest), { force: true }),
     list: (olderThan) => listBlobs(join(root, 'sha256'), olderThan),
     async clear() {

@@ -60,11 +60,22 @@ export async function createScratch(root: string): Promise<Scratch> {
   };
 }
 
+const SYNC_EVERY = 32 << 20;
+
 async function openScratch(path: string, flags: string, from: number): Promise<ScratchFile> {
   const file = await open(path, flags, 0o600);
   // what lies beyond was never acknowledged
   if (from > 0) await file.truncate(from);
   let size = from;
+  let synced = from;
+  let syncing: Promise<void> | undefined;
+  /** What has come goes to the disk while the rest is on its way: the end does not wait for all of it. */
+  const syncBehind = (): void => {
+    if (syncing !== undefined || size - synced < SYNC_EVERY) return;
+    synced = size;
+    // what fails here fails at the end too
+    syncing = file.datasync().catch(() => {}).finally(() => (syncing = undefined));
+  };
   return {
     path,
     get size() {
@@ -80,13 +91,19 @@ async function openScratch(path: string, flags: string, from: number): Promise<S
         at += bytesWritten;
         rest = rest.subarray(bytesWritten);
       }
+      syncBehind();
     },
-    close: () => file.close(),
+    async close() {
+      await syncing;
+      await file.close();
+    },
     async finish() {
+      await syncing;
       await file.datasync();
       await file.close();
     },
     async discard() {
+      await syncing;
       await file.close().catch(() => {});
       await rm(path, { force: true });
     },
