@@ -34,12 +34,13 @@ export interface Lanes {
   open(algorithm: Algorithm): Lane;
 }
 
-export function createLanes(most = Math.max(2, availableParallelism())): Lanes {
+/** @param nice how far the threads step back behind all others, as of nice(1) */
+export function createLanes(nice = 0, most = Math.max(2, availableParallelism())): Lanes {
   const threads = new Set<Thread>();
   let count = 0;
 
   function start(): Thread {
-    const thread = startThread(() => threads.delete(thread));
+    const thread = startThread(nice, () => threads.delete(thread));
     threads.add(thread);
     return thread;
   }
@@ -70,8 +71,8 @@ export function createLanes(most = Math.max(2, availableParallelism())): Lanes {
   };
 }
 
-function startThread(onEnd: () => void): Thread {
-  const worker = new Worker(new URL('./digest-worker.ts', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 } });
+function startThread(nice: number, onEnd: () => void): Thread {
+  const worker = new Worker(new URL('./digest-worker.ts', import.meta.url), { workerData: { nice }, resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 } });
   const waiting = new Map<number, PromiseWithResolvers<string>>();
   let count = 0;
   let ended: Error | undefined;

@@ -16,8 +16,10 @@ export interface Digester {
 /** Up to here a thread is not worth its start. */
 const SMALL = 512 * 1024;
 const lanes = createLanes();
+const lanesBehind = createLanes(10);
 
-export function createDigester(algorithm: Algorithm): Digester {
+/** @param behind of what nobody waits for: all other work goes first */
+export function createDigester(algorithm: Algorithm, behind = false): Digester {
   let held: Buffer[] = [];
   let size = 0;
   let lane: Lane | undefined;
@@ -33,7 +35,7 @@ export function createDigester(algorithm: Algorithm): Digester {
         held.push(Buffer.from(bytes));
         return;
       }
-      lane ??= lanes.open(algorithm);
+      lane ??= (behind ? lanesBehind : lanes).open(algorithm);
       const first = held;
       held = [];
       await Promise.all([...first, bytes].map(send));

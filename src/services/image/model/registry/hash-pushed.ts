@@ -47,7 +47,7 @@ async function hashAll(deps: Pick<TaskDeps, 'db' | 'blobs' | 'log'>): Promise<nu
 async function hashOne({ db, blobs }: Pick<TaskDeps, 'db' | 'blobs'>, id: string, recipe_id: string): Promise<void> {
   const recipe = await findRecipe(db.read, recipe_id);
   if (!recipe) return;
-  const hashes = (['md5', 'sha512', 'sha256'] as const).map((algorithm) => createDigester(algorithm));
+  const hashes = (['md5', 'sha512', 'sha256'] as const).map((algorithm) => createDigester(algorithm, true));
   try {
     for await (const slab of slabsOf(playRecipe(blobs, recipe) as AsyncIterable<Buffer>)) for (const hash of hashes) slab.uses(hash.update(slab.bytes));
   } catch (error) {
