@@ -30,6 +30,8 @@ export interface FakeNodes extends ComputeNodes {
   ids: string[];
   /** Takes a node away, long ago or at this `moment`, or brings it back with what it had. */
   setConnected(index: number, connected: boolean, moment?: string): void;
+  /** What a node asks of the controller. */
+  ask<T>(index: number, method: string, params: unknown): Promise<T>;
   /** Every call so far: `compute.spawn` … */
   calls: { node_id: string; method: string }[];
 }
@@ -44,6 +46,7 @@ export function fakeNodes(count: number): FakeNodes {
   const facts = nodes.map(({ hostname }, index): ConnectedNode => ({ id: ids[index]!, hostname, roles: ['compute'], tunnel_ip: null, host_ip: null }));
   const handlers = nodes.map(({ driver }) => computeHandlers(driver));
   const calls: FakeNodes['calls'] = [];
+  const answers = new Map<string, (node: ConnectedNode, params: unknown) => unknown>();
   nodes.forEach(({ driver }, index) => {
     driver.onChange((report) => {
       if (connected.has(ids[index]!)) for (const listener of listeners.event) listener(facts[index]!, computeMethods.changed, structuredClone(report));
@@ -75,8 +78,9 @@ export function fakeNodes(count: number): FakeNodes {
       const reply = await Promise.race([handler(JSON.parse(JSON.stringify(params ?? null))), aborted]);
       return JSON.parse(JSON.stringify(reply ?? null)) as T;
     },
-    handle() {},
     openStream: async () => assert.fail('these nodes open no streams'),
+    handle: (method, handler) => void answers.set(method, handler),
+    ask: async <T>(index: number, method: string, params: unknown) => structuredClone(await answers.get(method)!(facts[index]!, structuredClone(params))) as T,
     isConnected: (id) => connected.has(id),
     nodes: async () =>
       facts.map((node) => ({ ...node, state: connected.has(node.id) ? 'up' : 'down', disabled: false, created_at: '', last_seen_at: seen.get(node.id) ?? '', resources: null })),

@@ -114,6 +114,28 @@ export interface SystemGuest {
   user: LoginUser;
 }
 
+/** Each file with all its names, below the drive's root. */
+export interface ConfigDrive {
+  files: { /** base64 */ content: string; paths: string[] }[];
+}
+
+/** What a server asked its metadata service; which server it is, the node knows by its port. */
+export interface MetadataRequest {
+  server_id: string;
+  method: string;
+  /** Without a query. */
+  path: string;
+  /** base64; of a POST. */
+  body?: string;
+}
+
+export interface MetadataReply {
+  status: number;
+  type: string;
+  /** base64 */
+  body: string;
+}
+
 /** All that a container is made of. */
 export interface GuestSpec {
   server_id: string;
@@ -137,6 +159,7 @@ export interface GuestSpec {
   metadata: Record<string, string>;
   /** Of an image that was made from a disk; absent: an application. */
   system?: SystemGuest;
+  config_drive?: ConfigDrive;
   network: NodeNetworkState;
   /**
    * Which making of this server's guest it is. One that has another is replaced: its container and disk go, its namespace with
@@ -301,6 +324,8 @@ export const computeMethods = {
   convertDisk: 'compute.convert-disk',
   /** node → controller, an event: `ConvertProgress`. */
   convertProgress: 'compute.convert-progress',
+  /** node → controller: `MetadataRequest` → `MetadataReply`. */
+  metadata: 'compute.metadata',
   /** node → controller, an event. */
   changed: 'compute.changed',
 } as const;

@@ -5,6 +5,8 @@ import type { Static } from 'typebox';
 export const ComputeSection = Type.Object(
   {
     default_availability_zone: Type.String({ default: 'nova', minLength: 1, description: 'Zone of hosts that no aggregate puts into another.' }),
+    dhcp_domain: Type.String({ default: 'novalocal', description: 'What follows the name of a server in the host name that its metadata tell; empty: nothing.' }),
+    force_config_drive: Type.Boolean({ default: false, description: 'Whether every server gets a config drive, asked for or not.' }),
     cpu_allocation_ratio: Type.Number({ default: 16, exclusiveMinimum: 0, description: 'How many virtual CPUs are given out per CPU of a host.' }),
     ram_allocation_ratio: Type.Number({ default: 1, exclusiveMinimum: 0, description: 'How much memory is given out per memory of a host.' }),
     disk_allocation_ratio: Type.Number({ default: 1, exclusiveMinimum: 0, description: 'How much disk is given out per disk of a host.' }),

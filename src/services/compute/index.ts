@@ -1,5 +1,5 @@
 /** Compute v2.1: servers, and all that it takes to run them on the nodes. */
-import type { GuestReport } from '../../agents/compute/protocol.ts';
+import type { GuestReport, MetadataRequest } from '../../agents/compute/protocol.ts';
 import { computeMethods } from '../../agents/compute/protocol.ts';
 import type { ConnectedNode } from '../../kernel/bus/node-link.ts';
 import type { Service } from '../../kernel/service.ts';
@@ -11,6 +11,7 @@ import type { ComputeDeps, JobDeps } from './deps.ts';
 import { formatFault, invalidInput } from './faults.ts';
 import { createNicRefresh } from './jobs/refresh-nics.ts';
 import { removeConsoleTokensJob } from './jobs/remove-console-tokens.ts';
+import { createMetadataService } from './model/metadata/serve.ts';
 import { releaseAllocationsJob } from './jobs/release-allocations.ts';
 import { releaseStuckServersJob } from './jobs/release-stuck-servers.ts';
 import { createPowerSync, type PowerSync } from './jobs/sync-power-state.ts';
@@ -35,6 +36,8 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
   const taskDeps = { ...rest, engine, settled: sync.settled };
   const { definitions, starter } = computeTasks(taskDeps, engine);
   const all: ComputeDeps = { ...rest, tasks: starter };
+  const metadata = createMetadataService(rest);
+  deps.nodes.handle(computeMethods.metadata, (node, request: MetadataRequest) => metadata(node.id, request));
   const service: Service = {
     name: 'compute',
     prefix: '/compute',

@@ -79,6 +79,7 @@ function parse(call: Call<unknown, unknown, Body>, body: Body): CreateServers {
     metadata: server.metadata ?? {},
     tags: server.tags ?? [],
     user_data: userDataOf(server),
+    config_drive: server.config_drive !== undefined && asBoolean(server.config_drive),
     files: filesOf(server),
     min_count,
     max_count: Number(server.max_count ?? min_count),
@@ -102,9 +103,6 @@ function refuseUnsupported(server: NewServer): void {
     throw refused('Block Device Mapping is Invalid: servers here boot from their image; volumes, snapshots and blank disks cannot be given at create.');
   }
   if (server.trusted_image_certificates) throw refused('Image signature certificate validation failed: signed images are not supported here, trusted_image_certificates cannot be checked.');
-  if (server.config_drive !== undefined && asBoolean(server.config_drive)) {
-    throw refused('Invalid config_drive provided: servers here have no config drive; user data and metadata come from the metadata service and from files.');
-  }
 }
 
 /** The one mapping that says nothing new: the image itself as the local root disk. */

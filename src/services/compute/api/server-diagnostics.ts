@@ -41,7 +41,7 @@ function standard(row: ServerRow, found: GuestDiagnostics): object {
     hypervisor: 'docker',
     hypervisor_os: 'linux',
     uptime: found.uptime_seconds,
-    config_drive: false,
+    config_drive: row.config_drive !== '',
     num_cpus: row.vcpus,
     num_nics: found.nics.length,
     num_disks: 1,

@@ -37,6 +37,7 @@ export interface CreateServers {
   tags: string[];
   user_data: string | null;
   files: InjectedFile[];
+  config_drive: boolean;
   min_count: number;
   max_count: number;
   access_ip_v4: string | null;
@@ -61,6 +62,8 @@ interface Resolved {
   placement: Placement;
   command: string[] | null;
   environment: Record<string, string>;
+  /** Asked for by the image or by the configuration. */
+  config_drive: boolean;
 }
 
 export interface Caller {
@@ -116,7 +119,8 @@ async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers):
   const group_id = await groupForServer(deps, auth, asked.hints['group']);
   const security_groups = await deps.network.resolveSecurityGroups(auth, asked.security_groups.length === 0 ? ['default'] : asked.security_groups);
   const nics = await deps.network.planNics(auth, asked.networks, asked.max_count);
-  return { flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment };
+  const config_drive = deps.config.force_config_drive || image.properties['img_config_drive'] === 'mandatory';
+  return { config_drive, flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment };
 }
 
 /** @throws Fault 403 in nova's words. */
@@ -189,7 +193,7 @@ function newRow(auth: Auth, asked: CreateServers, resolved: Resolved, position: 
     access_ip_v4: asked.access_ip_v4,
     access_ip_v6: asked.access_ip_v6,
     disk_config: asked.disk_config ?? 'MANUAL',
-    config_drive: '',
+    config_drive: asked.config_drive || resolved.config_drive ? 'True' : '',
     has_user_data: asked.user_data === null ? 0 : 1,
     pinned_zone: placement.zone,
     server_group_id: resolved.group_id,

@@ -66,6 +66,11 @@ export interface ServerBootRow {
   requested_json: string;
 }
 
+export interface ServerPasswordRow {
+  server_id: string;
+  password: string;
+}
+
 export interface ServerTagRow {
   server_id: string;
   tag: string;
@@ -170,6 +175,7 @@ export interface ComputeTables {
   compute_servers: ServerRow;
   compute_server_boots: ServerBootRow;
   compute_server_tags: ServerTagRow;
+  compute_server_passwords: ServerPasswordRow;
   compute_server_actions: ServerActionRow;
   compute_server_action_events: ServerActionEventRow;
   compute_server_groups: ServerGroupRow;

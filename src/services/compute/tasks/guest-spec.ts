@@ -2,11 +2,14 @@
 import type { GuestSpec, InjectedFile } from '../../../agents/compute/protocol.ts';
 import type { NodeNetworkState } from '../../../agents/network/protocol.ts';
 import type { ServerNic } from '../../network/client.ts';
+import type { ComputeConfig } from '../config.ts';
 import type { BootImage } from '../model/image-checks.ts';
+import { configDrive } from '../model/metadata/config-drive.ts';
+import { instanceFacts } from '../model/metadata/facts.ts';
 import { flavorOf, metadataOf } from '../model/server-row.ts';
 import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 
-export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, pids: number): GuestSpec {
+export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, config: ComputeConfig): GuestSpec {
   const flavor = flavorOf(row);
   const { system, ...image } = JSON.parse(boot.image_json) as BootImage;
   const ownPids = Number(flavor.extra_specs['docker:pids']);
@@ -23,7 +26,7 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
       memory_mb: flavor.ram_mb,
       swap_mb: flavor.swap_mb,
       disk_gb: flavor.disk_gb,
-      pids: Number.isInteger(ownPids) && ownPids > 0 ? ownPids : pids,
+      pids: Number.isInteger(ownPids) && ownPids > 0 ? ownPids : config.pids_limit,
     },
     command: JSON.parse(boot.command_json) as string[] | null,
     tty: /^(1|true|yes|on)$/i.test(metadataOf(row)['docker:tty'] ?? ''),
@@ -33,6 +36,7 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     dns: { servers: nameservers(nics), search: [] },
     metadata: metadataOf(row),
     ...(system === undefined ? {} : { system: { init: system.init, user: system.user } }),
+    ...(row.config_drive === '' ? {} : { config_drive: configDrive(instanceFacts(row, boot, nics, { domain: config.dhcp_domain, default_zone: config.default_availability_zone })) }),
     network,
   };
 }

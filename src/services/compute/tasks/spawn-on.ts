@@ -11,7 +11,7 @@ import type { TaskDeps } from './task-deps.ts';
  * stay. Any name that only this making has (the id of the action): asked twice with the same one, it is made once.
  */
 export async function spawnOn(deps: TaskDeps, ctx: StepContext, row: ServerRow, boot: ServerBootRow, incarnation?: string): Promise<GuestReport> {
-  const described = guestSpec(row, boot, nicsOf(row), await deps.network.sliceFor(row.id), deps.config.pids_limit);
+  const described = guestSpec(row, boot, nicsOf(row), await deps.network.sliceFor(row.id), deps.config);
   const spec = incarnation === undefined ? described : { ...described, incarnation };
   const options = { timeout_ms: deps.config.boot_timeout * 1000, signal: ctx.signal };
   const report = await deps.nodes.call<GuestReport>(row.node_id!, computeMethods.spawn, { spec }, options);

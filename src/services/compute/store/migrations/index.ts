@@ -5,5 +5,6 @@ import { quotaClasses } from './003-quota-classes.ts';
 import { aggregates } from './004-aggregates.ts';
 import { nodeNumbers } from './005-node-numbers.ts';
 import { consoleTokens } from './006-console-tokens.ts';
+import { serverPasswords } from './007-server-passwords.ts';
 
-export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens];
+export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords];
