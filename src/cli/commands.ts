@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
+import { addConsoleCommands } from './console-commands.ts';
 import type { Output } from './output.ts';
 import { readSettings, readSettingsToStop } from './settings.ts';
 import type { CommonOptions } from './settings.ts';
@@ -25,6 +26,7 @@ export function addCommands(program: Command, output: Output, exit: (code: numbe
   addEnv(registry);
   addCreds(registry);
   addImage(registry);
+  addConsoleCommands((name, description) => command(registry, name, description), exit);
   program.commandsGroup('Processes (started by up):');
   for (const [role, what] of [['controller', 'serve all APIs'], ['agent', 'do the work on this host']] as const) {
     program.command(role).description(what).requiredOption('--config <file>', 'configuration file');

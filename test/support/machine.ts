@@ -30,6 +30,7 @@ const PROGRAMS: Record<string, string> = {
   '/usr/bin/openstack': 'python3-openstackclient',
   '/usr/bin/skopeo': 'skopeo',
   '/usr/bin/podman': 'podman',
+  '/usr/bin/chromium': 'chromium',
 };
 
 export interface Machine {
