@@ -18,6 +18,12 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** @param percent of the numbers that are at most this. */
+export function percentile(numbers: readonly number[], percent: number): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil((sorted.length * percent) / 100) - 1)]!;
+}
+
 export const least = (numbers: readonly number[]): number => Math.min(...numbers);
 
 /** Clock ticks per second of /proc: 100 on every Linux that Node runs on. Source: proc(5), sysconf(_SC_CLK_TCK). */

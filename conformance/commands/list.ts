@@ -1,4 +1,4 @@
-/** Which commands the `openstack` client has for identity (128) and image (42). */
+/** Which commands the `openstack` client has for identity (128), image (42) and compute (100). */
 
 const SETS: Record<string, string[]> = {
   CRUD: ['create', 'delete', 'list', 'set', 'show'],
@@ -50,6 +50,29 @@ const IMAGE = `
   image task: list show
   cached image: clear delete list queue`;
 
+const COMPUTE = `
+  aggregate: CRUD+, add host, remove host, cache image
+  compute agent: create delete list set
+  compute service: delete list set
+  console connection: show
+  console log: show
+  console url: show
+  flavor: CRUD+
+  host: list set show
+  hypervisor: list show
+  hypervisor stats: show
+  keypair: CDLS
+  server: CRUD+ evacuate lock migrate pause reboot rebuild rescue resize restore resume shelve ssh start stop suspend unlock unpause unrescue unshelve, add fixed ip, add floating ip, add network, add port, add security group, add share, add volume, remove fixed ip, remove floating ip, remove network, remove port, remove security group, remove share, remove volume, migrate confirm, migrate revert, resize confirm, resize revert
+  server backup: create
+  server dump: create
+  server event: list show
+  server group: CDLS
+  server image: create
+  server migration: abort confirm list revert show, force complete
+  server share: list show
+  server volume: list set update
+  usage: list show`;
+
 /** Before the first comma stand single words and sets of them, after it verbs of several words. */
 function expand(text: string): string[] {
   const lines = text.trim().split('\n').map((line) => line.trim().split(': ') as [string, string]);
@@ -59,4 +82,4 @@ function expand(text: string): string[] {
   }).sort();
 }
 
-export const AREAS = { identity: expand(IDENTITY), image: expand(IMAGE) };
+export const AREAS = { identity: expand(IDENTITY), image: expand(IMAGE), compute: expand(COMPUTE) };

@@ -98,18 +98,35 @@ function makeScene(prefix: string, home: string, memory: ReadonlyMap<string, str
 async function perform(client: string, base: NodeJS.ProcessEnv, step: Step, scene: Scene, memory: Map<string, string>): Promise<Verdict> {
   try {
     const args = step.args(scene).filter((arg) => arg !== undefined);
-    const output = step.save === undefined ? [] : ['-f', 'json'];
-    const { status, stdout, stderr } = await call(client, [...step.command.split(' '), ...output, ...args], { ...base, ...step.env?.(scene) }, step.terminal);
-    if (status !== 0) return ended(step, lastLine(stderr) || lastLine(stdout) || `it ended with ${String(status)}`);
-    remember(step.save ?? {}, stdout, memory);
-    return { passed: true };
+    const output = step.save === undefined && step.until === undefined ? [] : ['-f', 'json'];
+    const began = Date.now();
+    for (;;) {
+      const { status, stdout, stderr } = await call(client, [...step.command.split(' '), ...output, ...args], { ...base, ...step.env?.(scene) }, step.terminal);
+      if (status !== 0) return ended(step, lastLine(stderr) || lastLine(stdout) || `it ended with ${String(status)}`);
+      const missing = lacking(step.until ?? {}, stdout);
+      if (missing === undefined) {
+        remember(step.save ?? {}, stdout, memory);
+        return { passed: true };
+      }
+      if (Date.now() - began > PATIENCE_MS) return { passed: false, error: `still ${missing}` };
+    }
   } catch (error) {
     return { passed: false, error: (error as Error).message };
   }
 }
 
-function ended({ clientFault }: Step, error: string): Verdict {
-  return clientFault?.error.test(error) === true ? { passed: true, remark: clientFault.why } : { passed: false, error };
+function ended({ clientFault, refusal }: Step, error: string): Verdict {
+  const known = [clientFault, refusal].find((one) => one?.error.test(error));
+  return known === undefined ? { passed: false, error } : { passed: true, remark: known.why };
+}
+
+/** The first column that is not yet as it should become. */
+function lacking(until: Record<string, string>, stdout: string): string | undefined {
+  if (Object.keys(until).length === 0) return undefined;
+  const answer = JSON.parse(stdout) as Record<string, unknown>;
+  if (answer['status'] === 'ERROR') throw new Error(`it is in ERROR: ${JSON.stringify(answer['fault'])}`);
+  const [column] = Object.entries(until).find(([name, value]) => answer[name] !== value) ?? [];
+  return column === undefined ? undefined : `${column} ${String(answer[column])}`;
 }
 
 function remember(save: Record<string, string>, stdout: string, memory: Map<string, string>): void {
@@ -118,8 +135,8 @@ function remember(save: Record<string, string>, stdout: string, memory: Map<stri
   const row = Array.isArray(answer) ? answer[0] : answer;
   for (const [name, column] of Object.entries(save)) {
     const value = row?.[column];
-    if (typeof value !== 'string') throw new Error(`its answer has no ${column}`);
-    memory.set(name, value);
+    if (typeof value !== 'string' && typeof value !== 'number') throw new Error(`its answer has no ${column}`);
+    memory.set(name, String(value));
   }
 }
 

@@ -8,6 +8,10 @@ export interface Step {
   env?: (run: Scene) => Record<string, string>;
   /** An ending that speaks of a fault of the client after the cloud has done what was asked. */
   clientFault?: { error: RegExp; why: string };
+  /** An ending that is the right answer of a cloud that does not have this. */
+  refusal?: { error: RegExp; why: string };
+  /** Is called again until these columns of the answer have these values. */
+  until?: Record<string, string>;
   /** The client is to see a terminal as its standard input. */
   terminal?: true;
   /** Prepares for others: not counted, since its command has a step of its own. */

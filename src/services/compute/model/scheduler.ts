@@ -38,8 +38,8 @@ export function chooseHosts(candidates: readonly FreeRoom[], hosts: readonly Hos
     return host !== undefined && objection(host, request) === undefined;
   });
   const most = Math.max(1, ...fitting.map(({ free_ram_mb }) => free_ram_mb));
-  const weighed = fitting.map(({ node_id, free_ram_mb }) => ({ node_id, weight: weigh(views.get(node_id)!, free_ram_mb / most, request) }));
-  weighed.sort((a, b) => b.weight - a.weight || tieBreak(request.server_id, a.node_id) - tieBreak(request.server_id, b.node_id));
+  const weighed = fitting.map(({ node_id, free_ram_mb }) => ({ node_id, weight: weigh(views.get(node_id)!, free_ram_mb / most, request), tie: tieBreak(request.server_id, node_id) }));
+  weighed.sort((a, b) => b.weight - a.weight || a.tie - b.tie);
   return weighed.map(({ node_id }) => node_id);
 }
 

@@ -40,7 +40,7 @@ export async function resolvePlacement(deps: ComputeDeps, wish: Wish): Promise<P
   }
   if (wish.zone === undefined) return { zone: null, host };
   // A forced host in another zone wins over the zone that was asked for.
-  if (wish.forced) return { zone: zones.get(host ?? '') === wish.zone ? wish.zone : null, host };
+  if (wish.forced) return { zone: (zones.get(host ?? '') ?? deps.config.default_availability_zone) === wish.zone ? wish.zone : null, host };
   if (wish.zone !== deps.config.default_availability_zone && ![...zones.values()].includes(wish.zone)) {
     throw badRequest('compute.zone-not-available', 'The requested availability zone is not available');
   }

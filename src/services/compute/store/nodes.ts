@@ -16,6 +16,11 @@ export async function listNodes(db: Reader): Promise<NumberedNodeRow[]> {
   return await numbered(db).selectFrom('compute_nodes').selectAll().orderBy('host').limit(MAX_NODES).execute();
 }
 
+/** Without what they have, which is most of their rows: for the scheduler. */
+export async function listHosts(db: Reader): Promise<Pick<NodeRow, 'id' | 'host' | 'disabled' | 'forced_down'>[]> {
+  return await db.selectFrom('compute_nodes').select(['id', 'host', 'disabled', 'forced_down']).orderBy('host').limit(MAX_NODES).execute();
+}
+
 export async function findNode(db: Reader, id: string): Promise<NumberedNodeRow | undefined> {
   return await numbered(db).selectFrom('compute_nodes').selectAll().where('id', '=', id).executeTakeFirst();
 }

@@ -7,7 +7,7 @@ import { chooseHosts, type HostView, type Room, type ScheduleRequest, whyNowhere
 import { flavorOf } from '../model/server-row.ts';
 import { zonesOfHosts } from '../model/availability-zones.ts';
 import type { Placement } from '../model/server-placement.ts';
-import { listNodes } from '../store/nodes.ts';
+import { listHosts } from '../store/nodes.ts';
 import { findGroup, membersOf } from '../store/server-groups.ts';
 import { buildingOnNodes, findServers } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
@@ -84,7 +84,7 @@ interface KnownHost extends HostView {
 
 async function viewHosts(deps: TaskDeps): Promise<KnownHost[]> {
   const db = deps.db.read as Kysely<ComputeTables>;
-  const [nodes, zones, counts] = await Promise.all([listNodes(db), zonesOfHosts(deps), buildingOnNodes(db)]);
+  const [nodes, zones, counts] = await Promise.all([listHosts(db), zonesOfHosts(deps), buildingOnNodes(db)]);
   return nodes.map((node) => ({
     node_id: node.id,
     host: node.host,
