@@ -64,6 +64,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     log,
     clock,
     upgradePaths: [LINK_PATH, STREAM_PATH],
+    trusted_proxies: config.api.trusted_proxies,
     gate: {
       authenticate: (token) => parts.identity.client.authenticate(token),
       authenticateNode: (header) => nodes.authenticateNode(header),

@@ -32,6 +32,7 @@ export const ApiSection = Type.Object({
   host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address that the one API port listens on.' }),
   port: Type.Integer({ default: 5000, minimum: 0, maximum: 65535, description: 'The one API port; 0 takes a free one.' }),
   public_url: Type.String({ default: '', pattern: '^(https?://[^/]+.*)?$', description: 'What clients reach the port by, as in the catalogue. Default: the host that each caller used.' }),
+  trusted_proxies: Type.Array(Type.String({ pattern: '^[0-9a-fA-F:.]+(/\\d{1,3})?$' }), { default: ['127.0.0.0/8', '::1'], description: 'Addresses and networks of proxies that may say by X-Forwarded-* how callers reach the port.' }),
   policy_file: Type.String({ default: '', description: 'YAML or JSON file with policy rules that replace the built-in ones. Default: <data_dir>/policy.yaml, if it is there.' }),
 }, closed);
 

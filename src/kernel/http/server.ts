@@ -12,6 +12,7 @@ import { logAccess } from './access-log.ts';
 import { type Answer, dispatch, type Gate, versionOf } from './dispatch.ts';
 import { toFault, wire } from './faults.ts';
 import { partsOf, sendFiles } from './file-stream.ts';
+import { forwardedOnlyBy, LOOPBACK } from './proxies.ts';
 import { requestIds } from './request-id.ts';
 import { acceptSockets } from './sockets.ts';
 import { type Route, routerPath, routesOf } from './routes.ts';
@@ -23,6 +24,8 @@ export interface HttpServerOptions {
   clock: Clock;
   /** Exact paths whose `upgrade` somebody handles; elsewhere the wish is overheard, as HTTP allows. */
   upgradePaths?: readonly string[];
+  /** Addresses and networks whose X-Forwarded-* headers are believed; default: this host's. */
+  trusted_proxies?: readonly string[];
 }
 
 export interface HttpServer {
@@ -36,11 +39,16 @@ export interface HttpServer {
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   let node!: Server;
   const sockets = options.surfaces.flatMap((surface) => surface.sockets ?? []);
+  const takeForwarded = forwardedOnlyBy(options.trusted_proxies ?? LOOPBACK);
   const upgradePaths = [...(options.upgradePaths ?? []), ...sockets.map(({ path }) => path)];
   const app = fastify({
     serverFactory: (handler) => {
       const shouldUpgradeCallback = (request: IncomingMessage): boolean => upgradePaths.includes(request.url?.split('?', 1)[0] ?? '');
-      node = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 32_768, shouldUpgradeCallback }, handler);
+      node = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 32_768, shouldUpgradeCallback }, (request, response) => {
+        takeForwarded(request);
+        handler(request, response);
+      });
+      node.on('upgrade', takeForwarded);
       // Node before 24.9 does not ask: there a stray upgrade is cut off
       if (upgradePaths.length > 0) node.on('upgrade', (request, socket) => void (shouldUpgradeCallback(request) || socket.destroy()));
       node.setTimeout(SILENCE_MS);
@@ -207,7 +215,7 @@ function discardBody(raw: IncomingMessage, reply: FastifyReply): void {
 
 const HOST = /^[a-zA-Z0-9.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
 
-/** `http://host:port` as the caller knows us; proxies may say so by X-Forwarded-*. */
+/** `http://host:port` as the caller knows us; proxies that are trusted may say so by X-Forwarded-*. */
 function originOf(request: FastifyRequest): string {
   const forwarded = request.headers['x-forwarded-proto'];
   const proto = forwarded === 'https' || forwarded === 'http' ? forwarded : (request.raw.socket as { encrypted?: boolean }).encrypted ? 'https' : 'http';
