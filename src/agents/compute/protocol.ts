@@ -136,6 +136,12 @@ export interface MetadataReply {
   body: string;
 }
 
+/** A password as crypt(3) has it: what people type never comes to a node. */
+export interface PasswordHash {
+  user: string;
+  hash: string;
+}
+
 /** All that a container is made of. */
 export interface GuestSpec {
   server_id: string;
@@ -154,6 +160,8 @@ export interface GuestSpec {
   files: InjectedFile[];
   /** Lines for the login user's authorized_keys. */
   ssh_keys: string[];
+  /** For those of these users that the image has. */
+  passwords?: PasswordHash[];
   dns: { servers: string[]; search: string[] };
   /** Server metadata as the user wrote it: fake drivers read `fail:spawn`, `slow:spawn` = `5s` … from it. */
   metadata: Record<string, string>;
@@ -217,7 +225,10 @@ export type PowerAction =
   | { action: 'stop'; timeout_seconds: number }
   | { action: 'reboot'; hard: boolean; timeout_seconds: number; network?: NodeNetworkState }
   | { action: 'pause' }
-  | { action: 'unpause' };
+  | { action: 'unpause' }
+  /** Frozen, and its memory given back to the node as far as the kernel can. */
+  | { action: 'suspend' }
+  | { action: 'resume'; network?: NodeNetworkState };
 
 export interface GuestDiagnostics {
   cpu_time_ns: number;
@@ -286,6 +297,10 @@ export interface ComputeDriver {
   /** Image there, cable plugged, container created and started. Asked twice, it adopts the first; see `incarnation` for making a guest anew. */
   spawn(spec: GuestSpec): Promise<GuestReport>;
   power(server_id: string, action: PowerAction): Promise<GuestReport>;
+  /** Sends a signal (`SIGQUIT`) to the first process of a running guest. Fault 409 `compute.wrong-state`. */
+  signal(server_id: string, signal: string): Promise<void>;
+  /** Of users that a running guest has; of others nothing is set. Fault 409 `compute.password-failed` when it has none of them. */
+  setPasswords(server_id: string, passwords: PasswordHash[]): Promise<void>;
   /** Stop, remove, unplug. Unknown server: nothing happens. */
   destroy(server_id: string): Promise<void>;
   inspect(server_id: string): Promise<GuestReport | undefined>;
@@ -313,6 +328,8 @@ export interface ComputeDriver {
 export const computeMethods = {
   spawn: 'compute.spawn',
   power: 'compute.power',
+  signal: 'compute.signal',
+  setPasswords: 'compute.set-passwords',
   destroy: 'compute.destroy',
   inspect: 'compute.inspect',
   list: 'compute.list',

@@ -1,18 +1,26 @@
 import { badRequest, notImplemented } from '../../kernel/fault.ts';
 import { serveConsole, type OpenStream } from './consoles.ts';
-import { computeMethods, type ComputeDriver, type ConsoleRequest, type ConvertDisk, type GuestSpec, type ImageRef, type PowerAction } from './protocol.ts';
+import { computeMethods, type ComputeDriver, type ConsoleRequest, type ConvertDisk, type GuestSpec, type ImageRef, type PasswordHash, type PowerAction } from './protocol.ts';
 
 export type Handler = (params: unknown) => Promise<unknown>;
 
 /**
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
- * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, lines? }` for console, `{ image }` for prefetch,
+ * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, signal }`, `{ server_id, passwords }`, `{ server_id, lines? }` for console, `{ image }` for prefetch,
  * `{ server_id, stream_id, request }` for openConsole, `{ server_id }` for the others, nothing for list and resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
  */
 export function computeHandlers(driver: ComputeDriver, emit: (event: string, params: unknown) => void = () => {}, openStream: OpenStream = noStreams): Record<string, Handler> {
   return {
     [computeMethods.spawn]: (params) => driver.spawn(field<GuestSpec>(params, 'spec', 'object')),
     [computeMethods.power]: (params) => driver.power(serverId(params), field<PowerAction>(params, 'action', 'object')),
+    [computeMethods.signal]: async (params) => {
+      await driver.signal(serverId(params), field<string>(params, 'signal', 'string'));
+      return null;
+    },
+    [computeMethods.setPasswords]: async (params) => {
+      await driver.setPasswords(serverId(params), field<PasswordHash[]>(params, 'passwords', 'object'));
+      return null;
+    },
     [computeMethods.destroy]: async (params) => {
       await driver.destroy(serverId(params));
       return null;

@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely';
 import type { PlannedNic } from '../network/client.ts';
+import type { PasswordHash } from '../../agents/compute/protocol.ts';
 import type { NodeLink } from '../../kernel/bus/node-link.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Database } from '../../kernel/db/database.ts';
@@ -14,7 +15,7 @@ import type { ComputeConfig } from './config.ts';
 export type ComputeNodes = Pick<NodeLink, 'call' | 'openStream' | 'handle' | 'isConnected' | 'onConnect' | 'onDisconnect' | 'onEvent' | 'nodes'>;
 
 /** What a power task is to do, in the words of the API's actions. */
-export type PowerTask = 'start' | 'stop' | 'reboot' | 'reboot-hard' | 'pause' | 'unpause';
+export type PowerTask = 'start' | 'stop' | 'reboot' | 'reboot-hard' | 'pause' | 'unpause' | 'suspend' | 'resume' | 'restore';
 
 /** Who asked, for the log of the work. */
 export interface RequestIds {
@@ -29,6 +30,7 @@ export interface ServerTasks {
   /** `new_port_id`: of the port that is made when the plan names none. */
   'attach-interface': { nic: PlannedNic; new_port_id: string };
   'detach-interface': { port_id: string };
+  password: { passwords: PasswordHash[] };
 }
 
 export type ServerTaskKind = keyof ServerTasks;
@@ -46,10 +48,10 @@ export interface ServerTaskInput {
 export interface ComputeTasks {
   /** @returns the task's id. */
   start<Kind extends ServerTaskKind>(tx: Transaction<any>, kind: Kind, input: ServerTaskInput & ServerTasks[Kind], ids: RequestIds): Promise<string>;
-  /** Stops what runs and takes its place. */
-  remove(tx: Transaction<any>, input: ServerTaskInput, ids: RequestIds): Promise<void>;
   /** For calls of the API that answer with what came out. @throws Fault what the task failed with. */
   ended(task_id: string): Promise<void>;
+  /** Stops what runs and takes its place; `softly`: the server can be restored. */
+  remove(tx: Transaction<any>, input: ServerTaskInput, ids: RequestIds, softly?: 'softly'): Promise<void>;
 }
 
 /** What jobs are built from: long work is asked for by the API only. */

@@ -12,6 +12,7 @@ import { formatFault, invalidInput } from './faults.ts';
 import { createNicRefresh } from './jobs/refresh-nics.ts';
 import { removeConsoleTokensJob } from './jobs/remove-console-tokens.ts';
 import { createMetadataService } from './model/metadata/serve.ts';
+import { reclaimServersJob } from './jobs/reclaim-servers.ts';
 import { releaseAllocationsJob } from './jobs/release-allocations.ts';
 import { releaseStuckServersJob } from './jobs/release-stuck-servers.ts';
 import { createPowerSync, type PowerSync } from './jobs/sync-power-state.ts';
@@ -48,7 +49,7 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     invalid: invalidInput,
     requestIdHeaders: ['x-compute-request-id'],
     tasks: definitions,
-    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter), removeConsoleTokensJob(rest)],
+    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter), reclaimServersJob(rest, starter), removeConsoleTokensJob(rest)],
     migrations,
     sockets: [consoleSocket(rest)],
   };

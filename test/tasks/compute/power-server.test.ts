@@ -24,6 +24,9 @@ const cases: Case[] = [
   { what: 'reboot', after: [], vm_state: 'active', power_state: 1, event: 'compute_reboot_instance' },
   { what: 'reboot-hard', after: ['stop'], vm_state: 'active', power_state: 1, event: 'compute_reboot_instance' },
   { what: 'pause', after: [], vm_state: 'paused', power_state: 3, event: 'compute_pause_instance' },
+  { what: 'suspend', after: [], vm_state: 'suspended', power_state: 7, event: 'compute_suspend_instance' },
+  { what: 'resume', after: ['suspend'], vm_state: 'active', power_state: 1, event: 'compute_resume_instance' },
+  { what: 'restore', after: ['stop'], vm_state: 'active', power_state: 1, event: 'compute_restore_instance' },
   { what: 'unpause', after: ['pause'], vm_state: 'active', power_state: 1, event: 'compute_unpause_instance' },
 ];
 
@@ -53,7 +56,7 @@ async function setup({ what, after, vm_state, power_state, event }: Case): Promi
       const row = await world.row();
       assert.deepEqual([row.vm_state, row.power_state, row.task_state], [vm_state, power_state, null]);
       const report = await world.nodes.drivers[0]!.inspect(server_id);
-      assert.equal(report!.power_state, power_state === 4 ? 'shutdown' : power_state === 3 ? 'paused' : 'running');
+      assert.equal(report!.power_state, power_state === 4 ? 'shutdown' : power_state === 3 ? 'paused' : power_state === 7 ? 'suspended' : 'running');
       if (after.length === 0) assert.deepEqual((await world.events())[0], { event, result: 'Success' });
     },
     close: world.close,

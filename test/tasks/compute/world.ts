@@ -37,7 +37,7 @@ export async function serverWorld(over: { metadata?: Record<string, string>; nod
   const caller = { ctx, auth: callers['member']!, is_admin: false, zero_disk: false };
   const [row] = await createServers({ ...world.deps, tasks }, caller, {
     name: 'one', description: null, hostname: undefined, image_id: image.id, flavor_id: '1', networks: 'auto', security_groups: [], key_name: null,
-    metadata: over.metadata ?? {}, tags: [], user_data: null, files: [], config_drive: false, min_count: 1, max_count: 1, access_ip_v4: null, access_ip_v6: null,
+    metadata: over.metadata ?? {}, tags: [], user_data: null, admin_password: null, files: [], config_drive: false, min_count: 1, max_count: 1, access_ip_v4: null, access_ip_v6: null,
     disk_config: undefined, zone: undefined, host: undefined, hypervisor_hostname: undefined, forced: false, hints: {},
   });
   const server_id = row!.id;

@@ -25,7 +25,7 @@ const createReply = Type.Union([
       links: Type.Array(link),
       'OS-DCF:diskConfig': Type.String(),
       security_groups: Type.Array(Type.Object({ name: Type.Optional(Type.String()) })),
-      adminPass: Type.String(),
+      adminPass: Type.Optional(Type.String()),
     }),
   }),
 ]);
@@ -44,7 +44,7 @@ export const serverCreateEndpoints = (deps: ComputeDeps): Endpoint[] => [
     status: 202,
     handler: async (call) => {
       const { server } = call.body;
-      const asked = parse(call, call.body);
+      const asked = parse(call, call.body, deps.config.enable_instance_password);
       const caller = { ctx: call.ctx, auth: call.auth, is_admin: isAdmin(call), zero_disk: call.allows('os_compute_api:servers:create:zero_disk_flavor') };
       const rows = await createServers(deps, caller, asked);
       const first = rows[0]!;
@@ -55,14 +55,14 @@ export const serverCreateEndpoints = (deps: ComputeDeps): Endpoint[] => [
         links,
         'OS-DCF:diskConfig': first.disk_config,
         security_groups: server.security_groups ?? [{ name: 'default' }],
-        adminPass: server.adminPass ?? password(12),
+        ...(asked.admin_password === null ? {} : { adminPass: asked.admin_password.text }),
       };
       return reply({ server: shown }, { headers: { location: links[0]!.href } });
     },
   }),
 ];
 
-function parse(call: Call<unknown, unknown, Body>, body: Body): CreateServers {
+function parse(call: Call<unknown, unknown, Body>, body: Body, passwords: boolean): CreateServers {
   const { server } = body;
   refuseUnsupported(server);
   const zone = parseZone(server.availability_zone);
@@ -80,6 +80,7 @@ function parse(call: Call<unknown, unknown, Body>, body: Body): CreateServers {
     tags: server.tags ?? [],
     user_data: userDataOf(server),
     config_drive: server.config_drive !== undefined && asBoolean(server.config_drive),
+    admin_password: passwords ? { text: server.adminPass ?? password(12), drawn: server.adminPass === undefined } : null,
     files: filesOf(server),
     min_count,
     max_count: Number(server.max_count ?? min_count),

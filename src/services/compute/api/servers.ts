@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { endpoint, type Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { changeServer, deleteServer } from '../model/servers.ts';
+import { softDeleteServer } from '../model/soft-delete.ts';
 import type { ServerChange } from '../store/servers.ts';
 import { versions } from '../versions.ts';
 import { shortIpv6 } from './parameters.ts';
@@ -61,7 +62,7 @@ export const serverEndpoints = (deps: ComputeDeps): Endpoint[] => [
     target: serverTarget(deps),
     status: 204,
     handler: async (call) => {
-      await deleteServer(deps, { ctx: call.ctx, is_admin: isAdmin(call) }, serverOf(call));
+      await (deps.config.reclaim_instance_interval > 0 ? softDeleteServer : deleteServer)(deps, { ctx: call.ctx, is_admin: isAdmin(call) }, serverOf(call));
       return undefined;
     },
   }),

@@ -18,7 +18,7 @@ export async function heal(deps: JobDeps, row: ServerRow, report: GuestReport): 
   const next = afterPowerSeen(row.vm_state, power_state);
   if (next === undefined && power_state === row.power_state) return false;
   // What is stopped and runs is stopped again by whoever asked; it is not shown as running meanwhile.
-  if (next === undefined && row.vm_state === 'stopped' && report.power_state === 'running') return false;
+  if (next === undefined && (row.vm_state === 'stopped' || row.vm_state === 'soft-delete') && report.power_state === 'running') return false;
   const now = isoMicros(deps.clock.now());
   const bad = next === 'stopped' && endedBadly(report);
   const change: ServerChange = { power_state, updated_at: now };
@@ -29,7 +29,8 @@ export async function heal(deps: JobDeps, row: ServerRow, report: GuestReport): 
 
 /** The node has no guest for this server any more. */
 export async function lost(deps: JobDeps, row: ServerRow): Promise<boolean> {
-  if (row.vm_state === 'error' && row.power_state === powerStates.nostate) return false;
+  // What is deleted is not missed: a restore makes it anew.
+  if (row.vm_state === 'soft-delete' || (row.vm_state === 'error' && row.power_state === powerStates.nostate)) return false;
   const now = isoMicros(deps.clock.now());
   const message = 'The container of this server is gone from its node.';
   const fault = { code: 500, message, created: now, details: null };

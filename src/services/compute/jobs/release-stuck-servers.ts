@@ -8,14 +8,14 @@ import type { ComputeTasks } from '../deps.ts';
 import { startAction } from '../model/server-actions.ts';
 import { busyServers, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
-import { deletionResource, serverResource, type TaskDeps } from '../tasks/task-deps.ts';
+import { deletionResource, serverResource, softDeletionResource, type TaskDeps } from '../tasks/task-deps.ts';
 
 const OLD_MS = 30_000;
 const AT_ONCE = 200;
 
 export function releaseStuckServersJob(deps: TaskDeps, tasks: ComputeTasks): Job {
   async function hasWork(server_id: string): Promise<boolean> {
-    for (const resource of [serverResource(server_id), deletionResource(server_id)]) {
+    for (const resource of [serverResource(server_id), deletionResource(server_id), softDeletionResource(server_id)]) {
       const [last] = await deps.engine.listOf(resource, 1);
       if (last?.state === 'running' || last?.state === 'undoing') return true;
     }

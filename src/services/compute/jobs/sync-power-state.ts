@@ -74,7 +74,7 @@ async function syncNode(deps: JobDeps, strangers: Strangers, node_id: string): P
     const report = reports.get(row.id);
     const did = report === undefined ? await lost(deps, row) : await heal(deps, row, report);
     if (did) changed += 1;
-    else if (report?.power_state === 'running' && row.vm_state === 'stopped') await stopAgain(deps, row);
+    else if (report?.power_state === 'running' && (row.vm_state === 'stopped' || row.vm_state === 'soft-delete')) await stopAgain(deps, row);
   }
   const known = new Set(rows.map(({ id }) => id));
   const removed = await strangers.remove(node_id, [...reports.keys()].filter((id) => !known.has(id)));

@@ -13,6 +13,7 @@ import { insertServers, setTags } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
 import { type FlavorSnapshot, flavorForServer } from './flavors.ts';
 import { guestCommand, guestEnvironment } from './guest-command.ts';
+import { type GuestSettings, passwordsFor } from './guest-settings.ts';
 import { type BootImage, checkImage, imageForServer } from './image-checks.ts';
 import { getKeypair } from './keypairs.ts';
 import { claimServerQuota, quotasOf } from './quota-sets.ts';
@@ -36,6 +37,8 @@ export interface CreateServers {
   metadata: Record<string, string>;
   tags: string[];
   user_data: string | null;
+  /** `drawn` by lot, because the caller gave none; null: servers are given none. */
+  admin_password: { text: string; drawn: boolean } | null;
   files: InjectedFile[];
   config_drive: boolean;
   min_count: number;
@@ -64,6 +67,7 @@ interface Resolved {
   environment: Record<string, string>;
   /** Asked for by the image or by the configuration. */
   config_drive: boolean;
+  settings: GuestSettings;
 }
 
 export interface Caller {
@@ -120,7 +124,8 @@ async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers):
   const security_groups = await deps.network.resolveSecurityGroups(auth, asked.security_groups.length === 0 ? ['default'] : asked.security_groups);
   const nics = await deps.network.planNics(auth, asked.networks, asked.max_count);
   const config_drive = deps.config.force_config_drive || image.properties['img_config_drive'] === 'mandatory';
-  return { config_drive, flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment };
+  const settings = asked.admin_password === null ? {} : { passwords: passwordsFor(image_ref, asked.admin_password.text, asked.admin_password.drawn) };
+  return { config_drive, flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment, settings };
 }
 
 /** @throws Fault 403 in nova's words. */
@@ -229,5 +234,6 @@ function newBoot(row: ServerRow, asked: CreateServers, resolved: Resolved): Serv
     environment_json: JSON.stringify(resolved.environment),
     hints_json: JSON.stringify(asked.hints),
     requested_json: JSON.stringify(resolved.placement),
+    guest_json: JSON.stringify(resolved.settings),
   };
 }

@@ -8,8 +8,8 @@ import { type BootSystem, bootSystem, containerForm, isDiskImage, unacceptable }
 
 const GiB = 1024 ** 3;
 
-/** What a boot is told of its image; `system`: it came as a disk. */
-export type BootImage = ImageRef & { system?: BootSystem };
+/** What a boot is told of its image; `system`: it came as a disk; `admin_user`: who logs in, beside root, as the image says. */
+export type BootImage = ImageRef & { system?: BootSystem; admin_user?: string };
 
 /** The image of a new server. @throws Fault 400 in nova's words when the caller has no such image. */
 export async function imageForServer(deps: ComputeDeps, auth: Auth, id: string): Promise<ImageInfo> {
@@ -34,7 +34,9 @@ export function imageRefOf(image: ImageInfo): BootImage {
   if (digest === null || image.size === null) throw unacceptable(image.id, 'it has no data.');
   const { id, size } = image;
   const system = image.system === null ? {} : { system: bootSystem({ ...image, system: image.system }) };
-  return { id, digest, size, container_format: image.container_format ?? 'docker', disk_format: image.disk_format ?? 'raw', ...system };
+  const named = image.properties['os_admin_user'];
+  const admin_user = named === undefined || named === '' ? {} : { admin_user: named };
+  return { id, digest, size, container_format: image.container_format ?? 'docker', disk_format: image.disk_format ?? 'raw', ...system, ...admin_user };
 }
 
 /**

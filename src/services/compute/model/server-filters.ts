@@ -74,6 +74,8 @@ function deletedFilter(search: ServerSearch, scope: SearchScope, filters: Filter
     if (task_states !== undefined) filters.push({ column: 'task_state', op: 'in', value: task_states });
   }
   if (deleted !== undefined) filters.push({ column: 'deleted', op: 'eq', value: deleted ? 1 : 0 });
+  const named = search.vm_state !== undefined || search.status?.some((status) => status.toUpperCase() === 'SOFT_DELETED') === true || booleanFrom(search.soft_deleted ?? '') === true;
+  if (deleted === false && !named) filters.push({ column: 'vm_state', op: 'ne', value: 'soft-delete' });
   return undefined;
 }
 

@@ -155,6 +155,8 @@ export function afterPowerSeen(vm_state: string, power_state: number): string | 
   if (vm_state === 'active' && (seen === powerStates.shutdown || seen === powerStates.crashed)) return 'stopped';
   if (vm_state === 'active' && seen === powerStates.paused) return 'paused';
   if (vm_state === 'paused' && seen === powerStates.running) return 'active';
-  if (vm_state === 'paused' && (seen === powerStates.shutdown || seen === powerStates.crashed)) return 'stopped';
+  if (vm_state === 'active' && seen === powerStates.suspended) return 'suspended';
+  if (vm_state === 'suspended' && seen === powerStates.running) return 'active';
+  if ((vm_state === 'paused' || vm_state === 'suspended') && (seen === powerStates.shutdown || seen === powerStates.crashed)) return 'stopped';
   return undefined;
 }

@@ -1,4 +1,5 @@
 /** What is done to servers beside making them: every write of their rows that an API call asks for. */
+import type { Kysely } from 'kysely';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import { conflict } from '../../../kernel/fault.ts';
@@ -6,6 +7,7 @@ import type { ComputeDeps, PowerTask } from '../deps.ts';
 import { deleteConsoleTokensOf } from '../store/console-tokens.ts';
 import { type ServerChange, setTags, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
+import { claimServerQuota } from './quota-sets.ts';
 import { startAction } from './server-actions.ts';
 import { checkAction, type ServerAction } from './server-state.ts';
 import { type Actor, beginTask, serverGone } from './server-tasks.ts';
@@ -35,6 +37,9 @@ const powerChanges: Record<PowerTask, PowerChange> = {
   'reboot-hard': { action: 'reboot-hard', task_state: 'rebooting_hard', recorded: 'reboot' },
   pause: { action: 'pause', task_state: 'pausing', recorded: 'pause' },
   unpause: { action: 'unpause', task_state: 'unpausing', recorded: 'unpause' },
+  suspend: { action: 'suspend', task_state: 'suspending', recorded: 'suspend' },
+  resume: { action: 'resume', task_state: 'resuming', recorded: 'resume' },
+  restore: { action: 'restore', task_state: 'restoring', recorded: 'restore' },
 };
 
 /** @throws Fault 409 in nova's words. */
@@ -42,7 +47,12 @@ export async function powerServer(deps: ComputeDeps, actor: Actor, row: ServerRo
   const { action, task_state, recorded } = powerChanges[what];
   checkAction(action, row, actor.is_admin);
   if (row.node_id === null) throw conflict('compute.server-not-ready', `Instance ${row.id} is not ready`);
-  await beginTask(deps, actor, row, { action, task_state, recorded, kind: 'power', input: { what } });
+  await beginTask(deps, actor, row, { action, task_state, recorded, kind: 'power', input: { what }, ...(what === 'restore' ? { also: (tx) => claimAgain(tx, deps, row) } : {}) });
+}
+
+/** What is restored counts again. @throws Fault 403 */
+async function claimAgain(tx: Kysely<ComputeTables>, deps: ComputeDeps, row: ServerRow): Promise<void> {
+  await claimServerQuota(tx, deps.config, row.project_id, row, { min: 1, max: 1 }, row.user_id);
 }
 
 /** A second call while the first one works changes nothing. @throws Fault 409 when it is locked. */

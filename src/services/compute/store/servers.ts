@@ -23,6 +23,10 @@ export async function findBoot(db: Reader, server_id: string): Promise<ServerBoo
   return await db.selectFrom('compute_server_boots').selectAll().where('server_id', '=', server_id).executeTakeFirst();
 }
 
+export async function updateBoot(tx: Reader, server_id: string, change: Partial<Omit<ServerBootRow, 'server_id'>>): Promise<void> {
+  await tx.updateTable('compute_server_boots').set(change).where('server_id', '=', server_id).execute();
+}
+
 /** User data of those that have some, by server. */
 export async function userDataOf(db: Reader, ids: readonly string[]): Promise<Map<string, string | null>> {
   if (ids.length === 0) return new Map();
@@ -37,7 +41,7 @@ export interface Guard {
   task_state?: string | null;
   vm_states?: readonly string[];
   node_id?: string | null;
-  not_task_state?: string;
+  not_task_state?: string | readonly string[];
 }
 
 /** Changes a server that is not deleted. @returns the row as it is now, or undefined when the guard did not hold. */
@@ -46,8 +50,8 @@ export async function updateServer(tx: Reader, id: string, change: ServerChange,
   if (guard.task_state === null) query = query.where('task_state', 'is', null);
   else if (guard.task_state !== undefined) query = query.where('task_state', '=', guard.task_state);
   if (guard.not_task_state !== undefined) {
-    const other = guard.not_task_state;
-    query = query.where((eb) => eb.or([eb('task_state', 'is', null), eb('task_state', '!=', other)]));
+    const others = [guard.not_task_state].flat();
+    query = query.where((eb) => eb.or([eb('task_state', 'is', null), eb('task_state', 'not in', others)]));
   }
   if (guard.vm_states !== undefined) query = query.where('vm_state', 'in', [...guard.vm_states]);
   if (guard.node_id === null) query = query.where('node_id', 'is', null);
@@ -84,7 +88,8 @@ export async function usageOfUser(db: Reader, project_id: string, user_id: strin
     .selectFrom('compute_servers')
     .select((eb) => [eb.fn.countAll().as('instances'), eb.fn.sum('vcpus').as('cores'), eb.fn.sum('ram_mb').as('ram')])
     .where('project_id', '=', project_id)
-    .where('deleted', '=', 0);
+    .where('deleted', '=', 0)
+    .where('vm_state', '!=', 'soft-delete');
   const row = await (user_id === undefined ? all : all.where('user_id', '=', user_id)).executeTakeFirstOrThrow();
   return { instances: Number(row.instances), cores: Number(row.cores ?? 0), ram: Number(row.ram ?? 0) };
 }
@@ -196,6 +201,20 @@ export async function busyServers(db: Reader, limit: number): Promise<ServerRow[
     .where('deleted', '=', 0)
     .where('task_state', 'is not', null)
     .orderBy('updated_at')
+    .limit(limit)
+    .execute();
+}
+
+/** Deleted before this instant, and still to be restored. */
+export async function reclaimable(db: Reader, before: string, limit: number): Promise<ServerRow[]> {
+  return await db
+    .selectFrom('compute_servers')
+    .selectAll()
+    .where('deleted', '=', 0)
+    .where('vm_state', '=', 'soft-delete')
+    .where('task_state', 'is', null)
+    .where('deleted_at', '<=', before)
+    .orderBy('deleted_at')
     .limit(limit)
     .execute();
 }

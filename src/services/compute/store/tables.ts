@@ -64,6 +64,8 @@ export interface ServerBootRow {
   environment_json: string;
   hints_json: string;
   requested_json: string;
+  /** `GuestSettings`. */
+  guest_json: string;
 }
 
 export interface ServerPasswordRow {

@@ -9,13 +9,13 @@ import { powerStates } from '../model/server-state.ts';
 import { deleteServerParts, findServer, updateServer } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
 import { leaveNode } from './leave-node.ts';
-import { serverResource, taskFault, type TaskDeps } from './task-deps.ts';
+import { otherWorkEnds, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 export const DELETE_EVENT = 'compute_terminate_instance';
 
 export function deleteServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput> {
   return defineTask<ServerTaskInput>('compute.delete-server')
-    .step('end-other-work', { do: (ctx, input) => endOtherWork(deps, ctx, input) })
+    .step('end-other-work', { do: (_ctx, input) => endOtherWork(deps, input) })
     .step('destroy', { do: (ctx, { server_id }) => destroy(deps, ctx, server_id) })
     .step('release', { do: (_ctx, { server_id }) => release(deps, server_id) })
     .build({
@@ -25,10 +25,8 @@ export function deleteServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput
     }) as TaskDefinition<ServerTaskInput>;
 }
 
-/** The boot or power task was cancelled by whoever asked for the deletion: here it is waited for. */
-async function endOtherWork(deps: TaskDeps, _ctx: StepContext, { server_id, action_id }: ServerTaskInput): Promise<void> {
-  const [other] = await deps.engine.listOf(serverResource(server_id), 1);
-  if (other !== undefined && (other.state === 'running' || other.state === 'undoing')) await deps.engine.whenSettled(other.id);
+async function endOtherWork(deps: TaskDeps, { server_id, action_id }: ServerTaskInput): Promise<void> {
+  await otherWorkEnds(deps, serverResource(server_id), softDeletionResource(server_id));
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     const row = await findServer(tx, server_id);

@@ -3,6 +3,7 @@ import type { GuestSpec, InjectedFile } from '../../../agents/compute/protocol.t
 import type { NodeNetworkState } from '../../../agents/network/protocol.ts';
 import type { ServerNic } from '../../network/client.ts';
 import type { ComputeConfig } from '../config.ts';
+import { settingsOf } from '../model/guest-settings.ts';
 import type { BootImage } from '../model/image-checks.ts';
 import { configDrive } from '../model/metadata/config-drive.ts';
 import { instanceFacts } from '../model/metadata/facts.ts';
@@ -11,7 +12,8 @@ import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 
 export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, config: ComputeConfig): GuestSpec {
   const flavor = flavorOf(row);
-  const { system, ...image } = JSON.parse(boot.image_json) as BootImage;
+  const { system, admin_user: _, ...image } = JSON.parse(boot.image_json) as BootImage;
+  const { passwords } = settingsOf(boot);
   const ownPids = Number(flavor.extra_specs['docker:pids']);
   return {
     server_id: row.id,
@@ -33,6 +35,7 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     environment: JSON.parse(boot.environment_json) as Record<string, string>,
     files: [...(JSON.parse(boot.files_json) as InjectedFile[]), ...seedFiles(row, boot, system?.has_cloud_init ?? false)],
     ssh_keys: boot.public_key === null ? [] : [boot.public_key],
+    ...(passwords === undefined ? {} : { passwords }),
     dns: { servers: nameservers(nics), search: [] },
     metadata: metadataOf(row),
     ...(system === undefined ? {} : { system: { init: system.init, user: system.user } }),

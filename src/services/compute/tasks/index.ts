@@ -4,26 +4,32 @@ import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { ComputeTasks, RequestIds, ServerTaskKind } from '../deps.ts';
 import { attachInterfaceTask, detachInterfaceTask } from './attach-interface.ts';
 import { bootServerTask } from './boot-server.ts';
+import { changePasswordTask } from './change-password.ts';
 import { deleteServerTask } from './delete-server.ts';
 import { powerServerTask } from './power-server.ts';
-import { deletionResource, serverResource, taskFault, type TaskDeps } from './task-deps.ts';
+import { softDeleteServerTask } from './soft-delete-server.ts';
+import { deletionResource, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 /** The long work of compute: the kinds to register, and how the rest of the service asks for it. */
 export function computeTasks(deps: TaskDeps, tasks: Tasks): { definitions: TaskDefinition[]; starter: ComputeTasks } {
   const remove = deleteServerTask(deps);
+  const softDelete = softDeleteServerTask(deps);
   const kinds: Record<ServerTaskKind, TaskDefinition<never>> = {
     boot: bootServerTask(deps),
     power: powerServerTask(deps),
     'attach-interface': attachInterfaceTask(deps),
     'detach-interface': detachInterfaceTask(deps),
+    password: changePasswordTask(deps),
   };
   const ids = ({ request_id, global_request_id }: RequestIds): RequestIds => ({ request_id, global_request_id });
   const starter: ComputeTasks = {
     async start(tx, kind, input, asker) {
       return await tasks.start(tx, kinds[kind], { resource: serverResource(input.server_id), input: input as never, ...ids(asker) });
     },
-    async remove(tx, input, asker) {
+    async remove(tx, input, asker, softly) {
       await tasks.cancel(tx, serverResource(input.server_id));
+      if (softly) return void (await tasks.start(tx, softDelete, { resource: softDeletionResource(input.server_id), input, ...ids(asker) }));
+      await tasks.cancel(tx, softDeletionResource(input.server_id));
       await tasks.start(tx, remove, { resource: deletionResource(input.server_id), input, ...ids(asker) });
     },
     async ended(task_id) {
@@ -34,5 +40,5 @@ export function computeTasks(deps: TaskDeps, tasks: Tasks): { definitions: TaskD
       throw new Fault(status, error.code, message);
     },
   };
-  return { definitions: [...Object.values(kinds), remove] as TaskDefinition[], starter };
+  return { definitions: [...Object.values(kinds), remove, softDelete] as TaskDefinition[], starter };
 }

@@ -1,4 +1,4 @@
-/** Start, stop, reboot, pause and unpause: one call to the node, and what it answers becomes the server's state. */
+/** Start, stop, reboot, pause, unpause, suspend and resume: one call to the node, and what it answers becomes the server's state. */
 import type { Kysely } from 'kysely';
 import { computeMethods, type GuestReport, type PowerAction } from '../../../agents/compute/protocol.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
@@ -23,6 +23,9 @@ const EVENTS: Record<PowerTask, string> = {
   'reboot-hard': 'compute_reboot_instance',
   pause: 'compute_pause_instance',
   unpause: 'compute_unpause_instance',
+  suspend: 'compute_suspend_instance',
+  resume: 'compute_resume_instance',
+  restore: 'compute_restore_instance',
 };
 
 /** A failure of these leaves a guest that may not run: the server is in ERROR then. */
@@ -48,12 +51,12 @@ async function power(deps: TaskDeps, ctx: StepContext, { server_id, action_id, w
     if (!REBUILDS.has(what) || !isFault(error) || error.code !== 'compute.server-unknown') throw error;
     return await makeAnew(deps, ctx, row);
   });
-  if (what === 'start' || what === 'stop') await deps.network.setPlugged(server_id, what === 'start');
+  if (what === 'start' || what === 'stop' || what === 'restore') await deps.network.setPlugged(server_id, what !== 'stop');
   return report;
 }
 
 /** These bring back a server whose container somebody has removed from its node. */
-const REBUILDS: ReadonlySet<PowerTask> = new Set(['start', 'reboot-hard']);
+const REBUILDS: ReadonlySet<PowerTask> = new Set(['start', 'reboot-hard', 'restore']);
 
 /** As it was first made, on the node where it was: its name, addresses and image are the same, what it wrote went with its container. */
 async function makeAnew(deps: TaskDeps, ctx: StepContext, row: ServerRow): Promise<GuestReport> {
@@ -67,6 +70,7 @@ async function powerAction(deps: TaskDeps, row: ServerRow, what: PowerTask): Pro
   const timeout_seconds = deps.config.shutdown_timeout;
   switch (what) {
     case 'start':
+    case 'restore':
       return { action: 'start', network: await deps.network.sliceFor(row.id) };
     case 'stop':
       return { action: 'stop', timeout_seconds };
@@ -75,7 +79,10 @@ async function powerAction(deps: TaskDeps, row: ServerRow, what: PowerTask): Pro
       return { action: 'reboot', hard: what === 'reboot-hard', timeout_seconds, network: await deps.network.sliceFor(row.id) };
     case 'pause':
     case 'unpause':
+    case 'suspend':
       return { action: what };
+    case 'resume':
+      return { action: what, network: await deps.network.sliceFor(row.id) };
   }
 }
 
@@ -83,6 +90,7 @@ function stateAfter(what: PowerTask, report: GuestReport, now: string): ServerCh
   const power_state = powerStateNumber(report.power_state);
   if (what === 'stop') return { vm_state: 'stopped', power_state, fault_json: null };
   if (report.power_state === 'running') return { vm_state: 'active', power_state, fault_json: null, ...(FATAL.has(what) ? { launched_at: now } : {}) };
+  if (report.power_state === 'suspended') return { vm_state: 'suspended', power_state, fault_json: null };
   if (report.power_state === 'paused') return { vm_state: 'paused', power_state, fault_json: null };
   if (endedBadly(report)) return { vm_state: 'error', power_state, fault_json: JSON.stringify(exitFault(report, now)) };
   return { vm_state: 'stopped', power_state, fault_json: null };
@@ -91,7 +99,7 @@ function stateAfter(what: PowerTask, report: GuestReport, now: string): ServerCh
 async function finish(deps: TaskDeps, input: PowerInput, report: GuestReport): Promise<void> {
   const { what } = input;
   const bad = what !== 'stop' && endedBadly(report);
-  const change = stateAfter(what, report, isoMicros(deps.clock.now()));
+  const change = { ...stateAfter(what, report, isoMicros(deps.clock.now())), ...(what === 'restore' ? { deleted_at: null } : {}) };
   await settleServer(deps, input, { event: EVENTS[what], change, failure: bad ? exitMessage(report) : undefined });
 }
 

@@ -21,7 +21,7 @@ export async function settleServer(deps: TaskDeps, { server_id, action_id }: Ser
   const updated_at = isoMicros(deps.clock.now());
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
-    await updateServer(tx, server_id, { task_state: null, updated_at, ...settled.change }, settled.guard ?? { not_task_state: 'deleting' });
+    await updateServer(tx, server_id, { task_state: null, updated_at, ...settled.change }, settled.guard ?? { not_task_state: ['deleting', 'soft-deleting'] });
     await endEvent(tx, deps.clock, action_id, settled.event, settled.failure);
   });
   deps.settled(server_id);

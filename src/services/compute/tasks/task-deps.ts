@@ -12,11 +12,21 @@ export interface TaskDeps extends Omit<ComputeDeps, 'tasks'> {
 
 /** The lock that boots and power changes of a server share. */
 export const serverResource = (server_id: string): string => `server:${server_id}`;
-/** Deleting has a lock of its own: it begins by stopping what holds the other one. */
+/** Deleting has a lock of its own: it begins by stopping what holds the other ones. */
 export const deletionResource = (server_id: string): string => `server:${server_id}:delete`;
+/** So has a deletion that can be taken back. */
+export const softDeletionResource = (server_id: string): string => `server:${server_id}:soft-delete`;
 
 /** What a server shows after work on it has failed: what users may know is the message, the rest is for administrators. */
 export function taskFault(error: TaskError, undone: string, created: string): ServerFault {
   const message = error.public ? error.message : `${undone}: an unexpected error.`;
   return { code: error.status < 400 ? 500 : error.status, message, created, details: error.public ? (error.detail ?? null) : `${error.step}: ${error.message}` };
+}
+
+/** The work that holds these was cancelled by whoever asked for the deletion: here it is waited for. */
+export async function otherWorkEnds(deps: Pick<TaskDeps, 'engine'>, ...resources: string[]): Promise<void> {
+  for (const resource of resources) {
+    const [other] = await deps.engine.listOf(resource, 1);
+    if (other !== undefined && (other.state === 'running' || other.state === 'undoing')) await deps.engine.whenSettled(other.id);
+  }
 }

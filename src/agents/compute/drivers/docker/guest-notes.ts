@@ -13,6 +13,8 @@ export interface GuestNote {
   view?: GuestView;
   /** The run that was ended on request: its exit code is not a crash. */
   stopped_run?: string;
+  /** The run that was suspended: it is frozen, and not merely paused. */
+  suspended_run?: string;
   /** The run in which the kernel killed one of its processes for memory. */
   oom_run?: string;
 }

@@ -81,12 +81,17 @@ export function describeState(state: ContainerState, note: GuestNote): Described
   const oom = state.OOMKilled || (note.oom_run !== undefined && note.oom_run === state.StartedAt);
   const asked = note.stopped_run !== undefined && note.stopped_run === state.StartedAt;
   return {
-    power_state: powerState(state, ended && !asked && (state.ExitCode !== 0 || state.OOMKilled)),
+    power_state: isSuspended(state, note) ? 'suspended' : powerState(state, ended && !asked && (state.ExitCode !== 0 || state.OOMKilled)),
     exit_code: ended ? state.ExitCode : null,
     oom_killed: oom,
     started_at: instant(state.StartedAt),
     finished_at: ended ? instant(state.FinishedAt) : null,
   };
+}
+
+/** Frozen by a suspend rather than by a pause. */
+export function isSuspended(state: Pick<ContainerState, 'Status' | 'StartedAt'>, note: GuestNote): boolean {
+  return state.Status === 'paused' && note.suspended_run === state.StartedAt;
 }
 
 /** While it reboots it is as good as running: its machine was not turned off. */

@@ -22,7 +22,9 @@ import { createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages, type ImageStore } from './images.ts';
 import { createNetnsLinks } from './netns-links.ts';
+import { setPasswords } from './passwords.ts';
 import { powerServer, startRebooted } from './power.ts';
+import { signalGuest } from './signal.ts';
 import { removeRemains } from './remains.ts';
 import { engineCall, spawnServer } from './spawn.ts';
 import { createViews } from './views.ts';
@@ -78,6 +80,8 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     ready: changes.ready,
     spawn: (spec) => lock.run(spec.server_id, () => spawns.run(() => spawnServer(ctx, spec))),
     power: (serverId, action) => lock.run(serverId, () => powerServer(ctx, serverId, action)),
+    signal: (serverId, signal) => signalGuest(ctx, serverId, signal),
+    setPasswords: (serverId, passwords) => lock.run(serverId, () => setPasswords(ctx, serverId, passwords)),
     async destroy(serverId) {
       await engineCall('stop the server', () => killServer(ctx, serverId));
       await lock.run(serverId, () => destroyServer(ctx, serverId));

@@ -4,7 +4,8 @@ import type { GuestReport, PowerAction } from '../../protocol.ts';
 import type { DriverContext } from './driver-context.ts';
 import { unknownServer, wrongState } from './faults.ts';
 import type { ContainerInspect } from './engine-types.ts';
-import { findContainer, inspectContainer, needContainer, reportContainer } from './guests.ts';
+import { findContainer, inspectContainer, isSuspended, needContainer, reportContainer } from './guests.ts';
+import { releaseMemory } from './release-memory.ts';
 import { engineCall, networkFault, startContainer } from './spawn.ts';
 import { isRebooting, isSystem } from './system-guest.ts';
 
@@ -34,13 +35,11 @@ async function act(ctx: DriverContext, serverId: string, container: ContainerIns
       if (!is('running')) throw wrongState(serverId, 'stop', state);
       return await stop(ctx, serverId, container, action.timeout_seconds);
     case 'pause':
-      if (is('paused')) return;
-      if (!is('running')) throw wrongState(serverId, 'pause', state);
-      return await post(ctx, container.Id, 'pause');
+    case 'suspend':
+      return await freeze(ctx, serverId, container, action.action);
     case 'unpause':
-      if (is('running')) return;
-      if (!is('paused')) throw wrongState(serverId, 'unpause', state);
-      return await post(ctx, container.Id, 'unpause');
+    case 'resume':
+      return await thaw(ctx, serverId, container, action);
     case 'reboot':
       return await reboot(ctx, serverId, container, action);
   }
@@ -68,6 +67,27 @@ export async function startRebooted(ctx: DriverContext, serverId: string): Promi
   }
 }
 
+/** Suspended is frozen with a note that says so; both stay over restarts of agent and engine. */
+async function freeze(ctx: DriverContext, serverId: string, container: ContainerInspect, how: 'pause' | 'suspend'): Promise<void> {
+  const { Status, StartedAt, Pid } = container.State;
+  const suspended = isSuspended(container.State, await ctx.notes.read(serverId));
+  if (Status === 'paused' && suspended === (how === 'suspend')) return;
+  if (Status !== 'running' && !(Status === 'paused' && how === 'suspend')) throw wrongState(serverId, how, suspended ? 'suspended' : Status);
+  // The note first: whoever hears of the freeze reads there what it is.
+  if (how === 'suspend') await ctx.notes.update(serverId, { suspended_run: StartedAt });
+  if (Status === 'running') await post(ctx, container.Id, 'pause');
+  if (how === 'suspend') await releaseMemory(ctx.log, serverId, Pid);
+}
+
+async function thaw(ctx: DriverContext, serverId: string, container: ContainerInspect, how: Extract<PowerAction, { action: 'unpause' | 'resume' }>): Promise<void> {
+  const state = container.State.Status;
+  if (state === 'running') return;
+  if (state === 'exited' && how.action === 'resume') return await start(ctx, serverId, container, how.network);
+  if (state !== 'paused') throw wrongState(serverId, how.action, state);
+  await ctx.notes.update(serverId, { suspended_run: '' });
+  await post(ctx, container.Id, 'unpause');
+}
+
 async function stop(ctx: DriverContext, serverId: string, container: ContainerInspect, seconds: number): Promise<void> {
   await ctx.notes.update(serverId, { stopped_run: container.State.StartedAt });
   const t = Math.max(0, Math.round(seconds));
@@ -82,6 +102,7 @@ async function reboot(ctx: DriverContext, serverId: string, container: Container
   // Its network first: a server that cannot come up again is better left running.
   await ctx.disks.ready(serverId, container);
   await plugAgain(ctx, serverId, container.Id, how.network);
+  if (state === 'paused') await ctx.notes.update(serverId, { suspended_run: '' });
   if (state === 'paused') await post(ctx, container.Id, 'unpause');
   if (state === 'running' || state === 'paused') await stop(ctx, serverId, container, how.hard ? 0 : how.timeout_seconds);
   await viewAgain(ctx, serverId, container.Id);

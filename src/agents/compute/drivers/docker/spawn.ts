@@ -9,6 +9,7 @@ import { toFault } from './faults.ts';
 import { findContainer, inspectContainer, reportContainer } from './guests.ts';
 import { injectionArchive } from './inject.ts';
 import { guestView } from './guest-view.ts';
+import { tryPasswords } from './passwords.ts';
 
 const CREATE_MS = 120_000;
 const START_MS = 120_000;
@@ -57,6 +58,7 @@ async function build(ctx: DriverContext, spec: GuestSpec, config: object, files:
   await ctx.links.put(id, plugged.value.netns);
   await startContainer(ctx, id);
   const report = await engineCall('look at the server', () => reportContainer(ctx, spec.server_id, id));
+  if (report?.power_state === 'running' && spec.passwords !== undefined) await tryPasswords(ctx, spec.server_id, id, spec.passwords);
   if (report === undefined) throw conflict('compute.start-failed', 'Could not start the server: its container was removed meanwhile.');
   return image_fetch === undefined ? report : { ...report, image_fetch };
 }

@@ -43,7 +43,7 @@ export function createFakeGuests(clock: Clock): FakeGuests {
     },
     exit(serverId, code, oom = false) {
       const guest = all.get(serverId);
-      if (guest === undefined || (guest.report.power_state !== 'running' && guest.report.power_state !== 'paused')) return;
+      if (guest === undefined || (!['running', 'paused', 'suspended'].includes(guest.report.power_state))) return;
       const bad = code !== 0 || oom;
       change(guest, {
         power_state: bad ? 'crashed' : 'shutdown',
@@ -59,11 +59,11 @@ export function createFakeGuests(clock: Clock): FakeGuests {
 export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
 
 /** Waits and fails as the server's metadata say. */
-export async function obey(spec: GuestSpec, what: 'spawn' | 'destroy' | 'power', sleep: Sleep, signal: AbortSignal): Promise<void> {
+export async function obey(spec: GuestSpec, what: 'spawn' | 'destroy' | 'power' | 'password', sleep: Sleep, signal: AbortSignal): Promise<void> {
   const wait = spec.metadata[`slow:${what}`];
   if (wait !== undefined) await sleep(parseDuration(wait), signal);
   const message = spec.metadata[`fail:${what}`];
-  if (message !== undefined) throw new Fault(500, `compute.${what === 'spawn' ? 'start' : what}-failed`, message);
+  if (message !== undefined) throw new Fault(what === 'password' ? 409 : 500, `compute.${what === 'spawn' ? 'start' : what}-failed`, message);
 }
 
 export function consoleOf({ spec, report }: Guest, lines: number | undefined): string {
@@ -88,6 +88,10 @@ export function nextReport(serverId: string, action: PowerAction, state: GuestRe
       return state === 'paused' ? undefined : state === 'running' ? { power_state: 'paused' } : refuse();
     case 'unpause':
       return state === 'running' ? undefined : state === 'paused' ? { power_state: 'running' } : refuse();
+    case 'suspend':
+      return state === 'suspended' ? undefined : state === 'running' || state === 'paused' ? { power_state: 'suspended' } : refuse();
+    case 'resume':
+      return state === 'running' ? undefined : state === 'suspended' ? { power_state: 'running' } : off ? started : refuse();
     case 'reboot':
       return action.hard || state === 'running' ? started : refuse();
   }

@@ -1,8 +1,8 @@
 /**
  * Servers that exist in memory only: for tests, for trying out a large cloud on one machine, for rehearsing failures.
  * What shall go wrong is said by the server's own metadata:
- *   `fail:spawn`, `fail:destroy`, `fail:power` = the message of the fault;
- *   `slow:spawn`, `slow:destroy`, `slow:power` = how long it takes (`200ms`, `5s`, `1m`);
+ *   `fail:spawn`, `fail:destroy`, `fail:power`, `fail:password` = the message of the fault;
+ *   `slow:spawn`, `slow:destroy`, `slow:power`, `slow:password` = how long it takes (`200ms`, `5s`, `1m`);
  *   `exit:code` = the guest ends with this code, `exit:after` its spawn (default at once), `exit:oom` = `true` for want of memory.
  */
 import type { Clock } from '../../../../kernel/clock.ts';
@@ -11,6 +11,7 @@ import { createKeyedLock } from '../../locks.ts';
 import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type ImageFetch, type ImageRef, type PowerAction } from '../../protocol.ts';
 import { openFakeConsole } from './console.ts';
 import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
+import { fakeInside, type Given } from './inside.ts';
 
 export { parseDuration } from './guests.ts';
 
@@ -26,12 +27,15 @@ export interface FakeDriver extends ComputeDriver {
   exit(serverId: string, code: number, oom?: boolean): void;
   /** The specification with which a guest was spawned. */
   specOf(serverId: string): GuestSpec | undefined;
+  /** Signals and hashes of passwords that guests were given, in order. */
+  given: Given[];
 }
 
 export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   const { clock, sleep = sleepFor } = options;
   const guests = createFakeGuests(clock);
   const lock = createKeyedLock();
+  const given: Given[] = [];
   const closing = new AbortController();
   const { signal } = closing;
 
@@ -66,8 +70,10 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   return {
     exit: (serverId, code, oom) => guests.exit(serverId, code, oom),
     specOf: (serverId) => guests.all.get(serverId)?.spec,
+    given,
     spawn: (spec) => lock.run(spec.server_id, () => spawn(spec)),
     power: (serverId, action) => lock.run(serverId, () => power(serverId, action)),
+    ...fakeInside(guests, given, (spec, what) => obey(spec, what, sleep, signal)),
     destroy: (serverId) => lock.run(serverId, () => destroy(serverId)),
     inspect: async (serverId) => copy(guests.all.get(serverId)),
     list: async () => [...guests.all.values()].map((guest) => ({ ...guest.report })),

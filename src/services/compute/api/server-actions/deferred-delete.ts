@@ -1,6 +1,5 @@
 import type { ComputeDeps } from '../../deps.ts';
-import { checkAction } from '../../model/server-state.ts';
-import { deleteServer } from '../../model/servers.ts';
+import { deleteServer, powerServer } from '../../model/servers.ts';
 import { type Action, anything } from './action.ts';
 
 export function deferredDeleteActions(deps: ComputeDeps): Action[] {
@@ -14,10 +13,10 @@ export function deferredDeleteActions(deps: ComputeDeps): Action[] {
     },
     {
       name: 'restore',
-      summary: 'Bring back a soft-deleted server; deletion is never soft here, so that no server has the state for it',
+      summary: 'Bring back a server that was deleted and is kept for a while',
       policy: 'os_compute_api:os-deferred-delete:restore',
       body: anything('restore'),
-      act: async (row, actor) => checkAction('restore', row, actor.is_admin),
+      act: (row, actor) => powerServer(deps, actor, row, 'restore'),
     },
   ];
 }

@@ -4,6 +4,7 @@ import { actionEndpoint } from './action.ts';
 import { changePasswordActions } from './change-password.ts';
 import { consoleOutputActions } from './console-output.ts';
 import { consoleActions } from './consoles.ts';
+import { crashDumpActions } from './crash-dump.ts';
 import { deferredDeleteActions } from './deferred-delete.ts';
 import { fixedIpActions } from './fixed-ips.ts';
 import { lockActions } from './lock.ts';
@@ -18,7 +19,8 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...lockActions(deps),
     ...resetStateActions(deps),
     ...deferredDeleteActions(deps),
-    ...changePasswordActions(),
+    ...changePasswordActions(deps),
+    ...crashDumpActions(deps),
     ...securityGroupActions(deps),
     ...fixedIpActions(deps),
     ...consoleOutputActions(deps),

@@ -17,6 +17,8 @@ export function powerActions(deps: ComputeDeps): Action[] {
     simple('os-stop', 'stop', 'servers:stop', 'Stop a server'),
     simple('pause', 'pause', 'os-pause-server:pause', 'Pause a server'),
     simple('unpause', 'unpause', 'os-pause-server:unpause', 'Unpause a server'),
+    simple('suspend', 'suspend', 'os-suspend-server:suspend', 'Suspend a server: it is frozen and its memory given back'),
+    simple('resume', 'resume', 'os-suspend-server:resume', 'Resume a suspended server'),
     {
       name: 'reboot',
       summary: 'Reboot a server',

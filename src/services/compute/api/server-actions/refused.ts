@@ -1,13 +1,9 @@
 /** Actions of the API that servers here do not have yet: who asks learns that it is so, after all that would be wrong anyway. */
-import type { Microversion } from '../../../../kernel/api/microversion.ts';
 import { notImplemented } from '../../../../kernel/fault.ts';
 import { checkAction, type ServerAction } from '../../model/server-state.ts';
-import { versions } from '../../versions.ts';
 import { type Action, anything } from './action.ts';
 
-const refused: { name: ServerAction; policy: string; what: string; since?: Microversion }[] = [
-  { name: 'suspend', policy: 'os-suspend-server:suspend', what: 'suspended' },
-  { name: 'resume', policy: 'os-suspend-server:resume', what: 'resumed' },
+const refused: { name: ServerAction; policy: string; what: string }[] = [
   { name: 'rescue', policy: 'os-rescue', what: 'rescued' },
   { name: 'unrescue', policy: 'os-unrescue', what: 'unrescued' },
   { name: 'resize', policy: 'servers:resize', what: 'resized' },
@@ -22,15 +18,13 @@ const refused: { name: ServerAction; policy: string; what: string; since?: Micro
   { name: 'migrate', policy: 'os-migrate-server:migrate', what: 'moved' },
   { name: 'os-migrateLive', policy: 'os-migrate-server:migrate_live', what: 'moved while they run' },
   { name: 'evacuate', policy: 'os-evacuate', what: 'evacuated' },
-  { name: 'trigger_crash_dump', policy: 'servers:trigger_crash_dump', what: 'made to dump their memory', since: versions.TRIGGER_CRASH_DUMP },
 ];
 
 export const refusedActions = (): Action[] =>
-  refused.map(({ name, policy, what, since }) => ({
+  refused.map(({ name, policy, what }) => ({
     name,
     summary: `Not supported: servers cannot be ${what}`,
     policy: `os_compute_api:${policy}`,
-    ...(since === undefined ? {} : { since }),
     body: anything(name),
     act: async (row, actor) => {
       checkAction(name, row, actor.is_admin);

@@ -6,5 +6,6 @@ import { aggregates } from './004-aggregates.ts';
 import { nodeNumbers } from './005-node-numbers.ts';
 import { consoleTokens } from './006-console-tokens.ts';
 import { serverPasswords } from './007-server-passwords.ts';
+import { guestSettings } from './008-guest-settings.ts';
 
-export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords];
+export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords, guestSettings];
