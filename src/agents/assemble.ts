@@ -5,7 +5,7 @@ import { imageStore } from './image-store.ts';
 import { createDockerDriver } from './compute/drivers/docker/index.ts';
 import { createFakeDriver } from './compute/drivers/fake/index.ts';
 import { hostAddress } from './compute/host.ts';
-import { createDiskTransport } from './compute/disk/transport.ts';
+import { createDiskTransport, layerSender } from './compute/disk/transport.ts';
 import type { ComputeDriver } from './compute/protocol.ts';
 import { computeHandlers } from './compute/serve.ts';
 import { createFakeNetworkDriver } from './network/drivers/fake/index.ts';
@@ -103,7 +103,7 @@ function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): Networ
 
 function createCompute(options: AgentOptions, network: NetworkDriver, linked: () => AgentLink): ComputeDriver {
   const { drivers, cloud, docker_socket, disk_limit, state_dir, log } = options;
-  if (drivers.compute === 'fake') return withCables(createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname } }), network);
+  if (drivers.compute === 'fake') return withCables(createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname }, layers: layerSender(linked) }), network);
   return createDockerDriver({
     socket_path: docker_socket,
     ...(disk_limit !== undefined && { disk_limit }),
@@ -111,6 +111,7 @@ function createCompute(options: AgentOptions, network: NetworkDriver, linked: ()
     network,
     image_store: imageStore(linked),
     disks: createDiskTransport(linked),
+    layers: layerSender(linked),
     state_dir,
     clock: systemClock,
     log: log.child({ part: 'compute' }),

@@ -20,6 +20,8 @@ export interface TarEntry {
   link: string;
   /** Its headers as they came, extended ones before. */
   headers: Buffer[];
+  /** Its own pax records, as text. */
+  pax: Record<string, string>;
 }
 
 /** Exact reads from a source of chunks of any size. */
@@ -108,6 +110,7 @@ export async function readEntry(reader: Pick<ByteReader, 'read'>): Promise<TarEn
         size: pax['size'] ? paxSize(pax['size']) : size,
         link: pax['linkpath'] || longLink || textField(header, 157, 100),
         headers,
+        pax,
       };
     }
     if (size > MAX_EXTENDED_BYTES) throw new TarError('an extended header is too large');
@@ -131,6 +134,16 @@ export async function readContent(reader: Pick<ByteReader, 'read'>, size: number
   const padding = paddingOf(size);
   if (padding > 0 && (await reader.read(padding)) === undefined) throw new TarError('it ends in the middle of an entry');
   return copy;
+}
+
+/** An entry's headers without the pax records of these names; values may be any bytes. */
+export function withoutRecords({ headers }: Pick<TarEntry, 'headers'>, isUnwanted: (name: string) => boolean): Buffer[] {
+  const at = headers.findIndex((header) => header.length === BLOCK && String.fromCharCode(header[156]!) === 'x');
+  if (at < 0) return headers;
+  const kept = recordsOf(headers[at + 1]!).filter(({ name }) => !isUnwanted(name)).map(({ bytes }) => bytes);
+  const pax = Buffer.concat(kept);
+  const rest = headers.slice(at + 3);
+  return pax.length === 0 ? [...headers.slice(0, at), ...rest] : [...headers.slice(0, at), ustarHeader(Buffer.from('pax'), 'x', pax.length, {}), pax, Buffer.alloc(paddingOf(pax.length)), ...rest];
 }
 
 export interface NewEntry {
@@ -199,6 +212,12 @@ function paxRecord(key: string, value: string): string {
 
 function parsePax(content: Buffer): Record<string, string> {
   const out: Record<string, string> = {};
+  for (const { name, value } of recordsOf(content)) out[name] = value;
+  return out;
+}
+
+function recordsOf(content: Buffer): { name: string; value: string; bytes: Buffer }[] {
+  const out: { name: string; value: string; bytes: Buffer }[] = [];
   let at = 0;
   while (at < content.length) {
     const space = content.indexOf(0x20, at);
@@ -207,7 +226,7 @@ function parsePax(content: Buffer): Record<string, string> {
     const record = content.subarray(space + 1, at + length - 1).toString('utf8');
     const equals = record.indexOf('=');
     if (equals < 1) throw new TarError('a pax header is broken');
-    out[record.slice(0, equals)] = record.slice(equals + 1);
+    out.push({ name: record.slice(0, equals), value: record.slice(equals + 1), bytes: content.subarray(at, at + length) });
     at += length;
   }
   return out;

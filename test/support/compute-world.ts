@@ -13,7 +13,7 @@ import type { ConnectedNode } from '../../src/kernel/bus/node-link.ts';
 import { computeHandlers } from '../../src/agents/compute/serve.ts';
 import { createFakeNodes, type FakeDriver } from '../../src/agents/compute/drivers/fake/index.ts';
 import { computeMethods } from '../../src/agents/compute/protocol.ts';
-import type { ImageClient, ImageInfo } from '../../src/services/image/client.ts';
+import type { ImageClient, ImageInfo, SnapshotClient } from '../../src/services/image/client.ts';
 import type { NetworkApi, NetworkClient, PlannedNic, ServerNic } from '../../src/services/network/client.ts';
 import type { PlacementClient } from '../../src/services/placement/client.ts';
 import { createPlacementService } from '../../src/services/placement/index.ts';
@@ -189,6 +189,8 @@ export function fakeNetwork(): FakeNetwork {
 
 export interface FakeImages extends ImageClient {
   images: Map<string, ImageInfo>;
+  /** Image ids by holder. */
+  holds: Map<string, string>;
   add(over?: Partial<ImageInfo>): ImageInfo;
 }
 
@@ -203,8 +205,11 @@ export function fakeImages(): FakeImages {
     if (!image) throw notFound('image.not-found', `No image found with ID ${id}`);
     return image;
   };
+  const holds = new Map<string, string>();
   return {
     images,
+    holds,
+    snapshots: fakeSnapshots(images, holds, find),
     add(over = {}) {
       const image: ImageInfo = {
         id: uuid(), name: 'busybox', status: 'active', visibility: 'public', owner: null, container_format: 'docker', disk_format: 'raw', min_disk: 0,
@@ -223,6 +228,31 @@ export function fakeImages(): FakeImages {
     openData: noData,
     openManifest: noData,
     openBlob: noData,
+  };
+}
+
+function fakeSnapshots(images: Map<string, ImageInfo>, holds: Map<string, string>, find: (id: string) => ImageInfo): SnapshotClient {
+  const blank = { container_format: 'docker', disk_format: 'raw', size: null, digest: null, manifest_digest: null, conversion: null, system: null, tags: [] };
+  let order = 0;
+  return {
+    hold: async (_tx, holder, id) => void holds.set(holder, find(id).id),
+    release: async (_tx, holder) => void holds.delete(holder),
+    async create({ auth }, wanted) {
+      const created_at = String((order += 1)).padStart(9, '0');
+      const image: ImageInfo = { ...blank, ...wanted, id: uuid(), owner: auth.project_id ?? null, status: 'queued', created_at, updated_at: created_at };
+      return { image, insert: async () => void images.set(image.id, image) };
+    },
+    async begin(id) {
+      if (find(id).status === 'active') throw conflict('image.has-data', 'It has data.');
+      find(id).status = 'saving';
+    },
+    finish: async (id, { layer }) => Object.assign(find(id), { status: 'active', size: 1_000_000 + layer.size, manifest_digest: layer.digest }),
+    discard: async (id) => void images.delete(id),
+    async siblings(sibling, properties) {
+      const owner = images.get(sibling)?.owner;
+      const all = [...images.values()].filter((image) => image.owner === owner && Object.entries(properties).every(([name, value]) => image.properties[name] === value));
+      return all.sort((a, b) => b.created_at.localeCompare(a.created_at)).map(({ id }) => id);
+    },
   };
 }
 

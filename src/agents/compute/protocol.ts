@@ -319,6 +319,16 @@ export interface ComputeDriver {
    * Faults: 400 `compute.disk-invalid`, 501 `compute.disk-tools-missing`, 507 `compute.disk-full`, 503 the controller is away.
    */
   convertDisk(asked: ConvertDisk, tell: (progress: ConvertProgress) => void): Promise<ConvertedDisk>;
+  /**
+   * Notes what a guest has changed since it was made, as a layer that stays on the node until it is dropped; a guest that runs stands
+   * still meanwhile. Asked twice for one image, it is done once.
+   * Faults: 404 no such guest, 409 it was dropped meanwhile, 501 `compute.capture-unsupported`, 507 `compute.disk-full`.
+   */
+  capture(server_id: string, image_id: string): Promise<BlobRef>;
+  /** Sends a captured layer to the image service. Faults: 404 `compute.capture-gone`, 503. */
+  sendCapture(image_id: string): Promise<BlobRef>;
+  /** Ends a capture, or forgets what it has made. Unknown image: nothing happens. */
+  dropCapture(image_id: string): Promise<void>;
   /** Calls back on every change of power state seen on the engine (exit, OOM, pause …). */
   onChange(listener: (report: GuestReport) => void): void;
   close(): Promise<void>;
@@ -339,6 +349,9 @@ export const computeMethods = {
   resources: 'compute.resources',
   prefetch: 'compute.prefetch',
   convertDisk: 'compute.convert-disk',
+  capture: 'compute.capture',
+  sendCapture: 'compute.send-capture',
+  dropCapture: 'compute.drop-capture',
   /** node → controller, an event: `ConvertProgress`. */
   convertProgress: 'compute.convert-progress',
   /** node → controller: `MetadataRequest` → `MetadataReply`. */

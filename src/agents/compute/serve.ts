@@ -7,7 +7,7 @@ export type Handler = (params: unknown) => Promise<unknown>;
 /**
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
  * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, signal }`, `{ server_id, passwords }`, `{ server_id, lines? }` for console, `{ image }` for prefetch,
- * `{ server_id, stream_id, request }` for openConsole, `{ server_id }` for the others, nothing for list and resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
+ * `{ server_id, stream_id, request }` for openConsole, `{ server_id, image_id }` for capture, `{ image_id }` for what follows it, `{ server_id }` for the others, nothing for list and resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
  */
 export function computeHandlers(driver: ComputeDriver, emit: (event: string, params: unknown) => void = () => {}, openStream: OpenStream = noStreams): Record<string, Handler> {
   return {
@@ -32,6 +32,12 @@ export function computeHandlers(driver: ComputeDriver, emit: (event: string, par
     [computeMethods.diagnostics]: (params) => driver.diagnostics(serverId(params)),
     [computeMethods.resources]: () => driver.resources(),
     [computeMethods.prefetch]: (params) => driver.prefetch(field<ImageRef>(params, 'image', 'object')),
+    [computeMethods.capture]: (params) => driver.capture(serverId(params), imageId(params)),
+    [computeMethods.sendCapture]: (params) => driver.sendCapture(imageId(params)),
+    [computeMethods.dropCapture]: async (params) => {
+      await driver.dropCapture(imageId(params));
+      return null;
+    },
     [computeMethods.convertDisk]: (params) => driver.convertDisk(field<ConvertDisk>(params, 'asked', 'object'), (progress) => emit(computeMethods.convertProgress, progress)),
   };
 }
@@ -42,6 +48,10 @@ const noStreams: OpenStream = () => {
 
 function serverId(params: unknown): string {
   return field<string>(params, 'server_id', 'string');
+}
+
+function imageId(params: unknown): string {
+  return field<string>(params, 'image_id', 'string');
 }
 
 function field<T>(params: unknown, name: string, type: 'object' | 'string'): T {

@@ -27,6 +27,8 @@ export interface RequestIds {
 export interface ServerTasks {
   boot: object;
   power: { what: PowerTask };
+  /** Makes the queued image of the server; `rotation`: how many backups of that type there are to be then. */
+  snapshot: { image_id: string; backup?: { type: string; rotation: number } };
   /** `new_port_id`: of the port that is made when the plan names none. */
   'attach-interface': { nic: PlannedNic; new_port_id: string };
   'detach-interface': { port_id: string };

@@ -32,6 +32,8 @@ const serverRules: PolicyRule[] = [
 const actionRules: PolicyRule[] = [
   rule('os-pause-server:pause', MEMBER, 'Pause a server.', action),
   rule('os-pause-server:unpause', MEMBER, 'Unpause a server.', action),
+  rule(servers('create_image'), MEMBER, 'Make an image of a server.', action),
+  rule('os-create-backup', MEMBER, 'Make an image of a server, in place of the oldest one of its kind.', action),
   rule('os-lock-server:lock', MEMBER, 'Lock a server.', action),
   rule('os-lock-server:unlock', MEMBER, 'Unlock a server.', action),
   rule('os-lock-server:unlock:unlock_override', ADMIN, 'Unlock a server that someone else has locked.', action),
@@ -47,8 +49,8 @@ const actionRules: PolicyRule[] = [
 
 /** Of actions that are known and refused: who may not even ask is told so first. */
 const refusedRules: PolicyRule[] = [
-  ...['resize', 'confirm_resize', 'revert_resize', 'rebuild', 'create_image', 'trigger_crash_dump'].map((name) => rule(servers(name), MEMBER, `Do ${name} on a server.`, action)),
-  ...['os-suspend-server:suspend', 'os-suspend-server:resume', 'os-rescue', 'os-unrescue', 'os-shelve:shelve', 'os-shelve:unshelve', 'os-create-backup'].map((name) =>
+  ...['resize', 'confirm_resize', 'revert_resize', 'rebuild', 'trigger_crash_dump'].map((name) => rule(servers(name), MEMBER, `Do ${name} on a server.`, action)),
+  ...['os-suspend-server:suspend', 'os-suspend-server:resume', 'os-rescue', 'os-unrescue', 'os-shelve:shelve', 'os-shelve:unshelve'].map((name) =>
     rule(name, MEMBER, `Do ${name} on a server.`, action),
   ),
   ...['os-migrate-server:migrate', 'os-migrate-server:migrate_live'].map((name) => rule(name, MANAGER, 'Move a server.', action)),

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Transaction } from 'kysely';
 import type { Call } from '../../kernel/api/endpoint.ts';
 import type { Auth } from '../../kernel/context.ts';
 
@@ -60,8 +61,40 @@ export interface ImageQuery {
   limit: number;
 }
 
+/** An image to be made of a server, not yet there. */
+export interface NewSnapshot {
+  name: string;
+  visibility: 'private' | 'shared';
+  min_disk: number;
+  min_ram: number;
+  properties: Record<string, string>;
+  /** A project that shall see it beside its owner. */
+  member?: string;
+}
+
+/** Images that servers are made into: the images that they run from, and one layer more. `holder` is the server's id. */
+export interface SnapshotClient {
+  /**
+   * Keeps the container form of an image for as long as the holder needs it, whatever becomes of the image; in place of what it held before.
+   * In the caller's transaction. Faults: 404.
+   */
+  hold(tx: Transaction<any>, holder: string, image_id: string): Promise<void>;
+  release(tx: Transaction<any>, holder: string): Promise<void>;
+  /** A queued image; `insert` belongs into the caller's transaction. Faults: 400, 403, 413. */
+  create(caller: ImageCaller, wanted: NewSnapshot): Promise<{ image: ImageInfo; insert(tx: Transaction<any>): Promise<void> }>;
+  /** Its layer is about to come from a node. Faults: 410 deleted meanwhile, 409 it has data. */
+  begin(id: string): Promise<void>;
+  /** Its layer is there: it becomes active. Idempotent. Faults: 410 deleted meanwhile, 409 the layers below are not there. */
+  finish(id: string, parts: { holder: string; base_id: string; layer: { digest: string; size: number } }): Promise<ImageInfo>;
+  /** Deletes an image, whoever asks; one that is protected, or is not there, is left alone. */
+  discard(id: string): Promise<void>;
+  /** Images with all of these properties that have the same owner as this one, itself included; newest first. */
+  siblings(id: string, properties: Record<string, string>): Promise<string[]>;
+}
+
 /** What the image service offers the others. */
 export interface ImageClient {
+  readonly snapshots: SnapshotClient;
   /** An image that the caller may use. Faults: 404 `image.not-found`. */
   getImage(auth: Auth, id: string): Promise<ImageInfo>;
   /** One page of what the caller sees, newest first. Faults: 400 filter or marker, 403. */

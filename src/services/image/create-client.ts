@@ -2,15 +2,19 @@
 import { conflict, forbidden } from '../../kernel/fault.ts';
 import { eyesOf, targetOf } from './api/eyes.ts';
 import { readListing } from './api/image-listing.ts';
-import type { ImageCaller, ImageClient, ImageQuery } from './client.ts';
+import { asTransaction } from '../../kernel/db/database.ts';
+import type { ImageCaller, ImageClient, ImageQuery, SnapshotClient } from './client.ts';
 import type { ImageDeps } from './deps.ts';
 import { imageNotFound, markerNotFound } from './faults.ts';
 import { hasData, openImageData } from './model/image-data.ts';
 import { openBlob, openManifest } from './model/manifests.ts';
 import { changeProperties, deleteImage, getImage } from './model/images.ts';
+import { holdImage } from './model/holds.ts';
+import { beginSnapshot, discardImage, finishSnapshot, newSnapshot, siblingsOf } from './model/snapshots.ts';
 import { imageInfo } from './model/view.ts';
+import { deleteHold } from './store/holds.ts';
 import { findImage, type ImageListing, listImages } from './store/images.ts';
-import type { ImageRow } from './store/tables.ts';
+import type { ImageRow, ImageTables } from './store/tables.ts';
 
 type Target = Record<string, unknown>;
 
@@ -31,8 +35,10 @@ function listingOf(deps: ImageDeps, caller: ImageCaller, asked: ImageQuery): Ima
   return { ...readListing({ query, auth: caller.auth }, eyesOf(caller), deps.config), properties };
 }
 
-export function createImageClient(deps: ImageDeps): ImageClient {
+/** @param hash begins to find the checksums of an image that was not uploaded as a whole. */
+export function createImageClient(deps: ImageDeps, hash: () => void): ImageClient {
   return {
+    snapshots: snapshotClient(deps, hash),
     async getImage(auth, id) {
       const eyes = { project_id: auth.project_id, is_admin: auth.roles.includes('admin') };
       return imageInfo(await getImage(deps, eyes, id));
@@ -61,5 +67,27 @@ export function createImageClient(deps: ImageDeps): ImageClient {
     },
     openManifest: (id) => openManifest(deps, id),
     openBlob: (id, digest) => openBlob(deps, id, digest),
+  };
+}
+
+function snapshotClient(deps: ImageDeps, hash: () => void): SnapshotClient {
+  return {
+    hold: (tx, holder, id) => holdImage(deps, asTransaction<ImageTables>(tx), holder, id),
+    release: (tx, holder) => deleteHold(asTransaction<ImageTables>(tx), holder),
+    async create(caller, { properties, member, ...attributes }) {
+      const owner = caller.auth.project_id;
+      if (owner === undefined) throw forbidden('image.project-needed', 'An image needs a project: use a token that is scoped to one.');
+      enforce(caller, 'add_image', { project_id: owner, owner });
+      const { row, insert } = await newSnapshot(deps, owner, { ...properties, ...attributes }, member);
+      return { image: imageInfo(row), insert: (tx) => insert(asTransaction<ImageTables>(tx)) };
+    },
+    begin: (id) => beginSnapshot(deps, id),
+    async finish(id, parts) {
+      const row = await finishSnapshot(deps, id, parts);
+      hash();
+      return imageInfo(row);
+    },
+    discard: (id) => discardImage(deps, id),
+    siblings: (id, properties) => siblingsOf(deps, id, properties),
   };
 }

@@ -114,7 +114,7 @@ export async function createImageService(options: ImageServiceOptions): Promise<
   return {
     service,
     registry,
-    client: createImageClient(deps),
+    client: createImageClient(deps, hashing.poke),
     async start() {
       followConversions(taskDeps);
       await recoverImages(deps);

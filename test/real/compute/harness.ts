@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
+import type { SendLayer } from '../../../src/agents/compute/disk/transport.ts';
 import { createDockerDriver, type DockerDriver } from '../../../src/agents/compute/drivers/docker/index.ts';
 import { CLOUD_LABEL } from '../../../src/agents/compute/drivers/docker/container-config.ts';
 import type { LayerSource } from '../../../src/agents/compute/drivers/docker/load-layers.ts';
+import { createGuestNotes } from '../../../src/agents/compute/drivers/docker/guest-notes.ts';
 import { createEngine, type Engine } from '../../../src/agents/compute/drivers/docker/engine.ts';
 import { endOfArchive, writeEntry } from '../../../src/kernel/tar.ts';
 import type { GuestSpec, ImageRef } from '../../../src/agents/compute/protocol.ts';
@@ -95,6 +97,9 @@ export interface Rig {
   driver: DockerDriver;
   engine: Engine;
   netns_dir: string;
+  state_dir: string;
+  /** As an agent leaves it that ends in the middle of a capture. */
+  noteFrozen(serverId: string): Promise<void>;
   /** Served as whole archives; counts its calls. */
   images: Map<string, TestImage>;
   fetched: string[];
@@ -122,11 +127,13 @@ export interface TestPlug {
 export interface RigOptions {
   /** Hands out images by their layers. */
   layers?: LayerSource;
+  /** Where captured layers go. */
+  send?: SendLayer;
   disk_limit?: 'auto' | 'off';
 }
 
 /** @param socket of the engine to work on. */
-export async function createRig(socket = SOCKET, { layers, disk_limit = 'off' }: RigOptions = {}): Promise<Rig> {
+export async function createRig(socket = SOCKET, { layers, send, disk_limit = 'off' }: RigOptions = {}): Promise<Rig> {
   const cloud = `${PREFIX}-${process.pid}-${randomUUID().slice(0, 6)}`;
   const stateDir = await mkdtemp(join(tmpdir(), `${cloud}-`));
   const engine = createEngine({ socket_path: socket });
@@ -154,6 +161,7 @@ export async function createRig(socket = SOCKET, { layers, disk_limit = 'off' }:
       clock: systemClock,
       state_dir: stateDir,
       disk_limit,
+      ...(send === undefined ? {} : { layers: send }),
       netns_dir: netnsDir,
     });
     drivers.push(driver);
@@ -162,7 +170,8 @@ export async function createRig(socket = SOCKET, { layers, disk_limit = 'off' }:
   };
   const driver = await make();
   return {
-    cloud, driver, engine, images, fetched, plug, netns_dir: netnsDir,
+    cloud, driver, engine, images, fetched, plug, netns_dir: netnsDir, state_dir: stateDir,
+    noteFrozen: (serverId) => createGuestNotes(join(stateDir, 'guests')).update(serverId, { frozen: true }),
     again: make,
     spec: (image, change = {}) => {
       images.set(image.ref.id, image);

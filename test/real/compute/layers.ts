@@ -42,7 +42,8 @@ export function fileLayer(name: string, content: Buffer | string, packing: Packi
   return asLayer(Buffer.concat([writeEntry({ name, content: Buffer.from(content as string) }), endOfArchive()]), packing);
 }
 
-function asLayer(plain: Buffer, packing: Packing): TestLayer {
+/** A whole layer as it is stored. */
+export function asLayer(plain: Buffer, packing: Packing): TestLayer {
   const blob = packing === 'gzip' ? gzipSync(plain) : packing === 'zstd' ? zstdCompressSync(plain) : plain;
   return { blob, digest: sha256(blob), diff_id: sha256(plain) };
 }

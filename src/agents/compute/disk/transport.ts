@@ -1,5 +1,6 @@
 import type { AgentLink } from '../../../kernel/bus/agent-link.ts';
-import type { ImageRef } from '../protocol.ts';
+import type { Readable } from 'node:stream';
+import type { BlobRef, ImageRef } from '../protocol.ts';
 import type { DiskTransport } from './convert-disk.ts';
 
 /** Disks and layers by the controller's paths for nodes. */
@@ -10,3 +11,9 @@ export function createDiskTransport(link: () => Pick<AgentLink, 'fetch' | 'send'
     upload: async (ref, body) => (await link().send(`${path(ref)}/root-file-system`, body)) as { digest: string; size: number },
   };
 }
+
+/** Takes what a server has changed to the image that is made of it. */
+export type SendLayer = (image_id: string, body: Readable) => Promise<BlobRef>;
+
+export const layerSender = (link: () => Pick<AgentLink, 'send'>): SendLayer => async (image_id, body) =>
+  (await link().send(`/image/agent/images/${encodeURIComponent(image_id)}/layer`, body)) as BlobRef;

@@ -14,7 +14,7 @@ import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts
 import { type FlavorSnapshot, flavorForServer } from './flavors.ts';
 import { guestCommand, guestEnvironment } from './guest-command.ts';
 import { type GuestSettings, passwordsFor } from './guest-settings.ts';
-import { type BootImage, checkImage, imageForServer } from './image-checks.ts';
+import { type BootImage, checkImage, holdImage, imageForServer, originOf } from './image-checks.ts';
 import { getKeypair } from './keypairs.ts';
 import { claimServerQuota, quotasOf } from './quota-sets.ts';
 import { startAction } from './server-actions.ts';
@@ -93,8 +93,9 @@ export async function createServers(deps: ComputeDeps, caller: Caller, asked: Cr
     const count = await claimServerQuota(tx, deps.config, projectOf(caller.auth), resolved.flavor, { min: asked.min_count, max: asked.max_count }, caller.auth.user_id);
     await checkGroupQuota(tx, deps, projectOf(caller.auth), resolved.group_id, count);
     const rows = newRows(deps, caller.auth, asked, resolved, count);
-    await insertServers(tx, rows, rows.map((row) => newBoot(row, asked, resolved)));
+    await insertServers(tx, rows, rows.map((row) => newBoot(row, asked, resolved, caller.auth)));
     for (const row of rows) {
+      await holdImage(deps, raw, row.id, resolved.image.id);
       if (asked.tags.length > 0) await setTags(tx, row.id, asked.tags);
       const action_id = await startAction(tx, caller.ctx, row.id, 'create');
       await deps.tasks.start(raw, 'boot', { server_id: row.id, action_id }, caller.ctx);
@@ -221,12 +222,12 @@ function newRow(auth: Auth, asked: CreateServers, resolved: Resolved, position: 
   };
 }
 
-function newBoot(row: ServerRow, asked: CreateServers, resolved: Resolved): ServerBootRow {
+function newBoot(row: ServerRow, asked: CreateServers, resolved: Resolved, auth: Auth): ServerBootRow {
   return {
     server_id: row.id,
     user_data: asked.user_data,
     public_key: resolved.public_key,
-    image_json: JSON.stringify(resolved.image_ref),
+    image_json: JSON.stringify({ ...resolved.image_ref, origin: originOf(resolved.image, auth) }),
     nics_json: JSON.stringify(resolved.nics),
     security_group_ids_json: JSON.stringify(resolved.security_groups.map(({ id }) => id)),
     files_json: JSON.stringify(asked.files),

@@ -1,3 +1,4 @@
+import type { Transaction } from 'kysely';
 import type { Auth } from '../../../kernel/context.ts';
 import { badRequest, forbidden, isFault } from '../../../kernel/fault.ts';
 import type { ImageRef } from '../../../agents/compute/protocol.ts';
@@ -8,13 +9,37 @@ import { type BootSystem, bootSystem, containerForm, isDiskImage, unacceptable }
 
 const GiB = 1024 ** 3;
 
-/** What a boot is told of its image; `system`: it came as a disk; `admin_user`: who logs in, beside root, as the image says. */
-export type BootImage = ImageRef & { system?: BootSystem; admin_user?: string };
+/** What a boot is told of its image; `system`: it came as a disk; `admin_user`: who logs in, beside root, as the image says; `origin`: what images that are made of the server inherit. */
+export type BootImage = ImageRef & { system?: BootSystem; admin_user?: string; origin?: ImageOrigin };
+
+/** What images that are made of a server have from the image that it was made of, and from who made it. */
+export interface ImageOrigin {
+  /** The image's own, and what nova adds: base_image_ref, boot_roles … */
+  properties: Record<string, string>;
+  /** MiB and GiB. */
+  min_ram: number;
+  min_disk: number;
+}
+
+/** Pure. */
+export function originOf(image: Pick<ImageInfo, 'id' | 'properties' | 'min_ram' | 'min_disk'>, auth: Pick<Auth, 'roles' | 'user_name' | 'project_name'>): ImageOrigin {
+  const made = { base_image_ref: image.id, boot_roles: auth.roles.join(','), owner_user_name: auth.user_name, owner_project_name: auth.project_name ?? '' };
+  return { properties: { ...image.properties, ...made }, min_ram: image.min_ram, min_disk: image.min_disk };
+}
 
 /** The image of a new server. @throws Fault 400 in nova's words when the caller has no such image. */
 export async function imageForServer(deps: ComputeDeps, auth: Auth, id: string): Promise<ImageInfo> {
+  return await inWords(deps.image.getImage(auth, id));
+}
+
+/** In the transaction that makes a server of it: its layers stay for as long as the server does. @throws Fault 400 when it was deleted meanwhile. */
+export async function holdImage(deps: Pick<ComputeDeps, 'image'>, tx: Transaction<any>, server_id: string, id: string): Promise<void> {
+  await inWords(deps.image.snapshots.hold(tx, server_id, id));
+}
+
+async function inWords<T>(work: Promise<T>): Promise<T> {
   try {
-    return await deps.image.getImage(auth, id);
+    return await work;
   } catch (error) {
     if (isFault(error) && error.status === 404) throw badRequest('compute.image-not-found', 'Can not find requested image', { type: 'ImageNotFound' });
     throw error;

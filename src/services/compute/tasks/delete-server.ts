@@ -51,6 +51,7 @@ async function finish(deps: TaskDeps, { server_id, action_id }: ServerTaskInput)
     const gone = { vm_state: 'deleted', task_state: null, power_state: powerStates.nostate, nics_json: '[]', addresses_json: '{}' };
     await updateServer(tx, server_id, { ...gone, terminated_at: now, deleted_at: now, updated_at: now, deleted: 1 });
     await deleteServerParts(tx, server_id);
+    await deps.image.snapshots.release(raw, server_id);
     await endEvent(tx, deps.clock, action_id, DELETE_EVENT);
   });
 }

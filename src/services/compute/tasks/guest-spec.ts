@@ -12,7 +12,7 @@ import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 
 export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, config: ComputeConfig): GuestSpec {
   const flavor = flavorOf(row);
-  const { system, admin_user: _, ...image } = JSON.parse(boot.image_json) as BootImage;
+  const { system, admin_user: _admin, origin: _origin, ...image } = JSON.parse(boot.image_json) as BootImage;
   const { passwords } = settingsOf(boot);
   const ownPids = Number(flavor.extra_specs['docker:pids']);
   return {

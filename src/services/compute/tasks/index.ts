@@ -7,6 +7,7 @@ import { bootServerTask } from './boot-server.ts';
 import { changePasswordTask } from './change-password.ts';
 import { deleteServerTask } from './delete-server.ts';
 import { powerServerTask } from './power-server.ts';
+import { snapshotServerTask } from './snapshot-server.ts';
 import { softDeleteServerTask } from './soft-delete-server.ts';
 import { deletionResource, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
 
@@ -17,6 +18,7 @@ export function computeTasks(deps: TaskDeps, tasks: Tasks): { definitions: TaskD
   const kinds: Record<ServerTaskKind, TaskDefinition<never>> = {
     boot: bootServerTask(deps),
     power: powerServerTask(deps),
+    snapshot: snapshotServerTask(deps),
     'attach-interface': attachInterfaceTask(deps),
     'detach-interface': detachInterfaceTask(deps),
     password: changePasswordTask(deps),

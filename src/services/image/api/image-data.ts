@@ -8,6 +8,7 @@ import { receiveRoot } from '../model/conversions.ts';
 import { hasData, type Incoming, openImageData, uploadImage } from '../model/image-data.ts';
 import { openBlob, openManifest } from '../model/manifests.ts';
 import { getImage, setActive } from '../model/images.ts';
+import { receiveSnapshot } from '../model/snapshots.ts';
 import { findImage } from '../store/images.ts';
 import type { ImageRow } from '../store/tables.ts';
 import { readRange } from './byte-range.ts';
@@ -79,6 +80,11 @@ const nodeEndpoints = (deps: ImageDeps): Endpoint[] => [
       if (row?.conversion_state !== 'running') throw conflict('image.not-converting', `Image ${call.params.image_id} is not being converted.`);
       return receiveRoot(deps, call.stream as AsyncIterable<Buffer>);
     },
+  }),
+  endpoint({
+    id: 'image-data:node-layer', method: 'PUT', path: '/agent/images/{image_id}/layer', summary: 'Send what a server has changed from its node', policy: 'node', status: 201,
+    body: 'stream', reply: Type.Object(Blob),
+    handler: (call) => receiveSnapshot(deps, call.params.image_id, call.stream as AsyncIterable<Buffer>),
   }),
   endpoint({
     id: 'image-data:node-blob', method: 'GET', path: '/agent/images/{image_id}/blobs/{digest}', summary: 'Fetch a layer of an image to a node', policy: 'node', status: 200, reply: 'stream',

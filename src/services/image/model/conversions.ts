@@ -23,9 +23,10 @@ import { composeManifest } from './manifests.ts';
 import type { DataFacts } from './receive-data.ts';
 import { systemConfig, systemLayer } from './system-layer.ts';
 
-const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar';
+export const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar';
 const HEAD_BYTES = 160 * 1024;
 export const GIB = 2 ** 30;
+const ASK_EVERY = 64 * 2 ** 20;
 
 /** Columns of an image whose data have just come. */
 export type Conversion = Pick<ImageRow, 'conversion_state' | 'conversion_message'>;
@@ -62,16 +63,29 @@ export async function noteConversion(deps: TaskDeps, id: string, from: Conversio
   return deps.db.transaction((tx) => setConversion(tx, id, from, { conversion_state: to, conversion_message: message }));
 }
 
-/** Takes the root file system of a disk in, from the node that reads it. Faults: 413 too large or storage full, 400 broken off. */
+/** Takes the root file system of a disk in, from the node that reads it. Faults: as `receiveLayer`. */
 export async function receiveRoot(deps: TaskDeps, source: AsyncIterable<Buffer>): Promise<{ digest: string; size: number }> {
-  const limit = deps.config.max_root_gb * GIB;
+  return await receiveLayer(deps, source, deps.config.max_root_gb * GIB);
+}
+
+/**
+ * Takes a layer in as it comes from a node; what no manifest names later, the collector takes.
+ * @param wanted asked now and then: throws when nobody wants it any more.
+ * Faults: 413 too large or storage full, 400 broken off.
+ */
+export async function receiveLayer(deps: TaskDeps, source: AsyncIterable<Buffer>, limit: number, wanted: () => Promise<void> = async () => {}): Promise<{ digest: string; size: number }> {
   const file = await deps.scratch.create();
   const hash = createDigester('sha256');
   let size = 0;
+  let asked = 0;
   try {
     for await (const slab of slabsOf(source)) {
       size += slab.bytes.length;
-      if (size > limit) throw tooLarge('image.root-too-large', `The root file system exceeds the limit of ${limit} bytes.`);
+      if (size > limit) throw tooLarge('image.root-too-large', `The file system exceeds the limit of ${limit} bytes.`);
+      if (size - asked > ASK_EVERY) {
+        asked = size;
+        await wanted();
+      }
       slab.uses(file.write(slab.bytes));
       slab.uses(hash.update(slab.bytes));
     }
@@ -86,7 +100,7 @@ export async function receiveRoot(deps: TaskDeps, source: AsyncIterable<Buffer>)
   }
 }
 
-async function keepBytes(deps: TaskDeps, bytes: Buffer): Promise<{ digest: string; size: number }> {
+export async function keepBytes(deps: TaskDeps, bytes: Buffer): Promise<{ digest: string; size: number }> {
   const file = await deps.scratch.create();
   try {
     await file.write(bytes);

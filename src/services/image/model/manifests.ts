@@ -5,6 +5,7 @@ import { notFound } from '../../../kernel/fault.ts';
 import type { ImageManifest } from '../client.ts';
 import type { TaskDeps } from '../deps.ts';
 import { imageNotFound } from '../faults.ts';
+import { heldManifest } from '../store/holds.ts';
 import { findImage } from '../store/images.ts';
 import { findManifestBlob, listManifestBlobs } from '../store/manifests.ts';
 import type { ManifestBlobRow, ManifestRow } from '../store/tables.ts';
@@ -117,7 +118,7 @@ function linksOf(value: Json, media_type: string, manifest: string): ManifestBlo
   return [link('config')(config, 0), ...layers.map((layer, at) => link('layer')(layer, at + 1))];
 }
 
-/** Faults: 404 no such image. */
+/** Also of an image that is gone but held. Faults: 404 no such image. */
 export async function openManifest(deps: TaskDeps, image_id: string): Promise<ImageManifest | undefined> {
   const digest = await manifestDigest(deps, image_id);
   if (digest === null) return undefined;
@@ -130,8 +131,10 @@ export async function openManifest(deps: TaskDeps, image_id: string): Promise<Im
 
 async function manifestDigest(deps: TaskDeps, image_id: string): Promise<string | null> {
   const row = await findImage(deps.db.read, image_id);
-  if (!row) throw imageNotFound(image_id);
-  return row.manifest_digest;
+  if (row) return row.manifest_digest;
+  const held = await heldManifest(deps.db.read, image_id);
+  if (held === undefined) throw imageNotFound(image_id);
+  return held;
 }
 
 /** A blob of the image's container form. Faults: 404 no such image, or none of its blobs. */

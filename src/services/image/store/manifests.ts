@@ -31,6 +31,7 @@ export async function touchManifest(tx: Transaction<ImageTables>, digest: string
 
 const unused = sql<boolean>`not exists (select 1 from image_repository_manifests r where r.digest = image_manifests.digest)
   and not exists (select 1 from image_images i where i.manifest_digest = image_manifests.digest)
+  and not exists (select 1 from image_holds h where h.manifest_digest = image_manifests.digest)
   and not exists (select 1 from image_published p where p.digest = image_manifests.digest)
   and not exists (select 1 from image_manifest_blobs m where m.digest = image_manifests.digest and m.role = 'manifest')`;
 

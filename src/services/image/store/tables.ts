@@ -83,10 +83,20 @@ export interface ImageTables extends MetadefTables {
   image_repository_blobs: { repository_id: string; digest: string; created_at: string };
   image_repository_tags: { repository_id: string; tag: string; digest: string; image_id: string | null; updated_at: string };
   image_uploads: UploadRow;
+  image_holds: HoldRow;
   image_members: { image_id: string; member_id: string; status: MemberStatus; created_at: string; updated_at: string };
 }
 
 export type MemberStatus = 'pending' | 'accepted' | 'rejected';
+
+/** What a holder (a server) was made of, kept although the image may be gone. */
+export interface HoldRow {
+  holder: string;
+  image_id: string;
+  manifest_digest: string | null;
+  /** As the image's. */
+  system: string | null;
+}
 
 /** All digests are lower-case hex sha-256. */
 export interface BlobRow {

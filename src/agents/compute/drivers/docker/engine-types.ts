@@ -19,7 +19,7 @@ export interface ContainerInspect {
   State: ContainerState;
   Config: { Labels: Record<string, string> | null; Tty: boolean; OpenStdin: boolean };
   /** Where the storage driver keeps its layers. */
-  GraphDriver?: { Data?: Record<string, string> | null };
+  GraphDriver?: { Name?: string; Data?: Record<string, string> | null };
 }
 
 export interface ContainerSummary {

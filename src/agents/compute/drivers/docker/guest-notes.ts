@@ -17,6 +17,8 @@ export interface GuestNote {
   suspended_run?: string;
   /** The run in which the kernel killed one of its processes for memory. */
   oom_run?: string;
+  /** It stands still for a capture, and for nothing else. */
+  frozen?: boolean;
 }
 
 export interface GuestNotes {

@@ -6,8 +6,10 @@ import type { Log } from '../../../../kernel/log/log.ts';
 import type { NetworkDriver } from '../../../network/protocol.ts';
 import { hostAddress, readHost } from '../../host.ts';
 import { createDiskConverter, type DiskTransport } from '../../disk/convert-disk.ts';
+import type { SendLayer } from '../../disk/transport.ts';
 import { createGate, createKeyedLock } from '../../locks.ts';
 import type { ComputeDriver, HostResources } from '../../protocol.ts';
+import { createCaptures } from './captures.ts';
 import { watchChanges } from './changes.ts';
 import { readConsole } from './console.ts';
 import { createDisks, type DisksOptions } from './disks.ts';
@@ -39,6 +41,8 @@ export interface DockerDriverOptions {
   image_store: ImageStore;
   /** How disk images come here, and what is made of them goes back; without it none is converted. */
   disks?: DiskTransport;
+  /** Where what servers have changed goes to; without it, it stays on the node. */
+  layers?: SendLayer;
   log: Log;
   clock: Clock;
   /** For the notes on guests; made when missing. */
@@ -71,10 +75,11 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     notes: createGuestNotes(join(options.state_dir, 'guests')),
   };
   const disks = options.disks === undefined ? undefined : createDiskConverter({ directory: join(options.state_dir, 'disks'), transport: options.disks, log });
+  const captures = createCaptures({ ctx, dir: join(options.state_dir, 'captures'), send: options.layers ?? nowhere });
   const lock = createKeyedLock();
   const spawns = createGate(options.concurrent_spawns ?? 8);
   const changes = watchChanges(ctx, (serverId) => lock.run(serverId, () => startRebooted(ctx, serverId)));
-  void changes.ready.then(() => removeRemains(ctx, lock)).catch((error: unknown) => log.warn({ err: error }, 'what earlier guests left could not be removed'));
+  void changes.ready.then(() => captures.thaw()).then(() => removeRemains(ctx, lock)).catch((error: unknown) => log.warn({ err: error }, 'what earlier guests left could not be removed'));
 
   return {
     ready: changes.ready,
@@ -83,6 +88,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     signal: (serverId, signal) => signalGuest(ctx, serverId, signal),
     setPasswords: (serverId, passwords) => lock.run(serverId, () => setPasswords(ctx, serverId, passwords)),
     async destroy(serverId) {
+      await captures.dropOf(serverId);
       await engineCall('stop the server', () => killServer(ctx, serverId));
       await lock.run(serverId, () => destroyServer(ctx, serverId));
     },
@@ -98,14 +104,22 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
       if (disks === undefined) throw notImplemented('compute.disk-unsupported', 'This node converts no disk images.');
       return await disks.convert(asked, tell);
     },
+    capture: (serverId, imageId) => captures.capture(serverId, imageId),
+    sendCapture: (imageId) => captures.send(imageId),
+    dropCapture: (imageId) => captures.drop(imageId),
     onChange: (listener) => changes.listen(listener),
     async close() {
+      await captures.close();
       await disks?.close();
       changes.close();
       ctx.views.close();
       engine.close();
     },
   };
+}
+
+async function nowhere(): Promise<never> {
+  throw notImplemented('compute.capture-unsupported', 'This node sends no layers.');
 }
 
 async function readGuestConsole({ engine }: DriverContext, guest: ContainerSummary, lines: number | undefined): Promise<string> {

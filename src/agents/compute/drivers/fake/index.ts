@@ -1,8 +1,8 @@
 /**
  * Servers that exist in memory only: for tests, for trying out a large cloud on one machine, for rehearsing failures.
  * What shall go wrong is said by the server's own metadata:
- *   `fail:spawn`, `fail:destroy`, `fail:power`, `fail:password` = the message of the fault;
- *   `slow:spawn`, `slow:destroy`, `slow:power`, `slow:password` = how long it takes (`200ms`, `5s`, `1m`);
+ *   `fail:spawn`, `fail:destroy`, `fail:power`, `fail:password`, `fail:capture` = the message of the fault;
+ *   `slow:spawn`, `slow:destroy`, `slow:power`, `slow:password`, `slow:capture` = how long it takes (`200ms`, `5s`, `1m`);
  *   `exit:code` = the guest ends with this code, `exit:after` its spawn (default at once), `exit:oom` = `true` for want of memory.
  */
 import type { Clock } from '../../../../kernel/clock.ts';
@@ -10,6 +10,8 @@ import { notImplemented } from '../../../../kernel/fault.ts';
 import { createKeyedLock } from '../../locks.ts';
 import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type ImageFetch, type ImageRef, type PowerAction } from '../../protocol.ts';
 import { openFakeConsole } from './console.ts';
+import type { SendLayer } from '../../disk/transport.ts';
+import { fakeCaptures } from './captures.ts';
 import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
 import { fakeInside, type Given } from './inside.ts';
 
@@ -20,6 +22,8 @@ export interface FakeDriverOptions {
   /** How `slow:` and `exit:after` wait; tests hand in one that does not. */
   sleep?: Sleep;
   resources?: Partial<HostResources>;
+  /** Where captured layers go to; without it, whoever asks has them already. */
+  layers?: SendLayer;
 }
 
 export interface FakeDriver extends ComputeDriver {
@@ -83,6 +87,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     resources: async () => ({ ...RESOURCES, ...options.resources }),
     prefetch: fakePrefetch(),
     convertDisk: refuseDisk,
+    ...fakeCaptures({ guests, clock, sleep, signal, layers: options.layers }),
     onChange: (listener) => void guests.listen(listener),
     close: async () => closing.abort(),
   };

@@ -5,6 +5,7 @@ import { changePasswordActions } from './change-password.ts';
 import { consoleOutputActions } from './console-output.ts';
 import { consoleActions } from './consoles.ts';
 import { crashDumpActions } from './crash-dump.ts';
+import { createImageActions } from './create-image.ts';
 import { deferredDeleteActions } from './deferred-delete.ts';
 import { fixedIpActions } from './fixed-ips.ts';
 import { lockActions } from './lock.ts';
@@ -25,5 +26,6 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...fixedIpActions(deps),
     ...consoleOutputActions(deps),
     ...consoleActions(deps),
+    ...createImageActions(deps),
     ...refusedActions(),
   ].map((action) => actionEndpoint(deps, action));

@@ -10,8 +10,6 @@ const refused: { name: ServerAction; policy: string; what: string }[] = [
   { name: 'confirmResize', policy: 'servers:confirm_resize', what: 'resized' },
   { name: 'revertResize', policy: 'servers:revert_resize', what: 'resized' },
   { name: 'rebuild', policy: 'servers:rebuild', what: 'rebuilt' },
-  { name: 'createImage', policy: 'servers:create_image', what: 'made into images' },
-  { name: 'createBackup', policy: 'os-create-backup', what: 'made into images' },
   { name: 'shelve', policy: 'os-shelve:shelve', what: 'shelved' },
   { name: 'shelveOffload', policy: 'os-shelve:shelve_offload', what: 'shelved' },
   { name: 'unshelve', policy: 'os-shelve:unshelve', what: 'shelved' },

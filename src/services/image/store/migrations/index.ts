@@ -5,5 +5,6 @@ import { metadefs } from './003-metadefs.ts';
 import { content } from './004-content.ts';
 import { conversions } from './005-conversions.ts';
 import { registryBounds } from './006-registry-bounds.ts';
+import { holds } from './007-holds.ts';
 
-export const migrations: Migration[] = [images, imageImports, metadefs, content, conversions, registryBounds];
+export const migrations: Migration[] = [images, imageImports, metadefs, content, conversions, registryBounds, holds];
