@@ -28,7 +28,7 @@ async function schedule(world: ServedWorld, servers: number, concurrency: number
   const one = async (): Promise<void> => {
     while (left-- > 0) {
       const from = performance.now();
-      const { host } = await claimPlace(world.deps as never, { ...row, id: uuid(), node_id: null } as never, boot as never, []);
+      const { host } = await claimPlace(world.deps as never, { row: { ...row, id: uuid(), node_id: null } as never, boot: boot as never, excluded: [] });
       took.push(performance.now() - from);
       hosts.add(host);
     }

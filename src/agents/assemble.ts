@@ -112,6 +112,7 @@ function createCompute(options: AgentOptions, network: NetworkDriver, linked: ()
     image_store: imageStore(linked),
     disks: createDiskTransport(linked),
     layers: layerSender(linked),
+    moves: { send: (path, body) => linked().send(path, body), fetch: (path) => linked().fetch(path) },
     state_dir,
     clock: systemClock,
     log: log.child({ part: 'compute' }),

@@ -168,6 +168,10 @@ export interface GuestSpec {
   /** Of an image that was made from a disk; absent: an application. */
   system?: SystemGuest;
   config_drive?: ConfigDrive;
+  /** A server that moves here: what it wrote comes from this path of the controller, and no file is put in. */
+  layer?: string;
+  /** It is made, and not started. */
+  off?: true;
   network: NodeNetworkState;
   /**
    * Which making of this server's guest it is. One that has another is replaced: its container and disk go, its namespace with
@@ -193,6 +197,15 @@ export interface GuestReport {
   last_output: string;
   /** Of a spawn that had to bring the image to the node first. */
   image_fetch?: ImageFetch;
+  /** Of a spawn with a `layer`. */
+  layer?: MovedLayer;
+}
+
+/** What a server has written, on its way from node to node. */
+export interface MovedLayer {
+  bytes: number;
+  /** Lower-case hex. */
+  sha256: string;
 }
 
 /** The report of a server that has no container on the node. */
@@ -301,6 +314,10 @@ export interface ComputeDriver {
   signal(server_id: string, signal: string): Promise<void>;
   /** Of users that a running guest has; of others nothing is set. Fault 409 `compute.password-failed` when it has none of them. */
   setPasswords(server_id: string, passwords: PasswordHash[]): Promise<void>;
+  /** Other limits for a guest that stays, whether it runs or not. A smaller disk takes that it is off. */
+  resize(server_id: string, limits: GuestLimits): Promise<GuestReport>;
+  /** Sends what a guest that is off has written to this path of the controller. */
+  sendLayer(server_id: string, path: string): Promise<MovedLayer>;
   /** Stop, remove, unplug. Unknown server: nothing happens. */
   destroy(server_id: string): Promise<void>;
   inspect(server_id: string): Promise<GuestReport | undefined>;
@@ -340,6 +357,8 @@ export const computeMethods = {
   power: 'compute.power',
   signal: 'compute.signal',
   setPasswords: 'compute.set-passwords',
+  resize: 'compute.resize',
+  sendLayer: 'compute.send-layer',
   destroy: 'compute.destroy',
   inspect: 'compute.inspect',
   list: 'compute.list',

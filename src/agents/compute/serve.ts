@@ -1,13 +1,15 @@
 import { badRequest, notImplemented } from '../../kernel/fault.ts';
 import { serveConsole, type OpenStream } from './consoles.ts';
-import { computeMethods, type ComputeDriver, type ConsoleRequest, type ConvertDisk, type GuestSpec, type ImageRef, type PasswordHash, type PowerAction } from './protocol.ts';
+import { computeMethods, type ComputeDriver, type ConsoleRequest, type ConvertDisk, type GuestLimits, type GuestSpec, type ImageRef, type PasswordHash, type PowerAction } from './protocol.ts';
 
 export type Handler = (params: unknown) => Promise<unknown>;
 
 /**
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
- * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, signal }`, `{ server_id, passwords }`, `{ server_id, lines? }` for console, `{ image }` for prefetch,
- * `{ server_id, stream_id, request }` for openConsole, `{ server_id, image_id }` for capture, `{ image_id }` for what follows it, `{ server_id }` for the others, nothing for list and resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
+ * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, signal }`, `{ server_id, passwords }`, `{ server_id, limits }` for
+ * resize, `{ server_id, path }` for sendLayer, `{ server_id, lines? }` for console, `{ image }` for prefetch, `{ server_id, stream_id, request }`
+ * for openConsole, `{ server_id, image_id }` for capture, `{ image_id }` for what follows it, `{ server_id }` for the others, nothing for list and
+ * resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
  */
 export function computeHandlers(driver: ComputeDriver, emit: (event: string, params: unknown) => void = () => {}, openStream: OpenStream = noStreams): Record<string, Handler> {
   return {
@@ -21,6 +23,8 @@ export function computeHandlers(driver: ComputeDriver, emit: (event: string, par
       await driver.setPasswords(serverId(params), field<PasswordHash[]>(params, 'passwords', 'object'));
       return null;
     },
+    [computeMethods.resize]: (params) => driver.resize(serverId(params), field<GuestLimits>(params, 'limits', 'object')),
+    [computeMethods.sendLayer]: (params) => driver.sendLayer(serverId(params), field<string>(params, 'path', 'string')),
     [computeMethods.destroy]: async (params) => {
       await driver.destroy(serverId(params));
       return null;

@@ -33,6 +33,17 @@ export interface ServerTasks {
   'attach-interface': { nic: PlannedNic; new_port_id: string };
   'detach-interface': { port_id: string };
   password: { passwords: PasswordHash[] };
+  /** A move too, which is a resize to the same flavor on another node. `host`: the one that it has to go to. */
+  resize: MoveInput & { host: string | null };
+  'confirm-resize': MoveInput;
+  'revert-resize': MoveInput;
+  /** `forced`: without asking the scheduler. `stopped`: it is not to run. */
+  evacuate: MoveInput & { host: string | null; forced: boolean; stopped: boolean };
+}
+
+/** By the uuid of the migration. */
+export interface MoveInput {
+  migration: string;
 }
 
 export type ServerTaskKind = keyof ServerTasks;

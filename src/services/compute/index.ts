@@ -6,6 +6,7 @@ import type { Service } from '../../kernel/service.ts';
 import type { Tasks } from '../../kernel/task/tasks.ts';
 import { computeEndpoints } from './api/index.ts';
 import { consoleSocket } from './console/socket.ts';
+import { layerRelayEndpoints } from './api/layer-relay.ts';
 import { resourcePolicies } from './api/resources.ts';
 import type { ComputeDeps, JobDeps } from './deps.ts';
 import { formatFault, invalidInput } from './faults.ts';
@@ -15,8 +16,10 @@ import { createMetadataService } from './model/metadata/serve.ts';
 import { reclaimServersJob } from './jobs/reclaim-servers.ts';
 import { releaseAllocationsJob } from './jobs/release-allocations.ts';
 import { releaseStuckServersJob } from './jobs/release-stuck-servers.ts';
+import { confirmResizesJob } from './jobs/settle-moves.ts';
 import { createPowerSync, type PowerSync } from './jobs/sync-power-state.ts';
 import { nodeLeft, takeInventory, takeInventoryJob } from './jobs/take-inventory.ts';
+import { createLayerRelay } from './model/layer-relay.ts';
 import { serverPolicies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
 import { computeTasks } from './tasks/index.ts';
@@ -34,7 +37,8 @@ export interface ComputeService {
 export function createComputeService(deps: ComputeServiceDeps): ComputeService {
   const { tasks: engine, ...rest } = deps;
   const sync = createPowerSync(rest);
-  const taskDeps = { ...rest, engine, settled: sync.settled };
+  const relay = createLayerRelay();
+  const taskDeps = { ...rest, engine, settled: sync.settled, relay };
   const { definitions, starter } = computeTasks(taskDeps, engine);
   const all: ComputeDeps = { ...rest, tasks: starter };
   const metadata = createMetadataService(rest);
@@ -43,13 +47,13 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     name: 'compute',
     prefix: '/compute',
     microversions: computeVersions,
-    endpoints: computeEndpoints(all),
+    endpoints: [...computeEndpoints(all), ...layerRelayEndpoints(relay)],
     policies: [...serverPolicies, ...resourcePolicies],
     formatFault,
     invalid: invalidInput,
     requestIdHeaders: ['x-compute-request-id'],
     tasks: definitions,
-    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter), reclaimServersJob(rest, starter), removeConsoleTokensJob(rest)],
+    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter), reclaimServersJob(rest, starter), confirmResizesJob(all), removeConsoleTokensJob(rest)],
     migrations,
     sockets: [consoleSocket(rest)],
   };

@@ -47,14 +47,24 @@ const actionRules: PolicyRule[] = [
   rule('os-security-groups:remove', MEMBER, 'Remove a security group from a server.', action),
 ];
 
+const moveRules: PolicyRule[] = [
+  rule(servers('resize'), MEMBER, 'Resize a server.', action),
+  rule(servers('confirm_resize'), MEMBER, 'Confirm the resize of a server.', action),
+  rule(servers('revert_resize'), MEMBER, 'Revert the resize of a server.', action),
+  rule('os-migrate-server:migrate', MANAGER, 'Move a server to another host.', action),
+  rule('os-migrate-server:migrate:host', ADMIN, 'Say which host a server is moved to.', action),
+  rule('os-migrate-server:migrate_live', MANAGER, 'Ask for a move of a server that runs, which is refused.', action),
+  rule('os-migrate-server:migrate_live:host', ADMIN, 'Say which host a server that runs is moved to.', action),
+  rule('os-evacuate', ADMIN, 'Make a server anew that was on a host which is down.', action),
+];
+
 /** Of actions that are known and refused: who may not even ask is told so first. */
 const refusedRules: PolicyRule[] = [
-  ...['resize', 'confirm_resize', 'revert_resize', 'rebuild', 'trigger_crash_dump'].map((name) => rule(servers(name), MEMBER, `Do ${name} on a server.`, action)),
+  ...['rebuild', 'trigger_crash_dump'].map((name) => rule(servers(name), MEMBER, `Do ${name} on a server.`, action)),
   ...['os-suspend-server:suspend', 'os-suspend-server:resume', 'os-rescue', 'os-unrescue', 'os-shelve:shelve', 'os-shelve:unshelve'].map((name) =>
     rule(name, MEMBER, `Do ${name} on a server.`, action),
   ),
-  ...['os-migrate-server:migrate', 'os-migrate-server:migrate_live'].map((name) => rule(name, MANAGER, 'Move a server.', action)),
-  ...['os-shelve:shelve_offload', 'os-evacuate'].map((name) => rule(name, ADMIN, `Do ${name} on a server.`, action)),
+  ...['os-shelve:shelve_offload'].map((name) => rule(name, ADMIN, `Do ${name} on a server.`, action)),
 ];
 
 const partRules: PolicyRule[] = [
@@ -88,4 +98,4 @@ const groupRules: PolicyRule[] = [
   rule('os-server-groups:show', READER, 'Show a server group.', 'GET /os-server-groups/{server_group_id}'),
 ];
 
-export const serverPolicies: PolicyRule[] = [...serverRules, ...actionRules, ...refusedRules, ...partRules, ...groupRules];
+export const serverPolicies: PolicyRule[] = [...serverRules, ...actionRules, ...moveRules, ...refusedRules, ...partRules, ...groupRules];

@@ -17,6 +17,12 @@ export interface Candidate {
   free: Resources;
 }
 
+export interface Hold {
+  consumer: { id: string; project_id: string; user_id: string; type: string };
+  provider_id: string;
+  resources: Resources;
+}
+
 export interface PlacementClient {
   /** Makes the provider of a node be there with this inventory (idempotent). The provider's id is the node's id. */
   ensureProvider(provider: { id: string; name: string; inventory: Record<string, Inventory>; traits?: string[] }): Promise<void>;
@@ -25,6 +31,12 @@ export interface PlacementClient {
   candidates(resources: Resources, limit?: number): Promise<Candidate[]>;
   /** Claims for a consumer in one transaction, replacing what it held; false when it no longer fits. */
   claim(consumer: { id: string; project_id: string; user_id: string; type?: string }, provider_id: string, resources: Resources): Promise<boolean>;
+  /**
+   * Replaces what several consumers hold, in one transaction; without resources a consumer holds nothing.
+   * @param always also where it is more than the provider has by now: what was held before is given back to its holder.
+   * @returns false when it does not fit, and nothing was changed.
+   */
+  hold(claims: readonly Hold[], always?: boolean): Promise<boolean>;
   release(consumer_id: string): Promise<void>;
   usage(provider_id: string): Promise<{ used: Resources; inventory: Record<string, Inventory> }>;
   /** Consumers with allocations, for the job that looks for leaks. */

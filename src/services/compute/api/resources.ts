@@ -28,6 +28,7 @@ import { removedEndpoints } from './removed.ts';
 import { securityGroupRuleEndpoints, securityGroupRulePolicies } from './security-group-rules.ts';
 import { securityGroupEndpoints, securityGroupPolicies } from './security-groups.ts';
 import { serverExternalEventEndpoints, serverExternalEventPolicies } from './server-external-events.ts';
+import { serverMigrationEndpoints, serverMigrationPolicies } from './server-migrations.ts';
 import { serviceEndpoints, servicePolicies } from './services.ts';
 import { simpleTenantUsageEndpoints, simpleTenantUsagePolicies } from './simple-tenant-usage.ts';
 import { tenantNetworkEndpoints, tenantNetworkPolicies } from './tenant-networks.ts';
@@ -52,7 +53,8 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...serverExternalEventEndpoints(deps),
   ...simpleTenantUsageEndpoints(deps),
   ...instanceUsageAuditLogEndpoints(deps),
-  ...migrationEndpoints(),
+  ...migrationEndpoints(deps),
+  ...serverMigrationEndpoints(deps),
   ...securityGroupEndpoints(deps),
   ...securityGroupRuleEndpoints(deps),
   ...floatingIpEndpoints(deps),
@@ -83,6 +85,7 @@ export const resourcePolicies: PolicyRule[] = [
   ...simpleTenantUsagePolicies,
   ...instanceUsageAuditLogPolicies,
   ...migrationPolicies,
+  ...serverMigrationPolicies,
   ...securityGroupPolicies,
   ...securityGroupRulePolicies,
   ...floatingIpPolicies,

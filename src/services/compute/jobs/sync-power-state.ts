@@ -7,6 +7,7 @@ import { findServer, serversOfNode } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
 import { heal, lost, stopAgain } from './follow-guest.ts';
 import { createStrangers, type Strangers } from './remove-strangers.ts';
+import { completeEvacuations } from './settle-moves.ts';
 
 interface GuestReports {
   /** A node tells that a guest has changed. */
@@ -78,6 +79,7 @@ async function syncNode(deps: JobDeps, strangers: Strangers, node_id: string): P
   }
   const known = new Set(rows.map(({ id }) => id));
   const removed = await strangers.remove(node_id, [...reports.keys()].filter((id) => !known.has(id)));
+  await completeEvacuations(deps, node_id);
   return { changed, removed };
 }
 

@@ -71,18 +71,22 @@ export function imageRefOf(image: ImageInfo): BootImage {
  */
 export function checkImage(image: ImageInfo, flavor: Pick<FlavorSnapshot, 'ram_mb' | 'disk_gb'>, zeroDisk: boolean): BootImage {
   const ref = imageRefOf(image);
-  if (flavor.ram_mb < image.min_ram) throw badRequest('compute.flavor-memory', "Flavor's memory is too small for requested image.", { type: 'FlavorMemoryTooSmall' });
-  checkDisk(image, flavor.disk_gb, zeroDisk);
-  return ref;
-}
-
-function checkDisk(image: ImageInfo, disk_gb: number, zeroDisk: boolean): void {
-  if (disk_gb === 0) {
-    if (zeroDisk) return;
+  checkFlavorFits(image, flavor);
+  if (flavor.disk_gb === 0 && !zeroDisk) {
     throw forbidden('compute.flavor-zero-disk', 'Only volume-backed servers are allowed for flavors with zero disk.', {
       type: 'BootFromVolumeRequiredForZeroDiskFlavor',
     });
   }
+  return ref;
+}
+
+/** Whether a flavor is large enough for an image, whatever state that is in. Pure. @throws Fault 400 */
+export function checkFlavorFits(image: ImageInfo, { ram_mb, disk_gb }: Pick<FlavorSnapshot, 'ram_mb' | 'disk_gb'>): void {
+  if (ram_mb < image.min_ram) throw badRequest('compute.flavor-memory', "Flavor's memory is too small for requested image.", { type: 'FlavorMemoryTooSmall' });
+  if (disk_gb > 0) checkDisk(image, disk_gb);
+}
+
+function checkDisk(image: ImageInfo, disk_gb: number): void {
   const disk = disk_gb * GiB;
   if ((image.size ?? 0) > disk) {
     const message = `Flavor's disk is too small for requested image. Flavor disk is ${disk} bytes, image is ${image.size} bytes.`;

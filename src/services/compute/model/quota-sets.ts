@@ -81,3 +81,31 @@ export async function claimServerQuota(
   if (typeof fitUser !== 'number') throw fitUser;
   return fitUser;
 }
+
+interface Size {
+  vcpus: number;
+  ram_mb: number;
+}
+
+/**
+ * Whether a server's owner may let it grow. Inside the transaction that has made it count as the larger one already.
+ * @throws Fault 403 in nova's words
+ */
+export async function checkGrowth(tx: Reader, config: ComputeConfig, { project_id, user_id }: { project_id: string; user_id: string }, from: Size, to: Size): Promise<void> {
+  const growth = { cores: Math.max(0, to.vcpus - from.vcpus), ram: Math.max(0, to.ram_mb - from.ram_mb) };
+  if (growth.cores === 0 && growth.ram === 0) return;
+  await lockProject(tx, project_id);
+  const quotas = await quotasOf(tx, config, project_id);
+  refuseGrowth(quotas, await usageOf(tx, project_id), growth);
+  const ofUser = await userQuotas(tx, project_id, user_id);
+  if (ofUser.size > 0) refuseGrowth({ ...quotas, ...Object.fromEntries(ofUser) }, await usageOfUser(tx, project_id, user_id), growth);
+}
+
+function refuseGrowth(quotas: Quotas, after: Usage, growth: { cores: number; ram: number }): void {
+  const over = (['cores', 'ram'] as const).filter((name) => growth[name] > 0 && quotas[name] >= 0 && after[name] > quotas[name]);
+  if (over.length === 0) return;
+  const names = over.join(', ');
+  const list = (value: (name: 'cores' | 'ram') => number): string => over.map(value).join(', ');
+  const message = `Quota exceeded for ${names}: Requested ${list((name) => growth[name])}, but already used ${list((name) => after[name] - growth[name])} of ${list((name) => quotas[name])} ${names}`;
+  throw forbidden('compute.quota-exceeded', message, { type: 'TooManyInstances' });
+}

@@ -55,6 +55,8 @@ const rules = {
   createBackup: { vm_states: IN_USE, must_have_launched: true, lockable: true },
   migrate: { vm_states: ['active', 'stopped'], must_have_launched: true, lockable: true },
   'os-migrateLive': { vm_states: ['active', 'paused'], must_have_launched: true, lockable: true },
+  'abort live migration': { task_states: ['migrating'], must_have_launched: true, lockable: true },
+  force_complete: { vm_states: ['active'], task_states: ['migrating'], must_have_launched: true, lockable: true },
   evacuate: { vm_states: ['active', 'stopped', 'error'], task_states: 'any', must_have_launched: true, lockable: false },
   trigger_crash_dump: { vm_states: ['active', 'paused', 'rescued', 'resized', 'error'], must_have_launched: true, lockable: true },
   attach_interface: { vm_states: ['active', 'paused', 'stopped'], must_have_launched: true, lockable: true },

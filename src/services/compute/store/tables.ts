@@ -173,6 +173,33 @@ export interface NodeRow {
   updated_at: string;
 }
 
+/** One move of a server, or one change of its size. It is also a consumer of placement, by its uuid. */
+export interface MigrationRow {
+  uuid: string;
+  /** By which the API knows it. */
+  id: number;
+  server_id: string;
+  migration_type: 'migration' | 'resize' | 'live-migration' | 'evacuation';
+  /** Nova's: `pre-migrating`, `migrating`, `finished`, `confirmed` … */
+  status: string;
+  source_node_id: string | null;
+  source_compute: string | null;
+  /** Null until a node was claimed. */
+  dest_node_id: string | null;
+  dest_compute: string | null;
+  /** The address of that node. */
+  dest_host: string | null;
+  /** `FlavorSnapshot`; the same for a plain move. */
+  old_flavor_json: string;
+  new_flavor_json: string;
+  /** `ServerBefore`: what a revert goes back to. */
+  before_json: string;
+  user_id: string | null;
+  project_id: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
 export interface ComputeTables {
   compute_servers: ServerRow;
   compute_server_boots: ServerBootRow;
@@ -187,4 +214,5 @@ export interface ComputeTables {
   compute_quotas: QuotaRow;
   compute_project_locks: ProjectLockRow;
   compute_nodes: NodeRow;
+  compute_migrations: MigrationRow;
 }

@@ -5,13 +5,14 @@ import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import { conflict, isFault } from '../../../kernel/fault.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
-import type { PlannedNic, ServerNic } from '../../network/client.ts';
+import type { ServerNic } from '../../network/client.ts';
 import type { ServerTaskInput } from '../deps.ts';
 import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/guest-exit.ts';
 import { endEvent, startEvent } from '../model/server-actions.ts';
 import { faultOf, shownNics } from '../model/server-row.ts';
 import { findBoot, findServer, type ServerChange, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
+import { bindNics } from './bind-nics.ts';
 import { leaveNode } from './leave-node.ts';
 import { claimPlace, type Place } from './place-server.ts';
 import { spawnOn } from './spawn-on.ts';
@@ -65,7 +66,7 @@ async function advance(deps: TaskDeps, server_id: string, change: ServerChange):
 async function place(deps: TaskDeps, server_id: string, action_id: string): Promise<Place> {
   const { row, boot } = await load(deps, server_id);
   // A second run stays where the first one went.
-  const found = placeOf(row) ?? (await claimPlace(deps, row, boot, []));
+  const found = placeOf(row) ?? (await claimPlace(deps, { row, boot, excluded: [] }));
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     const change = { ...found, task_state: 'networking', updated_at: isoMicros(deps.clock.now()) };
@@ -95,15 +96,13 @@ async function connect(deps: TaskDeps, server_id: string): Promise<void> {
 }
 
 async function claimNics(deps: TaskDeps, row: ServerRow, boot: ServerBootRow): Promise<ServerNic[]> {
-  const nics = JSON.parse(boot.nics_json) as PlannedNic[];
-  if (row.node_id === null || row.host === null) throw conflict('compute.no-node', 'The server has no node.');
-  const { id: server_id, project_id, hostname, node_id, host } = row;
-  const security_group_ids = JSON.parse(boot.security_group_ids_json) as string[];
-  return await deps.network.claimNics({ server_id, project_id, hostname, node_id, host, zone: row.zone ?? deps.config.default_availability_zone, nics, security_group_ids });
+  const { node_id, host } = row;
+  if (node_id === null || host === null) throw conflict('compute.no-node', 'The server has no node.');
+  return await bindNics(deps, row, boot, { node_id, host, zone: row.zone ?? deps.config.default_availability_zone });
 }
 
 /** Faults of a node which another node need not have. */
-function isNodesFault(error: unknown): boolean {
+export function isNodesFault(error: unknown): boolean {
   return isFault(error) && (error.status >= 500 || error.code === 'compute.name-taken');
 }
 
@@ -129,7 +128,7 @@ async function move(deps: TaskDeps, ctx: StepContext, row: ServerRow, boot: Serv
   await leaveNode(deps, ctx.log, row.node_id!, row.id);
   let next: Place;
   try {
-    next = await claimPlace(deps, row, boot, failed);
+    next = await claimPlace(deps, { row, boot, excluded: failed });
   } catch (error) {
     if (isFault(error) && error.code === 'compute.no-valid-host') throw cause;
     throw error;

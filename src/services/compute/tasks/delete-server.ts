@@ -5,11 +5,16 @@ import { asTransaction } from '../../../kernel/db/database.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
 import type { ServerTaskInput } from '../deps.ts';
 import { endEvent, startEvent } from '../model/server-actions.ts';
+import { LEFT_BEHIND, OPEN } from '../model/server-migrations.ts';
 import { powerStates } from '../model/server-state.ts';
+import { migrationsOfServer, updateMigration } from '../store/server-migrations.ts';
 import { deleteServerParts, findServer, updateServer } from '../store/servers.ts';
-import type { ComputeTables } from '../store/tables.ts';
+import type { ComputeTables, MigrationRow } from '../store/tables.ts';
 import { leaveNode } from './leave-node.ts';
 import { otherWorkEnds, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
+
+/** What becomes of its moves: one that was finished counts as confirmed, as in nova. */
+const CLOSED_AS: Record<string, string> = { finished: 'confirmed', confirming: 'confirmed', reverting: 'reverted', done: 'completed' };
 
 export const DELETE_EVENT = 'compute_terminate_instance';
 
@@ -36,12 +41,20 @@ async function endOtherWork(deps: TaskDeps, { server_id, action_id }: ServerTask
 
 async function destroy(deps: TaskDeps, ctx: StepContext, server_id: string): Promise<void> {
   const row = await findServer(deps.db.read as Kysely<ComputeTables>, server_id);
-  if (row?.node_id != null) await leaveNode(deps, ctx.log, row.node_id, server_id);
+  const moves = await openMoves(deps, server_id);
+  const nodes = [row?.node_id, ...moves.flatMap(({ source_node_id, dest_node_id }) => [source_node_id, dest_node_id])];
+  for (const node_id of new Set(nodes)) if (node_id != null) await leaveNode(deps, ctx.log, node_id, server_id);
+}
+
+/** A server that was moved and not confirmed yet has guests on two nodes. */
+async function openMoves(deps: TaskDeps, server_id: string): Promise<MigrationRow[]> {
+  return await migrationsOfServer(deps.db.read as Kysely<ComputeTables>, server_id, [...OPEN, LEFT_BEHIND]);
 }
 
 async function release(deps: TaskDeps, server_id: string): Promise<void> {
   await deps.network.releaseNics(server_id);
   await deps.placement.release(server_id);
+  for (const { uuid } of await openMoves(deps, server_id)) await deps.placement.release(uuid);
 }
 
 async function finish(deps: TaskDeps, { server_id, action_id }: ServerTaskInput): Promise<void> {
@@ -52,6 +65,9 @@ async function finish(deps: TaskDeps, { server_id, action_id }: ServerTaskInput)
     await updateServer(tx, server_id, { ...gone, terminated_at: now, deleted_at: now, updated_at: now, deleted: 1 });
     await deleteServerParts(tx, server_id);
     await deps.image.snapshots.release(raw, server_id);
+    for (const { uuid, status } of await migrationsOfServer(tx, server_id, [...OPEN, LEFT_BEHIND])) {
+      await updateMigration(tx, uuid, { status: CLOSED_AS[status] ?? 'error', updated_at: now });
+    }
     await endEvent(tx, deps.clock, action_id, DELETE_EVENT);
   });
 }

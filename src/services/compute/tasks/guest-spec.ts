@@ -1,5 +1,5 @@
 /** All that a node is told about a server it has to start. */
-import type { GuestSpec, InjectedFile } from '../../../agents/compute/protocol.ts';
+import type { GuestLimits, GuestSpec, InjectedFile } from '../../../agents/compute/protocol.ts';
 import type { NodeNetworkState } from '../../../agents/network/protocol.ts';
 import type { ServerNic } from '../../network/client.ts';
 import type { ComputeConfig } from '../config.ts';
@@ -7,6 +7,7 @@ import { settingsOf } from '../model/guest-settings.ts';
 import type { BootImage } from '../model/image-checks.ts';
 import { configDrive } from '../model/metadata/config-drive.ts';
 import { instanceFacts } from '../model/metadata/facts.ts';
+import type { FlavorSnapshot } from '../model/flavors.ts';
 import { flavorOf, metadataOf } from '../model/server-row.ts';
 import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 
@@ -14,7 +15,6 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
   const flavor = flavorOf(row);
   const { system, admin_user: _admin, origin: _origin, ...image } = JSON.parse(boot.image_json) as BootImage;
   const { passwords } = settingsOf(boot);
-  const ownPids = Number(flavor.extra_specs['docker:pids']);
   return {
     server_id: row.id,
     name: row.name,
@@ -23,13 +23,7 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     user_id: row.user_id,
     flavor_name: flavor.name,
     image,
-    limits: {
-      vcpus: flavor.vcpus,
-      memory_mb: flavor.ram_mb,
-      swap_mb: flavor.swap_mb,
-      disk_gb: flavor.disk_gb,
-      pids: Number.isInteger(ownPids) && ownPids > 0 ? ownPids : config.pids_limit,
-    },
+    limits: limitsOf(flavor, config.pids_limit),
     command: JSON.parse(boot.command_json) as string[] | null,
     tty: /^(1|true|yes|on)$/i.test(metadataOf(row)['docker:tty'] ?? ''),
     environment: JSON.parse(boot.environment_json) as Record<string, string>,
@@ -42,6 +36,12 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     ...(row.config_drive === '' ? {} : { config_drive: configDrive(instanceFacts(row, boot, nics, { domain: config.dhcp_domain, default_zone: config.default_availability_zone })) }),
     network,
   };
+}
+
+/** @param pids of flavors that say nothing of processes. */
+export function limitsOf(flavor: FlavorSnapshot, pids: number): GuestLimits {
+  const own = Number(flavor.extra_specs['docker:pids']);
+  return { vcpus: flavor.vcpus, memory_mb: flavor.ram_mb, swap_mb: flavor.swap_mb, disk_gb: flavor.disk_gb, pids: Number.isInteger(own) && own > 0 ? own : pids };
 }
 
 const SEED = '/var/lib/cloud/seed/nocloud';

@@ -3,16 +3,21 @@ import type { TaskDefinition } from '../../../kernel/task/define.ts';
 import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { ComputeTasks, RequestIds, ServerTaskKind } from '../deps.ts';
 import { attachInterfaceTask, detachInterfaceTask } from './attach-interface.ts';
+import type { LayerRelay } from '../model/layer-relay.ts';
 import { bootServerTask } from './boot-server.ts';
 import { changePasswordTask } from './change-password.ts';
+import { confirmResizeTask } from './confirm-resize.ts';
 import { deleteServerTask } from './delete-server.ts';
+import { evacuateServerTask } from './evacuate-server.ts';
 import { powerServerTask } from './power-server.ts';
+import { resizeServerTask } from './resize-server.ts';
+import { revertResizeTask } from './revert-resize.ts';
 import { snapshotServerTask } from './snapshot-server.ts';
 import { softDeleteServerTask } from './soft-delete-server.ts';
 import { deletionResource, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 /** The long work of compute: the kinds to register, and how the rest of the service asks for it. */
-export function computeTasks(deps: TaskDeps, tasks: Tasks): { definitions: TaskDefinition[]; starter: ComputeTasks } {
+export function computeTasks(deps: TaskDeps & { relay: LayerRelay }, tasks: Tasks): { definitions: TaskDefinition[]; starter: ComputeTasks } {
   const remove = deleteServerTask(deps);
   const softDelete = softDeleteServerTask(deps);
   const kinds: Record<ServerTaskKind, TaskDefinition<never>> = {
@@ -22,6 +27,10 @@ export function computeTasks(deps: TaskDeps, tasks: Tasks): { definitions: TaskD
     'attach-interface': attachInterfaceTask(deps),
     'detach-interface': detachInterfaceTask(deps),
     password: changePasswordTask(deps),
+    resize: resizeServerTask(deps),
+    'confirm-resize': confirmResizeTask(deps),
+    'revert-resize': revertResizeTask(deps),
+    evacuate: evacuateServerTask(deps),
   };
   const ids = ({ request_id, global_request_id }: RequestIds): RequestIds => ({ request_id, global_request_id });
   const starter: ComputeTasks = {

@@ -3,7 +3,8 @@ import type { Kysely } from 'kysely';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { Fault } from '../../../kernel/fault.ts';
 import type { Candidate, Resources } from '../../placement/client.ts';
-import { chooseHosts, type HostView, type Room, type ScheduleRequest, whyNowhere } from '../model/scheduler.ts';
+import { chooseHosts, type HostView, objection, type Room, type ScheduleRequest, whyNowhere } from '../model/scheduler.ts';
+import type { FlavorSnapshot } from '../model/flavors.ts';
 import { flavorOf } from '../model/server-row.ts';
 import { zonesOfHosts } from '../model/availability-zones.ts';
 import type { Placement } from '../model/server-placement.ts';
@@ -20,22 +21,37 @@ export interface Place {
 }
 
 /** What placement counts for a flavor. */
-export function resourcesOf(row: ServerRow): Resources {
-  const { vcpus, ram_mb, disk_gb, ephemeral_gb, swap_mb } = flavorOf(row);
+export function resourcesOf({ vcpus, ram_mb, disk_gb, ephemeral_gb, swap_mb }: FlavorSnapshot): Resources {
   const disk = disk_gb + ephemeral_gb + Math.ceil(swap_mb / 1024);
   return { VCPU: vcpus, MEMORY_MB: ram_mb, ...(disk > 0 ? { DISK_GB: disk } : {}) };
 }
 
+export interface Wish {
+  row: ServerRow;
+  boot: ServerBootRow;
+  /** Left out: the server's own. */
+  flavor?: FlavorSnapshot;
+  excluded: readonly string[];
+  /** The one node that it may go to; left out: as was asked for when it was made. */
+  host?: string | null;
+  /** That node whatever speaks against it. */
+  forced?: boolean;
+  /** Takes the room there; left out: the server holds it and nothing else. */
+  claim?: (node_id: string, resources: Resources) => Promise<boolean>;
+}
+
 /** Claims the best node. @throws Fault 500 `compute.no-valid-host` in nova's words. */
-export async function claimPlace(deps: TaskDeps, row: ServerRow, boot: ServerBootRow, excluded: readonly string[]): Promise<Place> {
-  const resources = resourcesOf(row);
+export async function claimPlace(deps: TaskDeps, wish: Wish): Promise<Place> {
+  const { row, flavor = flavorOf(row) } = wish;
+  const resources = resourcesOf(flavor);
   const candidates = await deps.placement.candidates(resources, 1000);
   const hosts = await viewHosts(deps);
-  const request = await scheduleRequest(deps, row, boot, excluded);
-  const chosen = chooseHosts(candidates.map(freeRoom), hosts, request);
+  const request = await scheduleRequest(deps, wish);
+  const chosen = wish.forced === true ? hosts.filter(({ host, usable }) => usable && host === request.host).map(({ node_id }) => node_id) : chooseHosts(candidates.map(freeRoom), hosts, request);
   const consumer = { id: row.id, project_id: row.project_id, user_id: row.user_id, type: 'INSTANCE' };
+  const claim = wish.claim ?? ((node_id: string) => deps.placement.claim(consumer, node_id, resources));
   for (const node_id of chosen) {
-    if (!(await deps.placement.claim(consumer, node_id, resources))) continue;
+    if (!(await claim(node_id, resources))) continue;
     const { host, zone } = hosts.find((view) => view.node_id === node_id)!;
     return { node_id, host, zone };
   }
@@ -82,6 +98,12 @@ interface KnownHost extends HostView {
   enabled: boolean;
 }
 
+/** Whether the scheduler would let a server stay where it is, were it of another flavor. */
+export async function mayStay(deps: TaskDeps, wish: Wish): Promise<boolean> {
+  const here = (await viewHosts(deps)).find(({ node_id }) => node_id === wish.row.node_id);
+  return here !== undefined && objection(here, await scheduleRequest(deps, { ...wish, host: null })) === undefined;
+}
+
 async function viewHosts(deps: TaskDeps): Promise<KnownHost[]> {
   const db = deps.db.read as Kysely<ComputeTables>;
   const [nodes, zones, counts] = await Promise.all([listHosts(db), zonesOfHosts(deps), buildingOnNodes(db)]);
@@ -95,13 +117,13 @@ async function viewHosts(deps: TaskDeps): Promise<KnownHost[]> {
   }));
 }
 
-async function scheduleRequest(deps: TaskDeps, row: ServerRow, boot: ServerBootRow, excluded: readonly string[]): Promise<ScheduleRequest> {
-  const { zone, host } = JSON.parse(boot.requested_json) as Placement;
+async function scheduleRequest(deps: TaskDeps, { row, boot, excluded, host }: Wish): Promise<ScheduleRequest> {
+  const requested = JSON.parse(boot.requested_json) as Placement;
   const hints = JSON.parse(boot.hints_json) as Record<string, unknown>;
   return {
     server_id: row.id,
-    zone,
-    host,
+    zone: requested.zone,
+    host: host === undefined ? requested.host : host,
     excluded,
     group: await groupOf(deps, row),
     same_host: await nodesOfHint(deps, hints['same_host']),

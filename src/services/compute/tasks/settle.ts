@@ -14,7 +14,11 @@ export interface Settled {
   failure?: string | undefined;
   /** A deletion that has begun meanwhile keeps its hands on the row, unless told otherwise. */
   guard?: Guard;
+  /** What else belongs into the transaction. */
+  also?: (tx: Tx) => Promise<unknown>;
 }
+
+export type Tx = ReturnType<typeof asTransaction<ComputeTables>>;
 
 /** The server is idle again. */
 export async function settleServer(deps: TaskDeps, { server_id, action_id }: ServerTaskInput, settled: Settled): Promise<void> {
@@ -22,6 +26,7 @@ export async function settleServer(deps: TaskDeps, { server_id, action_id }: Ser
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     await updateServer(tx, server_id, { task_state: null, updated_at, ...settled.change }, settled.guard ?? { not_task_state: ['deleting', 'soft-deleting'] });
+    await settled.also?.(tx);
     await endEvent(tx, deps.clock, action_id, settled.event, settled.failure);
   });
   deps.settled(server_id);

@@ -1,9 +1,10 @@
+import type { Transaction } from 'kysely';
 import { isoMicros } from '../../../kernel/clock.ts';
-import type { Candidate, Inventory, PlacementClient, Resources } from '../client.ts';
+import type { Candidate, Hold, Inventory, PlacementClient, Resources } from '../client.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { capacities, deleteConsumer, lockProvider, pageConsumers, usedOf, writeAllocations } from '../store/allocations.ts';
 import { deleteProvider, findProvider, insertProvider, inventoriesOf, updateProvider, writeInventories, writeTraits } from '../store/resource-providers.ts';
-import type { InventoryRow } from '../store/tables.ts';
+import type { InventoryRow, PlacementTables } from '../store/tables.ts';
 import { capacityOf, fits, nonZero } from './capacity.ts';
 
 const PAGE = 1000;
@@ -16,6 +17,7 @@ export function createPlacementClient(deps: PlacementDeps): PlacementClient {
     removeProvider: (id) => deps.db.transaction((tx) => deleteProvider(tx, id)),
     candidates: (resources, limit = MOST_CANDIDATES) => candidates(deps, resources, limit),
     claim: (consumer, provider_id, resources) => claim(deps, consumer, provider_id, resources),
+    hold: (claims, always = false) => hold(deps, claims, always),
     release: (id) => deps.db.transaction((tx) => deleteConsumer(tx, id)),
     usage: (provider_id) => usage(deps, provider_id),
     consumers: () => consumers(deps),
@@ -75,6 +77,39 @@ async function claim(deps: PlacementDeps, consumer: Parameters<PlacementClient['
     await writeAllocations(tx, row, Object.entries(resources).map(([resource_class, amount]) => ({ consumer_id: consumer.id, provider_id, resource_class, used: amount })));
     return true;
   });
+}
+
+class DoesNotFit extends Error {}
+
+async function hold(deps: PlacementDeps, claims: readonly Hold[], always: boolean): Promise<boolean> {
+  const updated_at = isoMicros(deps.clock.now());
+  try {
+    await deps.db.transaction(async (tx) => {
+      const providers = [...new Set(claims.map(({ provider_id }) => provider_id))].sort();
+      for (const id of providers) if (!(await lockProvider(tx, id, deps.db.dialect)) && !always) throw new DoesNotFit();
+      for (const { consumer } of claims) await deleteConsumer(tx, consumer.id);
+      for (const { consumer, provider_id, resources } of claims) {
+        const wanted = Object.entries(nonZero(resources));
+        if (wanted.length === 0) continue;
+        if (!always) await checkRoom(tx, provider_id, wanted);
+        const row = { ...consumer, generation: 1, created_at: updated_at, updated_at };
+        await writeAllocations(tx, row, wanted.map(([resource_class, used]) => ({ consumer_id: consumer.id, provider_id, resource_class, used })));
+      }
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof DoesNotFit) return false;
+    throw error;
+  }
+}
+
+async function checkRoom(tx: Transaction<PlacementTables>, provider_id: string, wanted: [string, number][]): Promise<void> {
+  const inventories = new Map((await inventoriesOf(tx, provider_id)).map((row) => [row.resource_class, row]));
+  const used = await usedOf(tx, provider_id);
+  for (const [name, amount] of wanted) {
+    const inventory = inventories.get(name);
+    if (!inventory || !fits(inventory, used.get(name) ?? 0, amount)) throw new DoesNotFit();
+  }
 }
 
 export async function usage(deps: PlacementDeps, provider_id: string): Promise<{ used: Resources; inventory: Record<string, Inventory> }> {

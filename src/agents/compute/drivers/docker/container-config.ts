@@ -1,6 +1,6 @@
 /** What a guest's container is made of. Pure. */
 import { badRequest } from '../../../../kernel/fault.ts';
-import type { GuestSpec } from '../../protocol.ts';
+import type { GuestLimits, GuestSpec } from '../../protocol.ts';
 import { systemConfig, systemEnvironment, systemHostConfig, systemLabels } from './system-guest.ts';
 
 export const CLOUD_LABEL = 'gantry.cloud';
@@ -73,21 +73,12 @@ function labels(spec: GuestSpec, cloud: string): Record<string, string> {
 }
 
 function hostConfig(spec: GuestSpec): object {
-  const { limits } = spec;
   const { caps, ...system } = systemHostConfig(spec);
-  const memory = Math.max(limits.memory_mb * MIB, MIN_MEMORY);
   return {
     // The runtime gives the container the namespace that the agent has wired; Docker's own networking stays out.
     NetworkMode: 'none',
     Runtime: RUNTIME,
-    Memory: memory,
-    MemorySwap: memory + limits.swap_mb * MIB,
-    // Quota and period rather than NanoCpus, which the engine refuses above the host's own number.
-    CpuPeriod: CPU_PERIOD,
-    CpuQuota: Math.max(1000, Math.round(limits.vcpus * CPU_PERIOD)),
-    CpuShares: Math.min(MAX_CPU_SHARES, Math.max(2, Math.round(limits.vcpus * 1024))),
-    // 0 would mean no limit.
-    PidsLimit: limits.pids > 0 ? limits.pids : DEFAULT_PIDS,
+    ...limitsConfig(spec.limits),
     CapDrop: ['ALL'],
     CapAdd: [...CAPABILITIES, ...caps],
     SecurityOpt: ['no-new-privileges'],
@@ -102,6 +93,21 @@ function hostConfig(spec: GuestSpec): object {
     ...extraHosts(spec),
     ...(spec.dns.servers.length > 0 ? { Dns: spec.dns.servers } : {}),
     ...(spec.dns.search.length > 0 ? { DnsSearch: spec.dns.search } : {}),
+  };
+}
+
+/** What a flavor bounds, as the engine takes it at create and for a guest that runs. */
+export function limitsConfig(limits: GuestLimits): object {
+  const memory = Math.max(limits.memory_mb * MIB, MIN_MEMORY);
+  return {
+    Memory: memory,
+    MemorySwap: memory + limits.swap_mb * MIB,
+    // Quota and period rather than NanoCpus, which the engine refuses above the host's own number.
+    CpuPeriod: CPU_PERIOD,
+    CpuQuota: Math.max(1000, Math.round(limits.vcpus * CPU_PERIOD)),
+    CpuShares: Math.min(MAX_CPU_SHARES, Math.max(2, Math.round(limits.vcpus * 1024))),
+    // 0 would mean no limit.
+    PidsLimit: limits.pids > 0 ? limits.pids : DEFAULT_PIDS,
   };
 }
 

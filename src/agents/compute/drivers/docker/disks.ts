@@ -6,19 +6,22 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { Fault, isFault } from '../../../../kernel/fault.ts';
+import { conflict, Fault, isFault } from '../../../../kernel/fault.ts';
 import { isUuid } from '../../../../kernel/ids.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
 import type { ContainerInspect } from './engine-types.ts';
 import type { Engine } from './engine.ts';
 
 const run = promisify(execFile);
+const GIB = 1024 ** 3;
 
 export interface Disks {
   /** Makes the disk of a new server, still unused. Undefined: this server has no bound. */
   prepare(serverId: string, gigabytes: number): Promise<Disk | undefined>;
   /** Before every start: mounted where its container looks for it, also after a reboot of the host. */
   ready(serverId: string, container: Pick<ContainerInspect, 'Id' | 'GraphDriver'>): Promise<void>;
+  /** Another size; a smaller one only for a container that is off, and only if what is on it fits. A server without a bound stays so. */
+  resize(serverId: string, container: Pick<ContainerInspect, 'Id' | 'GraphDriver' | 'State'>, gigabytes: number): Promise<void>;
   /** After its container is gone. */
   remove(serverId: string): Promise<void>;
   /** Servers of which there is a disk. */
@@ -45,6 +48,10 @@ const MOUNT = 'mount -t ext4 -o loop,noatime,discard,noinit_itable "$1" "$2"';
 const PREPARE = `set -e; rm -f "$1"; truncate -s "$3" "$1"; ${FORMAT}; mkdir -p "$2"; ${MOUNT}`;
 /** What lies beneath goes: without its disk, a container must not start, and not on an empty one. */
 const ATTACH = 'set -e; cd "$3"; cp -a -- * "$2"/; rm -rf -- *; cd /; mount --bind "$2" "$3"; umount "$2"; rmdir "$2"';
+
+const GROW = 'set -e; truncate -s "$2" "$1"; device=$(losetup -n -O NAME -j "$1" | head -n 1); losetup -c "$device"; resize2fs "$device"';
+/** Checked first, since resize2fs insists; mounted again whatever comes of it. */
+const SHRINK = `umount "$2" || exit 1; e2fsck -fp "$1" > /dev/null; resize2fs "$1" "$3"; done=$?; [ $done = 0 ] && truncate -s "$3" "$1"; ${MOUNT} || exit 1; exit $done`;
 
 export function createDisks({ engine, dir, limit, log }: DisksOptions): Disks {
   const fileOf = (serverId: string): string => join(dir, `${serverId}.img`);
@@ -88,6 +95,18 @@ export function createDisks({ engine, dir, limit, log }: DisksOptions): Disks {
     log.info({ server_id: serverId }, "a server's disk was mounted again");
   }
 
+  async function resize(serverId: string, container: Pick<ContainerInspect, 'Id' | 'GraphDriver' | 'State'>, gigabytes: number): Promise<void> {
+    const file = fileOf(serverId);
+    const now = await stat(file).catch(() => undefined);
+    if (now === undefined || gigabytes <= 0 || now.size === gigabytes * GIB) return;
+    await ready(serverId, container);
+    if (now.size < gigabytes * GIB) return await shell('enlarge the disk', GROW, file, `${gigabytes}G`);
+    if (container.State.Running) throw conflict('compute.disk-busy', 'The disk of a server that runs cannot become smaller.');
+    await shell('reduce the disk', SHRINK, file, layerOf(container), `${gigabytes}G`).catch((cause: unknown) => {
+      throw conflict('compute.disk-too-full', `The disk of the server cannot be reduced to ${gigabytes} GiB: more than that is in use.`, { cause });
+    });
+  }
+
   async function remove(serverId: string): Promise<void> {
     const [file, aside] = [fileOf(serverId), asideOf(serverId)];
     if (!(await exists(file))) return;
@@ -99,6 +118,7 @@ export function createDisks({ engine, dir, limit, log }: DisksOptions): Disks {
   return {
     prepare,
     ready,
+    resize,
     remove,
     list: async () => (await readdir(dir).catch(() => [])).filter((name) => name.endsWith('.img')).map((name) => basename(name, '.img')).filter(isUuid),
   };

@@ -5,6 +5,7 @@ import type { Disks } from './disks.ts';
 import type { Engine } from './engine.ts';
 import type { GuestNotes } from './guest-notes.ts';
 import type { Images } from './images.ts';
+import type { MoveTransport } from './move-layer.ts';
 import type { NetnsLinks } from './netns-links.ts';
 import type { Views } from './views.ts';
 
@@ -19,6 +20,7 @@ export interface DriverContext {
   notes: GuestNotes;
   disks: Disks;
   views: Views;
+  moves: MoveTransport | undefined;
   log: Log;
   clock: Clock;
 }

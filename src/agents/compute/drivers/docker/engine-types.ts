@@ -18,7 +18,8 @@ export interface ContainerInspect {
   Name: string;
   State: ContainerState;
   Config: { Labels: Record<string, string> | null; Tty: boolean; OpenStdin: boolean };
-  /** Where the storage driver keeps its layers. */
+  /** The storage driver, and where it keeps its layers. */
+  Driver?: string;
   GraphDriver?: { Name?: string; Data?: Record<string, string> | null };
 }
 

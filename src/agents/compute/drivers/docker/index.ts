@@ -23,11 +23,13 @@ import { openConsole } from './guest-console.ts';
 import { createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages, type ImageStore } from './images.ts';
+import { sendLayer, type MoveTransport } from './move-layer.ts';
 import { createNetnsLinks } from './netns-links.ts';
 import { setPasswords } from './passwords.ts';
 import { powerServer, startRebooted } from './power.ts';
 import { signalGuest } from './signal.ts';
 import { removeRemains } from './remains.ts';
+import { resizeServer } from './resize.ts';
 import { engineCall, spawnServer } from './spawn.ts';
 import { createViews } from './views.ts';
 
@@ -43,6 +45,8 @@ export interface DockerDriverOptions {
   disks?: DiskTransport;
   /** Where what servers have changed goes to; without it, it stays on the node. */
   layers?: SendLayer;
+  /** How what a moving server has written leaves and comes; without it none moves. */
+  moves?: MoveTransport;
   log: Log;
   clock: Clock;
   /** For the notes on guests; made when missing. */
@@ -73,6 +77,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     disks: createDisks({ engine, dir: join(options.state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
     views: createViews({ dir: join(dirname(netns_dir), 'views'), cloud, clock, log }),
     notes: createGuestNotes(join(options.state_dir, 'guests')),
+    moves: options.moves,
   };
   const disks = options.disks === undefined ? undefined : createDiskConverter({ directory: join(options.state_dir, 'disks'), transport: options.disks, log });
   const captures = createCaptures({ ctx, dir: join(options.state_dir, 'captures'), send: options.layers ?? nowhere });
@@ -87,6 +92,8 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     power: (serverId, action) => lock.run(serverId, () => powerServer(ctx, serverId, action)),
     signal: (serverId, signal) => signalGuest(ctx, serverId, signal),
     setPasswords: (serverId, passwords) => lock.run(serverId, () => setPasswords(ctx, serverId, passwords)),
+    resize: (serverId, limits) => lock.run(serverId, () => resizeServer(ctx, serverId, limits)),
+    sendLayer: (serverId, path) => lock.run(serverId, () => sendLayer(ctx, serverId, path)),
     async destroy(serverId) {
       await captures.dropOf(serverId);
       await engineCall('stop the server', () => killServer(ctx, serverId));

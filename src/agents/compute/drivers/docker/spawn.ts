@@ -1,6 +1,6 @@
 /** From a specification to a running container: the cable before the process, and nothing left behind on failure. */
 import { conflict, isFault } from '../../../../kernel/fault.ts';
-import type { GuestReport, GuestSpec, ImageFetch } from '../../protocol.ts';
+import type { GuestReport, GuestSpec, ImageFetch, MovedLayer } from '../../protocol.ts';
 import { containerConfig, containerName, INCARNATION_LABEL } from './container-config.ts';
 import { destroyServer, removeContainer, removeGuest } from './destroy.ts';
 import type { DriverContext } from './driver-context.ts';
@@ -9,6 +9,7 @@ import { toFault } from './faults.ts';
 import { findContainer, inspectContainer, reportContainer } from './guests.ts';
 import { injectionArchive } from './inject.ts';
 import { guestView } from './guest-view.ts';
+import { receiveLayer } from './move-layer.ts';
 import { tryPasswords } from './passwords.ts';
 
 const CREATE_MS = 120_000;
@@ -17,7 +18,8 @@ const START_MS = 120_000;
 /** Idempotent by server id: a container that has ever run is adopted as it is, but for one of another incarnation, which is replaced. */
 export async function spawnServer(ctx: DriverContext, spec: GuestSpec): Promise<GuestReport> {
   const config = containerConfig(spec, ctx.cloud);
-  const files = injectionArchive(spec, ctx.clock.now());
+  // What moves here brings its files along.
+  const files = spec.layer === undefined ? injectionArchive(spec, ctx.clock.now()) : undefined;
   const existing = await adopt(ctx, spec);
   if (existing !== undefined) return existing;
   try {
@@ -53,19 +55,20 @@ async function build(ctx: DriverContext, spec: GuestSpec, config: object, files:
   if (created.status === 'rejected') throw created.reason;
   if (plugged.status === 'rejected') throw networkFault(plugged.reason);
   if (viewed.status === 'rejected') throw conflict('compute.view-failed', 'Could not prepare what the server sees of its machine.', { cause: viewed.reason });
-  const { id, image_fetch } = created.value;
+  const { id, ...how } = created.value;
   await viewed.value.attach(id);
   await ctx.links.put(id, plugged.value.netns);
-  await startContainer(ctx, id);
+  if (spec.off !== true) await startContainer(ctx, id);
   const report = await engineCall('look at the server', () => reportContainer(ctx, spec.server_id, id));
   if (report?.power_state === 'running' && spec.passwords !== undefined) await tryPasswords(ctx, spec.server_id, id, spec.passwords);
   if (report === undefined) throw conflict('compute.start-failed', 'Could not start the server: its container was removed meanwhile.');
-  return image_fetch === undefined ? report : { ...report, image_fetch };
+  return { ...report, ...how };
 }
 
 interface Created {
   id: string;
   image_fetch?: ImageFetch;
+  layer?: MovedLayer;
 }
 
 /** The disk is made while the engine makes the container. */
@@ -74,10 +77,11 @@ async function create(ctx: DriverContext, spec: GuestSpec, config: object, files
   if (made.status === 'rejected') throw made.reason;
   if (disk.status === 'rejected') throw disk.reason;
   const created = made.value;
-  if (disk.value !== undefined) {
+  if (disk.value !== undefined || spec.layer !== undefined) {
     const container = await engineCall('look at the server', () => inspectContainer(ctx, created.id));
     if (container === undefined) throw conflict('compute.create-failed', 'Could not create the container: it was removed meanwhile.');
-    await disk.value.attach(container);
+    await disk.value?.attach(container);
+    if (spec.layer !== undefined) created.layer = await receiveLayer(ctx, container, spec.layer);
   }
   if (files !== undefined) {
     const call = { query: { path: '/' }, bytes: files, timeout_ms: CREATE_MS };

@@ -18,6 +18,8 @@ export interface Views {
   prepare(serverId: string, view: GuestView): Promise<{ attach(containerId: string): Promise<void> }>;
   /** Before every start: as of now, and there again after a reboot of the host. */
   begin(serverId: string, containerId: string, view: GuestView | undefined): Promise<void>;
+  /** Of a guest that goes on, as of now. */
+  change(containerId: string, view: GuestView): Promise<void>;
   remove(containerId: string): Promise<void>;
   /** Containers of this cloud that have one. */
   list(): Promise<string[]>;
@@ -73,6 +75,13 @@ async function refresh(folder: string, { view, booted_at }: Known, containerId: 
   }
 }
 
+/** In place, since the guest has these very files. */
+async function alter(folder: string, { cloud, booted_at }: Known, view: GuestView): Promise<void> {
+  const hostCpus = await readFile('/proc/cpuinfo', 'utf8');
+  for (const [path, text] of [...fixedFiles(view.machine, hostCpus), ...movingFiles(view.machine, idle(booted_at))]) await writeFile(join(folder, path), text);
+  await writeFile(join(folder, KNOWN), JSON.stringify({ cloud, view, booted_at } satisfies Known));
+}
+
 export function createViews({ dir, cloud, clock, log, refresh_ms }: ViewsOptions): Views {
   const folderOf = (name: string): string => join(dir, name);
   let busy = false;
@@ -113,6 +122,10 @@ export function createViews({ dir, cloud, clock, log, refresh_ms }: ViewsOptions
     async begin(serverId, containerId, view) {
       const wanted = view ?? (await known(folderOf(containerId), cloud))?.view;
       if (wanted !== undefined) await (await prepare(serverId, wanted)).attach(containerId);
+    },
+    async change(containerId, view) {
+      const found = await known(folderOf(containerId), cloud);
+      if (found !== undefined) await alter(folderOf(containerId), found, view);
     },
     remove: (containerId) => rm(folderOf(containerId), { recursive: true, force: true }),
     close: () => clearInterval(timer),

@@ -9,9 +9,11 @@ import { createImageActions } from './create-image.ts';
 import { deferredDeleteActions } from './deferred-delete.ts';
 import { fixedIpActions } from './fixed-ips.ts';
 import { lockActions } from './lock.ts';
+import { migrateActions } from './migrate.ts';
 import { powerActions } from './power.ts';
 import { refusedActions } from './refused.ts';
 import { resetStateActions } from './reset-state.ts';
+import { resizeActions } from './resize.ts';
 import { securityGroupActions } from './security-groups.ts';
 
 export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
@@ -27,5 +29,7 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...consoleOutputActions(deps),
     ...consoleActions(deps),
     ...createImageActions(deps),
+    ...resizeActions(deps),
+    ...migrateActions(deps),
     ...refusedActions(),
   ].map((action) => actionEndpoint(deps, action));

@@ -6,16 +6,10 @@ import { type Action, anything } from './action.ts';
 const refused: { name: ServerAction; policy: string; what: string }[] = [
   { name: 'rescue', policy: 'os-rescue', what: 'rescued' },
   { name: 'unrescue', policy: 'os-unrescue', what: 'unrescued' },
-  { name: 'resize', policy: 'servers:resize', what: 'resized' },
-  { name: 'confirmResize', policy: 'servers:confirm_resize', what: 'resized' },
-  { name: 'revertResize', policy: 'servers:revert_resize', what: 'resized' },
   { name: 'rebuild', policy: 'servers:rebuild', what: 'rebuilt' },
   { name: 'shelve', policy: 'os-shelve:shelve', what: 'shelved' },
   { name: 'shelveOffload', policy: 'os-shelve:shelve_offload', what: 'shelved' },
   { name: 'unshelve', policy: 'os-shelve:unshelve', what: 'shelved' },
-  { name: 'migrate', policy: 'os-migrate-server:migrate', what: 'moved' },
-  { name: 'os-migrateLive', policy: 'os-migrate-server:migrate_live', what: 'moved while they run' },
-  { name: 'evacuate', policy: 'os-evacuate', what: 'evacuated' },
 ];
 
 export const refusedActions = (): Action[] =>

@@ -7,5 +7,6 @@ import { nodeNumbers } from './005-node-numbers.ts';
 import { consoleTokens } from './006-console-tokens.ts';
 import { serverPasswords } from './007-server-passwords.ts';
 import { guestSettings } from './008-guest-settings.ts';
+import { serverMigrations } from './009-migrations.ts';
 
-export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords, guestSettings];
+export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords, guestSettings, serverMigrations];
