@@ -128,6 +128,8 @@ async function changeGuest(deps: Deps, ctx: StepContext, input: Input): Promise<
     if (isInPlace(migration)) return await resizeGuest(deps, ctx, migration.source_node_id!, row.id, flavor);
     const to = await destinationOf(deps, move);
     try {
+      // What an attempt that was cut off has left there is not known to be whole.
+      await leaveNode(deps, ctx.log, to.node_id, row.id);
       return await transferGuest(deps, ctx, { row, boot, from: migration.source_node_id!, to, flavor, off: beforeOf(migration).vm_state === 'stopped' });
     } catch (error) {
       if (ctx.signal.aborted || !isNodesFault(error) || input.host !== null) throw error;
