@@ -2,7 +2,7 @@
 import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import type { ServerTaskInput } from '../deps.ts';
-import { endEvent } from '../model/server-actions.ts';
+import { endEvent, startEvent } from '../model/server-actions.ts';
 import { type Guard, type ServerChange, updateServer } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
 import type { TaskDeps } from './task-deps.ts';
@@ -27,6 +27,8 @@ export async function settleServer(deps: TaskDeps, { server_id, action_id }: Ser
     const tx = asTransaction<ComputeTables>(raw);
     await updateServer(tx, server_id, { task_state: null, updated_at, ...settled.change }, settled.guard ?? { not_task_state: ['deleting', 'soft-deleting'] });
     await settled.also?.(tx);
+    // Work that failed before it began has an event too.
+    if (settled.failure !== undefined) await startEvent(tx, deps.clock, action_id, settled.event, null);
     await endEvent(tx, deps.clock, action_id, settled.event, settled.failure);
   });
   deps.settled(server_id);
