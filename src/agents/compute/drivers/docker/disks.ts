@@ -95,18 +95,6 @@ export function createDisks({ engine, dir, limit, log }: DisksOptions): Disks {
     log.info({ server_id: serverId }, "a server's disk was mounted again");
   }
 
-  async function resize(serverId: string, container: Pick<ContainerInspect, 'Id' | 'GraphDriver' | 'State'>, gigabytes: number): Promise<void> {
-    const file = fileOf(serverId);
-    const now = await stat(file).catch(() => undefined);
-    if (now === undefined || gigabytes <= 0 || now.size === gigabytes * GIB) return;
-    await ready(serverId, container);
-    if (now.size < gigabytes * GIB) return await shell('enlarge the disk', GROW, file, `${gigabytes}G`);
-    if (container.State.Running) throw conflict('compute.disk-busy', 'The disk of a server that runs cannot become smaller.');
-    await shell('reduce the disk', SHRINK, file, layerOf(container), `${gigabytes}G`).catch((cause: unknown) => {
-      throw conflict('compute.disk-too-full', `The disk of the server cannot be reduced to ${gigabytes} GiB: more than that is in use.`, { cause });
-    });
-  }
-
   async function remove(serverId: string): Promise<void> {
     const [file, aside] = [fileOf(serverId), asideOf(serverId)];
     if (!(await exists(file))) return;
@@ -118,10 +106,32 @@ export function createDisks({ engine, dir, limit, log }: DisksOptions): Disks {
   return {
     prepare,
     ready,
-    resize,
+    resize: (serverId, container, gigabytes) => resizeDisk(fileOf(serverId), container, gigabytes, () => ready(serverId, container)),
     remove,
     list: async () => (await readdir(dir).catch(() => [])).filter((name) => name.endsWith('.img')).map((name) => basename(name, '.img')).filter(isUuid),
   };
+}
+
+async function resizeDisk(file: string, container: Parameters<Disks['resize']>[1], gigabytes: number, ready: () => Promise<void>): Promise<void> {
+  const change = await sizeChange(file, gigabytes);
+  if (change === 'none') return;
+  await ready();
+  await changeSize(change, file, container, gigabytes);
+}
+
+/** `none` also for a server without a bound. */
+async function sizeChange(file: string, gigabytes: number): Promise<'none' | 'more' | 'less'> {
+  const size = (await stat(file).catch(() => undefined))?.size;
+  if (size === undefined || gigabytes <= 0 || size === gigabytes * GIB) return 'none';
+  return size < gigabytes * GIB ? 'more' : 'less';
+}
+
+async function changeSize(change: 'more' | 'less', file: string, container: Pick<ContainerInspect, 'Id' | 'GraphDriver' | 'State'>, gigabytes: number): Promise<void> {
+  if (change === 'more') return await shell('enlarge the disk', GROW, file, `${gigabytes}G`);
+  if (container.State.Running) throw conflict('compute.disk-busy', 'The disk of a server that runs cannot become smaller.');
+  await shell('reduce the disk', SHRINK, file, layerOf(container), `${gigabytes}G`).catch((cause: unknown) => {
+    throw conflict('compute.disk-too-full', `The disk of the server cannot be reduced to ${gigabytes} GiB: more than that is in use.`, { cause });
+  });
 }
 
 /** The folder of the container's own layer. */

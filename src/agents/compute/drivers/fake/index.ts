@@ -5,12 +5,12 @@
  *   `slow:spawn`, `slow:destroy`, `slow:power`, `slow:password`, `slow:capture`, `slow:resize`, `slow:move` = how long it takes (`200ms`, `5s`, `1m`);
  *   `exit:code` = the guest ends with this code, `exit:after` its spawn (default at once), `exit:oom` = `true` for want of memory.
  */
-import { createHash } from 'node:crypto';
 import type { Clock } from '../../../../kernel/clock.ts';
 import { notImplemented } from '../../../../kernel/fault.ts';
 import { createKeyedLock } from '../../locks.ts';
-import { noGuest, type ComputeDriver, type GuestLimits, type GuestReport, type GuestSpec, type HostResources, type ImageFetch, type ImageRef, type MovedLayer, type PowerAction } from '../../protocol.ts';
+import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type ImageFetch, type ImageRef, type PowerAction } from '../../protocol.ts';
 import { openFakeConsole } from './console.ts';
+import { fakeMoving, NOTHING_WRITTEN } from './moving.ts';
 import type { SendLayer } from '../../disk/transport.ts';
 import { fakeCaptures } from './captures.ts';
 import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
@@ -49,9 +49,8 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     if (existing !== undefined && isSame(existing, spec)) return { ...existing.report };
     guests.all.delete(spec.server_id);
     await obey(spec, 'spawn', sleep, signal);
-    const made = { ...noGuest(spec.server_id), container_id: `fake-${spec.server_id}` };
-    const on: Partial<GuestReport> = { power_state: 'running', started_at: clock.now().toISOString() };
-    const guest: Guest = { spec, report: { ...made, ...(spec.off === true ? { power_state: 'shutdown' as const } : on) } };
+    const power = spec.off === true ? { power_state: 'shutdown' as const } : { power_state: 'running' as const, started_at: clock.now().toISOString() };
+    const guest: Guest = { spec, report: { ...noGuest(spec.server_id), container_id: `fake-${spec.server_id}`, ...power } };
     guests.all.set(spec.server_id, guest);
     guests.change(guest, {});
     if (spec.metadata['exit:code'] !== undefined && spec.off !== true) planExit(spec, (code, oom) => guests.exit(spec.server_id, code, oom), sleep, signal);
@@ -64,18 +63,6 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     if (next === undefined) return { ...guest.report };
     await obey(guest.spec, 'power', sleep, signal);
     return guests.change(guest, next);
-  }
-
-  async function resize(serverId: string, limits: GuestLimits): Promise<GuestReport> {
-    const guest = guests.need(serverId);
-    await obey(guest.spec, 'resize', sleep, signal);
-    guest.spec = { ...guest.spec, limits };
-    return { ...guest.report };
-  }
-
-  async function sendLayer(serverId: string): Promise<MovedLayer> {
-    await obey(guests.need(serverId).spec, 'move', sleep, signal);
-    return NOTHING_WRITTEN;
   }
 
   async function destroy(serverId: string): Promise<void> {
@@ -93,8 +80,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     spawn: (spec) => lock.run(spec.server_id, () => spawn(spec)),
     power: (serverId, action) => lock.run(serverId, () => power(serverId, action)),
     ...fakeInside(guests, given, (spec, what) => obey(spec, what, sleep, signal)),
-    resize: (serverId, limits) => lock.run(serverId, () => resize(serverId, limits)),
-    sendLayer: (serverId) => lock.run(serverId, () => sendLayer(serverId)),
+    ...fakeMoving(guests, lock, (spec, what) => obey(spec, what, sleep, signal)),
     destroy: (serverId) => lock.run(serverId, () => destroy(serverId)),
     inspect: async (serverId) => copy(guests.all.get(serverId)),
     list: async () => [...guests.all.values()].map((guest) => ({ ...guest.report })),
@@ -111,9 +97,6 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
 }
 
 const isSame = ({ spec }: Guest, { incarnation }: GuestSpec): boolean => incarnation === undefined || spec.incarnation === incarnation;
-/** Servers that exist in memory only have nothing to bring along. */
-const NOTHING_WRITTEN: MovedLayer = { bytes: 0, sha256: createHash('sha256').digest('hex') };
-
 function planExit({ metadata }: GuestSpec, end: (code: number, oom: boolean) => void, sleep: Sleep, signal: AbortSignal): void {
   const exit = (): void => end(Number(metadata['exit:code']), metadata['exit:oom'] === 'true');
   const after = metadata['exit:after'];
