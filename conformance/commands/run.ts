@@ -55,9 +55,13 @@ export async function runSteps(client: string, login: Login, steps: readonly Ste
     const memory = new Map<string, string>();
     const scene = makeScene(prefix, home, memory);
     const verdicts = new Map<string, Verdict>();
+    let failed = false;
     for (const step of steps) {
+      // what has not been done does not come about by waiting
+      if (failed && step.until !== undefined) continue;
       const verdict = known.has(step.command) ? await perform(client, base, step, scene, memory) : undefined;
       if (verdict !== undefined) tell(verdict.passed ? `pass ${step.command}` : `FAIL ${step.command}: ${verdict.error}`);
+      failed = verdict?.passed === false;
       if (step.helper !== true) verdicts.set(step.command, verdict);
     }
     return verdicts;

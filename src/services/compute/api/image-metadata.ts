@@ -32,7 +32,7 @@ async function write(deps: ComputeDeps, call: ImageCall, change: (old: Metadata)
 
 /** As `write`, where there may be more metadata after than before. */
 async function add(deps: ComputeDeps, call: ImageCall, change: (old: Metadata) => Metadata): Promise<Record<string, unknown>> {
-  const { metadata_items } = await quotasOf(readerOf(deps), deps.config, call.auth.project_id ?? '');
+  const { metadata_items } = await quotasOf(readerOf(deps), deps, call.auth.project_id ?? '');
   return await write(deps, call, (old) => {
     const metadata = change(old);
     checkImageMetadataQuota(metadata_items, metadata);

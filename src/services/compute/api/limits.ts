@@ -37,7 +37,7 @@ const absolute = Type.Object({
 
 async function limitsView(deps: ComputeDeps, project_id: string) {
   const owner = { project_id, user_id: undefined };
-  const quotas = await limitsOf(readerOf(deps), deps.config, owner);
+  const quotas = await limitsOf(readerOf(deps), deps, owner);
   const used = await usedBy(readerOf(deps), owner);
   return {
     maxTotalInstances: quotas.instances,

@@ -4,7 +4,7 @@ import { since, until } from '../../../kernel/api/microversion.ts';
 import { badRequest } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { ComputeDeps } from '../deps.ts';
-import { defaultQuotas } from '../model/quota-sets.ts';
+import { classDefaults, defaultQuotas } from '../model/quota-sets.ts';
 import { setClassQuotas, withLegacy } from '../model/quota-usage.ts';
 import { classQuotas } from '../store/quota-sets.ts';
 import { versions } from '../versions.ts';
@@ -43,6 +43,7 @@ const classReply = Type.Object({
 });
 
 async function limitsOfClass(deps: ComputeDeps, name: string) {
+  if (deps.config.quota_driver === 'unified') return shownQuotas(withLegacy(await classDefaults(readerOf(deps), deps)));
   const set = Object.fromEntries(await classQuotas(readerOf(deps), name));
   return shownQuotas(withLegacy({ ...defaultQuotas(deps.config), ...set }));
 }

@@ -88,7 +88,7 @@ const readEndpoints = (deps: ComputeDeps): Endpoint[] => [
     async handler(call) {
       strictQuery(call, ['user_id']);
       await requireProject(deps, call.params.project_id);
-      const quotas = await limitsOf(readerOf(deps), deps.config, ownerOf(call));
+      const quotas = await limitsOf(readerOf(deps), deps, ownerOf(call));
       return { quota_set: { id: call.params.project_id, ...shownQuotas(quotas) } };
     },
   }),
@@ -99,7 +99,7 @@ const readEndpoints = (deps: ComputeDeps): Endpoint[] => [
       strictQuery(call, ['user_id']);
       await requireProject(deps, call.params.project_id);
       const owner = ownerOf(call);
-      const quotas = shownQuotas(await limitsOf(readerOf(deps), deps.config, owner));
+      const quotas = shownQuotas(await limitsOf(readerOf(deps), deps, owner));
       const used = await usedBy(readerOf(deps), owner);
       // Nothing is ever reserved: servers count from the moment that they are asked for.
       const entries = Object.entries(quotas).map(([name, limit]) => [name, { limit, in_use: used[name] ?? 0, reserved: 0 }]);
@@ -111,7 +111,7 @@ const readEndpoints = (deps: ComputeDeps): Endpoint[] => [
     policy: 'os_compute_api:os-quota-sets:defaults', target, status: 200, reply: quotaReply(shownLimit),
     async handler(call) {
       await requireProject(deps, call.params.project_id);
-      const quotas = withLegacy(await classDefaults(readerOf(deps), deps.config));
+      const quotas = withLegacy(await classDefaults(readerOf(deps), deps));
       return { quota_set: { id: call.params.project_id, ...shownQuotas(quotas) } };
     },
   }),

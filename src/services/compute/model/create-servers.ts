@@ -90,7 +90,7 @@ export async function createServers(deps: ComputeDeps, caller: Caller, asked: Cr
   const resolved = await resolve(deps, caller, asked);
   return await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
-    const count = await claimServerQuota(tx, deps.config, projectOf(caller.auth), resolved.flavor, { min: asked.min_count, max: asked.max_count }, caller.auth.user_id);
+    const count = await claimServerQuota(tx, deps, projectOf(caller.auth), resolved.flavor, { min: asked.min_count, max: asked.max_count }, caller.auth.user_id);
     await checkGroupQuota(tx, deps, projectOf(caller.auth), resolved.group_id, count);
     const rows = newRows(deps, caller.auth, asked, resolved, count);
     await insertServers(tx, rows, rows.map((row) => newBoot(row, asked, resolved, caller.auth)));
@@ -111,7 +111,7 @@ function projectOf(auth: Auth): string {
 
 async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers): Promise<Resolved> {
   const { auth } = caller;
-  const quotas = await quotasOf(deps.db.read as Kysely<ComputeTables>, deps.config, projectOf(auth));
+  const quotas = await quotasOf(deps.db.read as Kysely<ComputeTables>, deps, projectOf(auth));
   checkMetadataQuota(quotas.metadata_items, asked.metadata);
   checkFileQuota(quotas, asked.files);
   const flavor = await flavorForServer(deps, auth, asked.flavor_id, caller.is_admin);

@@ -28,7 +28,7 @@ export interface NewKeypair {
 }
 
 /** @returns the row, and the private key that was made: it is kept nowhere. Faults: 400, 403 quota, 409 name taken. */
-export async function createKeypair(deps: Pick<ComputeDeps, 'db' | 'clock' | 'config'>, asked: NewKeypair): Promise<{ row: NumberedKeypairRow; private_key: string | undefined }> {
+export async function createKeypair(deps: Pick<ComputeDeps, 'db' | 'clock' | 'config' | 'identity'>, asked: NewKeypair): Promise<{ row: NumberedKeypairRow; private_key: string | undefined }> {
   const material = await materialOf(asked);
   const { user_id, name, type } = asked;
   const row: KeypairRow = { user_id, name, type, public_key: material.public_key, fingerprint: material.fingerprint, created_at: isoMicros(deps.clock.now()) };
@@ -45,12 +45,12 @@ async function materialOf(asked: NewKeypair): Promise<{ public_key: string; fing
   return { public_key: asked.public_key, fingerprint: fingerprintOf(asked.type, asked.public_key), private_key: undefined };
 }
 
-async function insertWithinQuota(deps: Pick<ComputeDeps, 'db' | 'config'>, project_id: string, row: KeypairRow): Promise<NumberedKeypairRow> {
+async function insertWithinQuota(deps: Pick<ComputeDeps, 'db' | 'config' | 'identity'>, project_id: string, row: KeypairRow): Promise<NumberedKeypairRow> {
   return await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     // Key pairs are counted by user, whatever project they were made in.
     await lockProject(tx, `user/${row.user_id}`);
-    const { key_pairs } = await userQuotasOf(tx, deps.config, project_id, row.user_id);
+    const { key_pairs } = await userQuotasOf(tx, deps, project_id, row.user_id);
     if (key_pairs >= 0 && (await countKeypairs(tx, row.user_id)) >= key_pairs) {
       throw forbidden('compute.quota-exceeded', 'Quota exceeded, too many key pairs.');
     }

@@ -96,7 +96,7 @@ async function begin(deps: ComputeDeps, actor: Actor, row: ServerRow, { flavor, 
     input: { migration: uuid, host },
     change: { progress: 0, disk_config, ...larger(old, flavor) },
     also: async (tx) => {
-      await checkGrowth(tx, deps.config, row, old, flavor);
+      await checkGrowth(tx, deps, row, old, flavor);
       await recordMove(tx, actor.ctx, row, { uuid, type, status: 'pre-migrating', flavor });
     },
   });
@@ -132,7 +132,7 @@ export async function revertResize(deps: ComputeDeps, actor: Actor, row: ServerR
     input: { migration: migration.uuid },
     change: { ...larger(from, to), disk_config: beforeOf(migration).disk_config },
     also: async (tx) => {
-      await checkGrowth(tx, deps.config, row, from, to);
+      await checkGrowth(tx, deps, row, from, to);
       await take(deps, tx, migration, 'reverting');
     },
   });

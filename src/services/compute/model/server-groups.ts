@@ -24,7 +24,7 @@ export async function groupForServer(deps: ComputeDeps, auth: Auth, hint: unknow
 /** Inside the transaction that makes the servers. @throws Fault 403 */
 export async function checkGroupQuota(tx: Kysely<ComputeTables>, deps: ComputeDeps, project_id: string, group_id: string | null, more: number): Promise<void> {
   if (group_id === null) return;
-  const { server_group_members } = await quotasOf(tx, deps.config, project_id);
+  const { server_group_members } = await quotasOf(tx, deps, project_id);
   if (server_group_members >= 0 && (await membersOf(tx, [group_id])).length + more > server_group_members) {
     throw forbidden('compute.server-group-member-quota', 'Quota exceeded, too many servers in group', { type: 'ServerGroupLimitExceeded' });
   }
@@ -45,7 +45,7 @@ export async function createGroup(deps: ComputeDeps, auth: Auth, name: string, p
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     await lockProject(tx, project_id);
-    const { server_groups } = await quotasOf(tx, deps.config, project_id);
+    const { server_groups } = await quotasOf(tx, deps, project_id);
     if (server_groups >= 0 && (await countGroups(tx, project_id)) >= server_groups) {
       throw forbidden('compute.server-group-quota', 'Quota exceeded, too many server groups.', { type: 'ServerGroupLimitExceeded' });
     }

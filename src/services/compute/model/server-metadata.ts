@@ -27,7 +27,7 @@ async function rewrite<T>(deps: ComputeDeps, row: ServerRow, work: (tx: Tx, now:
 export async function setMetadata(deps: ComputeDeps, row: ServerRow, change: (old: Record<string, string>) => Record<string, string>): Promise<Record<string, string>> {
   return await rewrite(deps, row, async (tx, now) => {
     const metadata = change(metadataOf(now));
-    const quotas = await quotasOf(tx, deps.config, row.project_id);
+    const quotas = await quotasOf(tx, deps, row.project_id);
     checkMetadataQuota(quotas.metadata_items, metadata);
     await updateServer(tx, row.id, { metadata_json: JSON.stringify(metadata), updated_at: isoMicros(deps.clock.now()) });
     return metadata;

@@ -52,7 +52,7 @@ export async function powerServer(deps: ComputeDeps, actor: Actor, row: ServerRo
 
 /** What is restored counts again. @throws Fault 403 */
 async function claimAgain(tx: Kysely<ComputeTables>, deps: ComputeDeps, row: ServerRow): Promise<void> {
-  await claimServerQuota(tx, deps.config, row.project_id, row, { min: 1, max: 1 }, row.user_id);
+  await claimServerQuota(tx, deps, row.project_id, row, { min: 1, max: 1 }, row.user_id);
 }
 
 /** A second call while the first one works changes nothing. @throws Fault 409 when it is locked. */

@@ -57,7 +57,7 @@ export function createImageActions(deps: ComputeDeps): Action[] {
 /** The version that took the image proxy's limit away took this one, too. */
 async function checkQuota(deps: ComputeDeps, call: AnyCall, metadata: Record<string, string>): Promise<void> {
   if (call.version >= versions.NO_IMAGE_METADATA) return;
-  checkImageMetadataQuota((await quotasOf(readerOf(deps), deps.config, call.auth.project_id ?? '')).metadata_items, metadata);
+  checkImageMetadataQuota((await quotasOf(readerOf(deps), deps, call.auth.project_id ?? '')).metadata_items, metadata);
 }
 
 function replyOf(call: AnyCall, image_id: string, location: string | undefined): object {
