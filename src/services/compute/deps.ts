@@ -29,6 +29,8 @@ export interface ServerTasks {
   power: { what: PowerTask };
   /** Makes the queued image of the server; `rotation`: how many backups of that type there are to be then. */
   snapshot: { image_id: string; backup?: { type: string; rotation: number } };
+  /** `stopped`: it is to be off afterwards, as it was before. */
+  rebuild: { stopped: boolean };
   /** `new_port_id`: of the port that is made when the plan names none. */
   'attach-interface': { nic: PlannedNic; new_port_id: string };
   'detach-interface': { port_id: string };

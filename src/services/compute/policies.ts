@@ -32,6 +32,8 @@ const serverRules: PolicyRule[] = [
 const actionRules: PolicyRule[] = [
   rule('os-pause-server:pause', MEMBER, 'Pause a server.', action),
   rule('os-pause-server:unpause', MEMBER, 'Unpause a server.', action),
+  rule(servers('rebuild'), MEMBER, 'Make a server anew of an image.', action),
+  rule(servers('rebuild:trusted_certs'), MEMBER, 'Name certificates that the image of a rebuilt server is checked with.', action),
   rule(servers('create_image'), MEMBER, 'Make an image of a server.', action),
   rule('os-create-backup', MEMBER, 'Make an image of a server, in place of the oldest one of its kind.', action),
   rule('os-lock-server:lock', MEMBER, 'Lock a server.', action),
@@ -60,7 +62,7 @@ const moveRules: PolicyRule[] = [
 
 /** Of actions that are known and refused: who may not even ask is told so first. */
 const refusedRules: PolicyRule[] = [
-  ...['rebuild', 'trigger_crash_dump'].map((name) => rule(servers(name), MEMBER, `Do ${name} on a server.`, action)),
+  ...['trigger_crash_dump'].map((name) => rule(servers(name), MEMBER, `Do ${name} on a server.`, action)),
   ...['os-suspend-server:suspend', 'os-suspend-server:resume', 'os-rescue', 'os-unrescue', 'os-shelve:shelve', 'os-shelve:unshelve'].map((name) =>
     rule(name, MEMBER, `Do ${name} on a server.`, action),
   ),

@@ -81,7 +81,7 @@ function parse(call: Call<unknown, unknown, Body>, body: Body, passwords: boolea
     user_data: userDataOf(server),
     config_drive: server.config_drive !== undefined && asBoolean(server.config_drive),
     admin_password: passwords ? { text: server.adminPass ?? password(12), drawn: server.adminPass === undefined } : null,
-    files: filesOf(server),
+    files: filesOf(server.personality ?? []),
     min_count,
     max_count: Number(server.max_count ?? min_count),
     access_ip_v4: server.accessIPv4 ?? null,
@@ -124,8 +124,8 @@ function userDataOf(server: NewServer): string | null {
   return server.user_data;
 }
 
-function filesOf(server: NewServer): InjectedFile[] {
-  return (server.personality ?? []).map(({ path, contents }) => {
+export function filesOf(personality: readonly { path?: string; contents?: string }[]): InjectedFile[] {
+  return personality.map(({ path, contents }) => {
     if (path === undefined || contents === undefined) throw badRequest('compute.file-invalid', `Bad personality format: missing ${path === undefined ? 'path' : 'contents'}`);
     if (!isBase64(contents)) throw badRequest('compute.file-invalid', `Personality content for ${path} cannot be decoded`);
     const absolute = path.startsWith('/') ? path : `/${path}`;

@@ -82,7 +82,7 @@ const blockDeviceV2 = Type.Object(
   closed,
 );
 
-const file = Type.Object({ path: Type.Optional(Type.String()), contents: Type.Optional(Type.String()) }, closed);
+export const file = Type.Object({ path: Type.Optional(Type.String()), contents: Type.Optional(Type.String()) }, closed);
 
 const newServer = Type.Object(
   {

@@ -138,7 +138,7 @@ export function checkMetadataQuota(limit: number, metadata: Readonly<Record<stri
 
 type FileQuotas = { injected_files: number; injected_file_content_bytes: number; injected_file_path_length: number };
 
-function checkFileQuota(quotas: FileQuotas, files: readonly InjectedFile[]): void {
+export function checkFileQuota(quotas: FileQuotas, files: readonly InjectedFile[]): void {
   const over = (limit: number, value: number): boolean => limit >= 0 && value > limit;
   if (over(quotas.injected_files, files.length)) throw forbidden('compute.file-quota', 'Personality file limit exceeded');
   for (const { path, content } of files) {
@@ -151,7 +151,7 @@ function checkFileQuota(quotas: FileQuotas, files: readonly InjectedFile[]): voi
   }
 }
 
-async function publicKey(deps: ComputeDeps, auth: Auth, name: string | null): Promise<string | null> {
+export async function publicKey(deps: ComputeDeps, auth: Auth, name: string | null): Promise<string | null> {
   if (name === null) return null;
   const keypair = await getKeypair(deps, auth.user_id, name);
   if (keypair === undefined) throw badRequest('compute.keypair-not-found', 'Invalid key_name provided.');

@@ -4,6 +4,7 @@ import { badRequest, forbidden, isFault } from '../../../kernel/fault.ts';
 import type { ImageRef } from '../../../agents/compute/protocol.ts';
 import type { ImageInfo } from '../../image/client.ts';
 import type { ComputeDeps } from '../deps.ts';
+import type { ServerBootRow } from '../store/tables.ts';
 import type { FlavorSnapshot } from './flavors.ts';
 import { type BootSystem, bootSystem, containerForm, isDiskImage, unacceptable } from './system-image.ts';
 
@@ -30,6 +31,12 @@ export function originOf(image: Pick<ImageInfo, 'id' | 'properties' | 'min_ram' 
 /** The image of a new server. @throws Fault 400 in nova's words when the caller has no such image. */
 export async function imageForServer(deps: ComputeDeps, auth: Auth, id: string): Promise<ImageInfo> {
   return await inWords(deps.image.getImage(auth, id));
+}
+
+/** What a node is told of the image of a server that is there. Pure. */
+export function imageRefFor(boot: Pick<ServerBootRow, 'image_json'>): ImageRef {
+  const { id, digest, size, container_format, disk_format } = JSON.parse(boot.image_json) as BootImage;
+  return { id, digest, size, container_format, disk_format };
 }
 
 /** In the transaction that makes a server of it: its layers stay for as long as the server does. @throws Fault 400 when it was deleted meanwhile. */

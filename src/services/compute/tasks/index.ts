@@ -12,6 +12,7 @@ import { evacuateServerTask } from './evacuate-server.ts';
 import { powerServerTask } from './power-server.ts';
 import { resizeServerTask } from './resize-server.ts';
 import { revertResizeTask } from './revert-resize.ts';
+import { rebuildServerTask } from './rebuild-server.ts';
 import { snapshotServerTask } from './snapshot-server.ts';
 import { softDeleteServerTask } from './soft-delete-server.ts';
 import { deletionResource, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
@@ -24,6 +25,7 @@ export function computeTasks(deps: TaskDeps & { relay: LayerRelay }, tasks: Task
     boot: bootServerTask(deps),
     power: powerServerTask(deps),
     snapshot: snapshotServerTask(deps),
+    rebuild: rebuildServerTask(deps),
     'attach-interface': attachInterfaceTask(deps),
     'detach-interface': detachInterfaceTask(deps),
     password: changePasswordTask(deps),

@@ -11,6 +11,7 @@ import { fixedIpActions } from './fixed-ips.ts';
 import { lockActions } from './lock.ts';
 import { migrateActions } from './migrate.ts';
 import { powerActions } from './power.ts';
+import { rebuildActions } from './rebuild.ts';
 import { refusedActions } from './refused.ts';
 import { resetStateActions } from './reset-state.ts';
 import { resizeActions } from './resize.ts';
@@ -31,5 +32,6 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...createImageActions(deps),
     ...resizeActions(deps),
     ...migrateActions(deps),
+    ...rebuildActions(deps),
     ...refusedActions(),
   ].map((action) => actionEndpoint(deps, action));
