@@ -1,8 +1,10 @@
 /** Every command of image once, in an order in which each has what it needs. */
+import { dockerArchive } from '../../test/support/docker-archive.ts';
 import { helper, type Scene, step, type Step } from './step.ts';
 
 const none = (): string[] => [];
 const first = (run: Scene): string[] => [run.name('image')];
+const boxed = (run: Scene): string[] => [run.name('boxed')];
 const second = (run: Scene): string[] => [run.name('staged')];
 const data = (run: Scene): string => run.file('image.raw', 'bytes of an image\n'.repeat(1000));
 
@@ -25,9 +27,10 @@ const images: Step[] = [
   step('image import', second),
   step('image task list', none, { save: { task: 'ID' } }),
   step('image task show', (run) => [run.saved('task')]),
-  step('cached image queue', first),
+  helper('image create', (run) => ['--container-format', 'docker', '--disk-format', 'raw', '--file', run.file('boxed.tar', dockerArchive().toString('latin1')), run.name('boxed')]),
+  step('cached image queue', boxed),
   step('cached image list', none),
-  step('cached image delete', first),
+  step('cached image delete', boxed),
   step('cached image clear', none),
 ];
 
@@ -62,6 +65,7 @@ const metadefs: Step[] = [
 const farewell: Step[] = [
   step('image delete', first),
   helper('image delete', second),
+  helper('image delete', boxed),
   helper('project delete', (run) => [run.saved('guest')]),
 ];
 

@@ -306,6 +306,20 @@ export type ConsoleWord = { resize: TerminalSize } | { eof: true } | { signal: s
 /** … and from it. `exit` is the last. */
 export type GuestWord = { exit: { code: number | null } } | { skipped: number };
 
+/** An image that a node has in its engine. */
+export interface KeptImage {
+  image_id: string;
+  /** Bytes on the node; layers that other images have too count. */
+  size: number;
+  /** ISO instants; of the last use null: none since the agent began. */
+  kept_since: string;
+  last_used: string | null;
+  /** Servers and prefetches that found it there since the agent began. */
+  hits: number;
+}
+
+export type DropOutcome = 'removed' | 'absent' | 'in-use';
+
 export interface ComputeDriver {
   /** Image there, cable plugged, container created and started. Asked twice, it adopts the first; see `incarnation` for making a guest anew. */
   spawn(spec: GuestSpec): Promise<GuestReport>;
@@ -331,6 +345,10 @@ export interface ComputeDriver {
   resources(): Promise<HostResources>;
   /** Afterwards the image is on the node, and servers start of it without a fetch. */
   prefetch(image: ImageRef): Promise<ImageFetch>;
+  /** Of this cloud. */
+  keptImages(): Promise<KeptImage[]>;
+  /** Takes an image off the node, unless a guest was made from it. */
+  dropImage(image_id: string): Promise<DropOutcome>;
   /**
    * Reads the root file system out of a disk image and sends it to the controller. Asked twice at once, it is done once.
    * Faults: 400 `compute.disk-invalid`, 501 `compute.disk-tools-missing`, 507 `compute.disk-full`, 503 the controller is away.
@@ -367,6 +385,8 @@ export const computeMethods = {
   diagnostics: 'compute.diagnostics',
   resources: 'compute.resources',
   prefetch: 'compute.prefetch',
+  keptImages: 'compute.kept-images',
+  dropImage: 'compute.drop-image',
   convertDisk: 'compute.convert-disk',
   capture: 'compute.capture',
   sendCapture: 'compute.send-capture',

@@ -8,7 +8,7 @@ export type Handler = (params: unknown) => Promise<unknown>;
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
  * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, signal }`, `{ server_id, passwords }`, `{ server_id, limits }` for
  * resize, `{ server_id, path }` for sendLayer, `{ server_id, lines? }` for console, `{ image }` for prefetch, `{ server_id, stream_id, request }`
- * for openConsole, `{ server_id, image_id }` for capture, `{ image_id }` for what follows it, `{ server_id }` for the others, nothing for list and
+ * for openConsole, `{ server_id, image_id }` for capture, `{ image_id }` for what follows it and for dropImage, `{ server_id }` for the others, nothing for list and
  * resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
  */
 export function computeHandlers(driver: ComputeDriver, emit: (event: string, params: unknown) => void = () => {}, openStream: OpenStream = noStreams): Record<string, Handler> {
@@ -42,6 +42,8 @@ export function computeHandlers(driver: ComputeDriver, emit: (event: string, par
       await driver.dropCapture(imageId(params));
       return null;
     },
+    [computeMethods.keptImages]: () => driver.keptImages(),
+    [computeMethods.dropImage]: (params) => driver.dropImage(imageId(params)),
     [computeMethods.convertDisk]: (params) => driver.convertDisk(field<ConvertDisk>(params, 'asked', 'object'), (progress) => emit(computeMethods.convertProgress, progress)),
   };
 }

@@ -27,7 +27,9 @@ import { formatFault } from './faults.ts';
 import { collectGarbage } from './jobs/collect-garbage.ts';
 import { collectStores } from './jobs/collect-stores.ts';
 import { convertWaiting } from './jobs/convert-waiting.ts';
+import { fillCache } from './jobs/fill-cache.ts';
 import { expireTasks } from './jobs/expire-tasks.ts';
+import { createCacheFilling } from './model/cache.ts';
 import { followConversions } from './model/conversion-progress.ts';
 import { loadKnownDefinitions } from './model/metadefs/load-known.ts';
 import { hashPushed } from './jobs/hash-pushed.ts';
@@ -96,6 +98,7 @@ export async function createImageService(options: ImageServiceOptions): Promise<
   const { definitions, starter } = imageTasks(taskDeps, engine);
   const deps: ImageDeps = { ...taskDeps, tasks: starter };
   const hashing = createHashing(taskDeps);
+  const filling = createCacheFilling(taskDeps);
   const uploads = createUploads(taskDeps);
   const registry = registryServices({ ...taskDeps, identity: options.identity, tickets: createTicketBox(options.registry_key), hashing, uploads });
   const service: Service = {
@@ -103,12 +106,12 @@ export async function createImageService(options: ImageServiceOptions): Promise<
     prefix: IMAGE_PREFIX,
     endpoints: [
       ...versionEndpoints(), ...imageEndpoints(deps), ...imageDataEndpoints(deps), ...imageTagEndpoints(deps), ...imageMemberEndpoints(deps),
-      ...schemaEndpoints(), ...metadefEndpoints(deps), ...infoEndpoints(deps), ...imageImportEndpoints(deps), ...storeEndpoints(deps), ...taskEndpoints(deps), ...cacheEndpoints(deps),
+      ...schemaEndpoints(), ...metadefEndpoints(deps), ...infoEndpoints(deps), ...imageImportEndpoints(deps), ...storeEndpoints(deps), ...taskEndpoints(deps), ...cacheEndpoints(deps, filling),
     ],
     policies: imagePolicies,
     formatFault,
     tasks: definitions,
-    jobs: [collectGarbage(deps, uploads), hashPushed(hashing), collectStores(deps), expireTasks(deps), convertWaiting(deps)],
+    jobs: [collectGarbage(deps, uploads), hashPushed(hashing), collectStores(deps), expireTasks(deps), convertWaiting(deps), fillCache(filling)],
     migrations,
   };
   return {

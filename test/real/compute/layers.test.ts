@@ -127,6 +127,23 @@ test('a prefetched image is there: the server starts of it without a fetch', asy
   assert.equal(value.image_fetch, undefined);
 });
 
+test('what a node has is listed, and goes when it is told so unless a guest was made from it', async () => {
+  const image = store.add([await baseLayer('none', randomUUID())]);
+  const server = spec(image);
+  const listed = async () => (await rig.driver.keptImages()).find(({ image_id }) => image_id === image.ref.id);
+  assert.equal(await listed(), undefined);
+  assert.equal(await rig.driver.dropImage(image.ref.id), 'absent');
+  await rig.driver.prefetch(image.ref);
+  await rig.driver.prefetch(image.ref);
+  const kept = await listed();
+  assert.ok(kept !== undefined && kept.size > 0 && kept.hits === 1 && Date.parse(kept.kept_since) > Date.now() - 600_000, JSON.stringify(kept));
+  await rig.driver.spawn(server);
+  assert.equal(await rig.driver.dropImage(image.ref.id), 'in-use');
+  await rig.driver.destroy(server.server_id);
+  assert.equal(await rig.driver.dropImage(image.ref.id), 'removed');
+  assert.equal(await listed(), undefined);
+});
+
 test('layers that the engine lost between the question and the load are fetched after all', async () => {
   const base = await baseLayer('none', randomUUID());
   const first = store.add([base]);

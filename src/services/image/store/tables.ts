@@ -84,6 +84,7 @@ export interface ImageTables extends MetadefTables {
   image_repository_tags: { repository_id: string; tag: string; digest: string; image_id: string | null; updated_at: string };
   image_uploads: UploadRow;
   image_holds: HoldRow;
+  image_cache_queue: { image_id: string; queued_at: string };
   image_members: { image_id: string; member_id: string; status: MemberStatus; created_at: string; updated_at: string };
 }
 

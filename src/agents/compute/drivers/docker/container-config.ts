@@ -34,8 +34,10 @@ export function containerName(cloud: string, serverId: string): string {
 
 /** The only name by which this node knows an image: no tenant's choice of words is in it, and no other cloud's image has it. */
 export function imageTag(cloud: string, image: { id: string; digest: string }): string {
-  return `gantry/${cloud}/${image.id.toLowerCase()}:${image.digest.slice(0, 32)}`;
+  return `${imageRepository(cloud, image.id)}:${image.digest.slice(0, 32)}`;
 }
+
+export const imageRepository = (cloud: string, image_id: string): string => `gantry/${cloud}/${image_id.toLowerCase()}`;
 
 /** Body of `POST /containers/create`. Throws a fault on values that no container can have. */
 export function containerConfig(spec: GuestSpec, cloud: string): object {

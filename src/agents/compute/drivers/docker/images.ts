@@ -1,10 +1,11 @@
 /** Images on this node: one tag per Glance id and digest, loaded once however many servers wait for it. */
 import { Readable } from 'node:stream';
 import { join } from 'node:path';
+import type { Clock } from '../../../../kernel/clock.ts';
 import { badRequest, Fault, isFault, unavailable } from '../../../../kernel/fault.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
-import type { ImageFetch, ImageRef } from '../../protocol.ts';
-import { imageTag } from './container-config.ts';
+import type { DropOutcome, ImageFetch, ImageRef, KeptImage } from '../../protocol.ts';
+import { imageRepository, imageTag } from './container-config.ts';
 import { EngineError, isEngineStatus } from './engine-error.ts';
 import { createEngineLayers, createVerifiedLayers } from './engine-layers.ts';
 import type { Engine } from './engine.ts';
@@ -17,6 +18,9 @@ import { TarError } from '../../../../kernel/tar.ts';
 export interface Images {
   /** After it, `imageTag(cloud, ref)` is on the node. Throws faults: `compute.image-invalid`, `compute.disk-full` … */
   ensure(ref: ImageRef): Promise<ImageFetch>;
+  list(): Promise<KeptImage[]>;
+  /** Those of an image that a container was made from stay. */
+  drop(image_id: string): Promise<DropOutcome>;
 }
 
 export interface ImageStore {
@@ -33,14 +37,16 @@ export interface ImagesOptions {
   /** Keeps what is on its way, and what was verified. */
   state_dir: string;
   log: Log;
+  clock: Clock;
 }
 
 const LOAD_SILENCE_MS = 15 * 60_000;
 const ARCHITECTURES: Record<string, string> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64' };
 const NOTHING = { bytes_fetched: 0, layers_fetched: 0, layers_reused: 0, bytes_reused: 0 };
 
-export function createImages({ engine, cloud, store, state_dir, log }: ImagesOptions): Images {
+export function createImages({ engine, cloud, store, state_dir, log, clock }: ImagesOptions): Images {
   const loading = new Map<string, Promise<ImageFetch>>();
+  const uses = new Map<string, { hits: number; last_used: string }>();
   const parts = {
     engine_layers: createEngineLayers(engine),
     verified: createVerifiedLayers(join(state_dir, 'verified-layers.json')),
@@ -58,7 +64,30 @@ export function createImages({ engine, cloud, store, state_dir, log }: ImagesOpt
       loading.set(tag, load);
       void load.catch(() => {}).finally(() => loading.delete(tag));
     }
-    return await load;
+    const fetched = await load;
+    if (fetched.present) uses.set(ref.id.toLowerCase(), { hits: (uses.get(ref.id.toLowerCase())?.hits ?? 0) + 1, last_used: clock.now().toISOString() });
+    return fetched;
+  }
+
+  async function list(): Promise<KeptImage[]> {
+    const kept = new Map<string, KeptImage>();
+    for (const { tag, size } of await tagsOf(engine, imageRepository(cloud, '*'))) {
+      const image_id = tag.slice(imageRepository(cloud, '').length, tag.lastIndexOf(':'));
+      const since = await taggedAt(engine, tag);
+      if (since === undefined) continue;
+      const old = kept.get(image_id);
+      kept.set(image_id, { image_id, size: Math.max(size, old?.size ?? 0), kept_since: old !== undefined && old.kept_since > since ? old.kept_since : since, hits: 0, last_used: null, ...uses.get(image_id) });
+    }
+    return [...kept.values()];
+  }
+
+  async function drop(image_id: string): Promise<DropOutcome> {
+    if (!/^[0-9a-f-]{32,36}$/i.test(image_id)) return 'absent';
+    const outcomes: DropOutcome[] = [];
+    for (const { tag } of await tagsOf(engine, imageRepository(cloud, image_id))) outcomes.push(await untag(engine, tag));
+    if (outcomes.includes('in-use')) return 'in-use';
+    uses.delete(image_id.toLowerCase());
+    return outcomes.includes('removed') ? 'removed' : 'absent';
   }
 
   async function bring(ref: ImageRef, tag: string): Promise<ImageFetch> {
@@ -91,7 +120,37 @@ export function createImages({ engine, cloud, store, state_dir, log }: ImagesOpt
     return { ...NOTHING, ...count };
   }
 
-  return { ensure };
+  return { ensure, list, drop };
+}
+
+/** @param reference a repository; `*` stands for its last part. An engine image may have tags of others too. */
+async function tagsOf(engine: Engine, reference: string): Promise<{ tag: string; size: number }[]> {
+  const prefix = reference.endsWith('*') ? reference.slice(0, -1) : `${reference}:`;
+  const found = await engine.json<{ RepoTags: string[] | null; Size: number }[]>('GET', '/images/json', { query: { filters: JSON.stringify({ reference: [reference] }) } });
+  return found.flatMap(({ RepoTags, Size }) => (RepoTags ?? []).filter((tag) => tag.startsWith(prefix)).map((tag) => ({ tag, size: Size })));
+}
+
+/** Undefined: it has gone meanwhile. */
+async function taggedAt(engine: Engine, tag: string): Promise<string | undefined> {
+  try {
+    const { Created, Metadata } = await engine.json<{ Created: string; Metadata?: { LastTagTime?: string } }>('GET', `/images/${tag}/json`);
+    const since = new Date(Metadata?.LastTagTime ?? Created);
+    return (since.getTime() > 0 ? since : new Date(Created)).toISOString();
+  } catch (error) {
+    if (isEngineStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+async function untag(engine: Engine, tag: string): Promise<DropOutcome> {
+  try {
+    await engine.json('DELETE', `/images/${tag}`);
+    return 'removed';
+  } catch (error) {
+    if (isEngineStatus(error, 404)) return 'absent';
+    if (isEngineStatus(error, 409)) return 'in-use';
+    throw error;
+  }
 }
 
 async function* counted(source: AsyncIterable<Buffer>, count: { bytes_fetched: number }): AsyncGenerator<Buffer> {

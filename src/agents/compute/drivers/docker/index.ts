@@ -72,7 +72,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
   const netns_dir = options.netns_dir ?? '/run/gantry/netns';
   const ctx: DriverContext = {
     engine, cloud, network, log, clock,
-    images: createImages({ engine, cloud, store: options.image_store, state_dir: options.state_dir, log }),
+    images: createImages({ engine, cloud, store: options.image_store, state_dir: options.state_dir, log, clock }),
     links: createNetnsLinks(netns_dir),
     disks: createDisks({ engine, dir: join(options.state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
     views: createViews({ dir: join(dirname(netns_dir), 'views'), cloud, clock, log }),
@@ -107,6 +107,8 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     diagnostics: (serverId) => engineCall('read the diagnostics', () => readDiagnostics(ctx, serverId)),
     resources: () => engineCall('read the resources of the node', () => readResources(engine, options.host_ip)),
     prefetch: (image) => engineCall('fetch the image', () => ctx.images.ensure(image)),
+    keptImages: () => engineCall('list the images', () => ctx.images.list()),
+    dropImage: (image_id) => engineCall('remove the image', () => ctx.images.drop(image_id)),
     async convertDisk(asked, tell) {
       if (disks === undefined) throw notImplemented('compute.disk-unsupported', 'This node converts no disk images.');
       return await disks.convert(asked, tell);

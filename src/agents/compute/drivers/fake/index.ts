@@ -8,7 +8,7 @@
 import type { Clock } from '../../../../kernel/clock.ts';
 import { notImplemented } from '../../../../kernel/fault.ts';
 import { createKeyedLock } from '../../locks.ts';
-import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type ImageFetch, type ImageRef, type PowerAction } from '../../protocol.ts';
+import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type KeptImage, type PowerAction } from '../../protocol.ts';
 import { openFakeConsole } from './console.ts';
 import { fakeMoving, NOTHING_WRITTEN } from './moving.ts';
 import type { SendLayer } from '../../disk/transport.ts';
@@ -88,7 +88,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     openConsole: async (serverId, request) => openFakeConsole(guests, serverId, request),
     diagnostics: async (serverId) => diagnosticsOf(guests.need(serverId), clock),
     resources: async () => ({ ...RESOURCES, ...options.resources }),
-    prefetch: fakePrefetch(),
+    ...fakeImages(clock, (image_id) => [...guests.all.values()].some(({ spec }) => spec.image.id === image_id)),
     convertDisk: refuseDisk,
     ...fakeCaptures({ guests, clock, sleep, signal, layers: options.layers }),
     onChange: (listener) => void guests.listen(listener),
@@ -138,11 +138,18 @@ const RESOURCES: HostResources = {
   host_ip: '127.0.0.1',
 };
 
-function fakePrefetch(): (image: ImageRef) => Promise<ImageFetch> {
-  const there = new Set<string>();
-  return async ({ id, digest, size }) => {
-    const present = there.has(`${id}:${digest}`);
-    there.add(`${id}:${digest}`);
-    return { present, bytes_fetched: present ? 0 : size, layers_fetched: 0, layers_reused: 0, bytes_reused: 0, ms: 0 };
+/** @param inUse whether a guest was made from it */
+function fakeImages(clock: Clock, inUse: (image_id: string) => boolean): Pick<ComputeDriver, 'prefetch' | 'keptImages' | 'dropImage'> {
+  const there = new Map<string, KeptImage & { digest: string }>();
+  return {
+    async prefetch({ id, digest, size }) {
+      const now = clock.now().toISOString();
+      const old = there.get(id);
+      const present = old?.digest === digest;
+      there.set(id, present ? { ...old, hits: old.hits + 1, last_used: now } : { image_id: id, digest, size, kept_since: now, last_used: null, hits: 0 });
+      return { present, bytes_fetched: present ? 0 : size, layers_fetched: 0, layers_reused: 0, bytes_reused: 0, ms: 0 };
+    },
+    keptImages: async () => [...there.values()].map(({ digest: _, ...kept }) => kept),
+    dropImage: async (image_id) => (inUse(image_id) ? 'in-use' : there.delete(image_id) ? 'removed' : 'absent'),
   };
 }

@@ -4,29 +4,12 @@ import { slabsOf } from '../../../../kernel/digest/slabs.ts';
 import type { TaskDeps } from '../../deps.ts';
 import { findUnhashed, setHashes } from '../../store/images.ts';
 import { findRecipe } from '../../store/recipes.ts';
+import { createOnce, type Once } from '../once.ts';
 import { playRecipe } from '../recipes.ts';
 
-export interface Hashing {
-  /** Soon. */
-  poke(): void;
-  /** All there are. @returns how many */
-  run(): Promise<number>;
-}
+export type Hashing = Once;
 
-export function createHashing(deps: Pick<TaskDeps, 'db' | 'blobs' | 'log'>): Hashing {
-  let running: Promise<number> | undefined;
-  let again = false;
-  const run = (): Promise<number> => {
-    again = running !== undefined;
-    running ??= hashAll(deps).finally(() => {
-      running = undefined;
-      if (again) poke();
-    });
-    return running;
-  };
-  const poke = (): void => void run().catch((error: unknown) => deps.log.error({ err: error }, 'pushed images could not be hashed'));
-  return { poke, run };
-}
+export const createHashing = (deps: Pick<TaskDeps, 'db' | 'blobs' | 'log'>): Hashing => createOnce(() => hashAll(deps), (error) => deps.log.error({ err: error }, 'pushed images could not be hashed'));
 
 /** One whose bytes cannot be read does not keep the others waiting. */
 async function hashAll(deps: Pick<TaskDeps, 'db' | 'blobs' | 'log'>): Promise<number> {

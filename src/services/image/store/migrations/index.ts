@@ -6,5 +6,6 @@ import { content } from './004-content.ts';
 import { conversions } from './005-conversions.ts';
 import { registryBounds } from './006-registry-bounds.ts';
 import { holds } from './007-holds.ts';
+import { cacheQueue } from './008-cache-queue.ts';
 
-export const migrations: Migration[] = [images, imageImports, metadefs, content, conversions, registryBounds, holds];
+export const migrations: Migration[] = [images, imageImports, metadefs, content, conversions, registryBounds, holds, cacheQueue];
