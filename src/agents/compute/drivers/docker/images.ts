@@ -5,12 +5,13 @@ import type { Clock } from '../../../../kernel/clock.ts';
 import { badRequest, Fault, isFault, unavailable } from '../../../../kernel/fault.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
 import type { DropOutcome, ImageFetch, ImageRef, KeptImage } from '../../protocol.ts';
-import { imageRepository, imageTag } from './container-config.ts';
+import { imageTag } from './container-config.ts';
 import { EngineError, isEngineStatus } from './engine-error.ts';
 import { createEngineLayers, createVerifiedLayers } from './engine-layers.ts';
 import type { Engine } from './engine.ts';
 import { reasonOf, toFault } from './faults.ts';
 import { rewriteImageArchive } from './image-archive.ts';
+import { createKeptImages } from './kept-images.ts';
 import { createLayerSpool } from './layer-spool.ts';
 import { LayerMissing, loadByLayers, type Fetched, type LayerSource } from './load-layers.ts';
 import { TarError } from '../../../../kernel/tar.ts';
@@ -46,7 +47,7 @@ const NOTHING = { bytes_fetched: 0, layers_fetched: 0, layers_reused: 0, bytes_r
 
 export function createImages({ engine, cloud, store, state_dir, log, clock }: ImagesOptions): Images {
   const loading = new Map<string, Promise<ImageFetch>>();
-  const uses = new Map<string, { hits: number; last_used: string }>();
+  const kept = createKeptImages(engine, cloud, clock);
   const parts = {
     engine_layers: createEngineLayers(engine),
     verified: createVerifiedLayers(join(state_dir, 'verified-layers.json')),
@@ -65,29 +66,8 @@ export function createImages({ engine, cloud, store, state_dir, log, clock }: Im
       void load.catch(() => {}).finally(() => loading.delete(tag));
     }
     const fetched = await load;
-    if (fetched.present) uses.set(ref.id.toLowerCase(), { hits: (uses.get(ref.id.toLowerCase())?.hits ?? 0) + 1, last_used: clock.now().toISOString() });
+    if (fetched.present) kept.used(ref.id);
     return fetched;
-  }
-
-  async function list(): Promise<KeptImage[]> {
-    const kept = new Map<string, KeptImage>();
-    for (const { tag, size } of await tagsOf(engine, imageRepository(cloud, '*'))) {
-      const image_id = tag.slice(imageRepository(cloud, '').length, tag.lastIndexOf(':'));
-      const since = await taggedAt(engine, tag);
-      if (since === undefined) continue;
-      const old = kept.get(image_id);
-      kept.set(image_id, { image_id, size: Math.max(size, old?.size ?? 0), kept_since: old !== undefined && old.kept_since > since ? old.kept_since : since, hits: 0, last_used: null, ...uses.get(image_id) });
-    }
-    return [...kept.values()];
-  }
-
-  async function drop(image_id: string): Promise<DropOutcome> {
-    if (!/^[0-9a-f-]{32,36}$/i.test(image_id)) return 'absent';
-    const outcomes: DropOutcome[] = [];
-    for (const { tag } of await tagsOf(engine, imageRepository(cloud, image_id))) outcomes.push(await untag(engine, tag));
-    if (outcomes.includes('in-use')) return 'in-use';
-    uses.delete(image_id.toLowerCase());
-    return outcomes.includes('removed') ? 'removed' : 'absent';
   }
 
   async function bring(ref: ImageRef, tag: string): Promise<ImageFetch> {
@@ -120,37 +100,7 @@ export function createImages({ engine, cloud, store, state_dir, log, clock }: Im
     return { ...NOTHING, ...count };
   }
 
-  return { ensure, list, drop };
-}
-
-/** @param reference a repository; `*` stands for its last part. An engine image may have tags of others too. */
-async function tagsOf(engine: Engine, reference: string): Promise<{ tag: string; size: number }[]> {
-  const prefix = reference.endsWith('*') ? reference.slice(0, -1) : `${reference}:`;
-  const found = await engine.json<{ RepoTags: string[] | null; Size: number }[]>('GET', '/images/json', { query: { filters: JSON.stringify({ reference: [reference] }) } });
-  return found.flatMap(({ RepoTags, Size }) => (RepoTags ?? []).filter((tag) => tag.startsWith(prefix)).map((tag) => ({ tag, size: Size })));
-}
-
-/** Undefined: it has gone meanwhile. */
-async function taggedAt(engine: Engine, tag: string): Promise<string | undefined> {
-  try {
-    const { Created, Metadata } = await engine.json<{ Created: string; Metadata?: { LastTagTime?: string } }>('GET', `/images/${tag}/json`);
-    const since = new Date(Metadata?.LastTagTime ?? Created);
-    return (since.getTime() > 0 ? since : new Date(Created)).toISOString();
-  } catch (error) {
-    if (isEngineStatus(error, 404)) return undefined;
-    throw error;
-  }
-}
-
-async function untag(engine: Engine, tag: string): Promise<DropOutcome> {
-  try {
-    await engine.json('DELETE', `/images/${tag}`);
-    return 'removed';
-  } catch (error) {
-    if (isEngineStatus(error, 404)) return 'absent';
-    if (isEngineStatus(error, 409)) return 'in-use';
-    throw error;
-  }
+  return { ensure, list: kept.list, drop: kept.drop };
 }
 
 async function* counted(source: AsyncIterable<Buffer>, count: { bytes_fetched: number }): AsyncGenerator<Buffer> {

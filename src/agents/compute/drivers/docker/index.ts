@@ -106,9 +106,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     openConsole: (serverId, request) => engineCall('open the console', () => openConsole(ctx, serverId, request)),
     diagnostics: (serverId) => engineCall('read the diagnostics', () => readDiagnostics(ctx, serverId)),
     resources: () => engineCall('read the resources of the node', () => readResources(engine, options.host_ip)),
-    prefetch: (image) => engineCall('fetch the image', () => ctx.images.ensure(image)),
-    keptImages: () => engineCall('list the images', () => ctx.images.list()),
-    dropImage: (image_id) => engineCall('remove the image', () => ctx.images.drop(image_id)),
+    ...imageCalls(ctx),
     async convertDisk(asked, tell) {
       if (disks === undefined) throw notImplemented('compute.disk-unsupported', 'This node converts no disk images.');
       return await disks.convert(asked, tell);
@@ -145,3 +143,9 @@ async function readResources(engine: Engine, hostIp: string | undefined): Promis
     host_ip: hostIp ?? hostAddress(),
   };
 }
+
+const imageCalls = ({ images }: DriverContext): Pick<ComputeDriver, 'prefetch' | 'keptImages' | 'dropImage'> => ({
+  prefetch: (image) => engineCall('fetch the image', () => images.ensure(image)),
+  keptImages: () => engineCall('list the images', () => images.list()),
+  dropImage: (image_id) => engineCall('remove the image', () => images.drop(image_id)),
+});

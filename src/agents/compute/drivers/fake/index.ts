@@ -140,16 +140,16 @@ const RESOURCES: HostResources = {
 
 /** @param inUse whether a guest was made from it */
 function fakeImages(clock: Clock, inUse: (image_id: string) => boolean): Pick<ComputeDriver, 'prefetch' | 'keptImages' | 'dropImage'> {
-  const there = new Map<string, KeptImage & { digest: string }>();
+  const there = new Map<string, { digest: string; kept: KeptImage }>();
   return {
     async prefetch({ id, digest, size }) {
       const now = clock.now().toISOString();
       const old = there.get(id);
       const present = old?.digest === digest;
-      there.set(id, present ? { ...old, hits: old.hits + 1, last_used: now } : { image_id: id, digest, size, kept_since: now, last_used: null, hits: 0 });
+      there.set(id, { digest, kept: present ? { ...old.kept, hits: old.kept.hits + 1, last_used: now } : { image_id: id, size, kept_since: now, last_used: null, hits: 0 } });
       return { present, bytes_fetched: present ? 0 : size, layers_fetched: 0, layers_reused: 0, bytes_reused: 0, ms: 0 };
     },
-    keptImages: async () => [...there.values()].map(({ digest: _, ...kept }) => kept),
+    keptImages: async () => [...there.values()].map(({ kept }) => kept),
     dropImage: async (image_id) => (inUse(image_id) ? 'in-use' : there.delete(image_id) ? 'removed' : 'absent'),
   };
 }
