@@ -37,7 +37,7 @@ test('up: an engine, all APIs, the world, and hello answers', async () => {
   assert.match(page.stdout, /Hello from hello/);
   const clouds = parse(readFileSync(join(machine.home, '.config/openstack/clouds.yaml'), 'utf8')).clouds;
   assert.equal(clouds.tup.auth.auth_url, first.auth_url);
-  assert.deepEqual(Object.keys(clouds), ['tup', 'tup-demo']);
+  assert.deepEqual(Object.keys(clouds), ['tup', 'tup-system', 'tup-demo']);
 });
 
 test('up again: the same, and nothing new', async () => {
