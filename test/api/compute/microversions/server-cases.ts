@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Case, type Cases, get, post, put } from './case.ts';
 import type { VersionWorld } from './world.ts';
 
@@ -66,42 +67,75 @@ const groups: Cases = {
   }),
 };
 
+const LIVE = [[/^missing migrations\[\]\.links/, 'a live migration that is under way has links; servers here are not moved while they run']] as const;
+
 const migrations: Cases = {
+  'os-migrations/migrations-get-with-limit': get('/os-migrations?limit=1', { older: true }),
+  'server-migrations/migrations-index': get(part('migrations')),
   'os-migrations/migrations-get': get('/os-migrations'),
   'os-migrations/migrations-get-with-changes-since': get('/os-migrations?changes-since=2000-01-01T00:00:00Z', { older: true }),
-  'os-migrations/migrations-get-with-changes-before': get('/os-migrations?changes-before=2999-01-01T00:00:00Z', { older: true }),
-  'os-migrations/migrations-get-with-marker': get('/os-migrations?limit=1', { older: true }),
+  'os-migrations/migrations-get-with-changes-before': get('/os-migrations?changes-before=2999-01-01T00:00:00Z', { older: true, forgive: LIVE }),
+  'os-migrations/migrations-get-with-marker': get(async (world, minor) => {
+    const { json } = await world.call('GET', '/os-migrations?limit=1', minor);
+    return `/os-migrations?marker=${json.migrations[0].uuid}`;
+  }, { older: true, forgive: LIVE }),
   'os-migrations/migrations-get-with-user-or-project-id': get(({ ids }) => `/os-migrations?user_id=${ids.user}`, { older: true }),
 };
 
+const onServer = (body: NonNullable<Case['body']>, more: Partial<Case> = {}): Case => post(part('action'), body, more);
+
+const consoles: Cases = {
+  'os-remote-consoles/get-vnc-console-post-resp': onServer(() => ({ 'os-getVNCConsole': { type: 'novnc' } }), { until: 5 }),
+  'os-remote-consoles/get-serial-console-post-resp': onServer(() => ({ 'os-getSerialConsole': { type: 'serial' } }), { until: 5 }),
+  'os-remote-consoles/create-vnc-console-resp': post(part('remote-consoles'), () => ({ remote_console: { protocol: 'vnc', type: 'novnc' } })),
+  'os-console-auth-tokens/get-console-connect-info-get-resp': get(async (world, minor) => {
+    const { json } = await world.call('POST', `${one(world)}/remote-consoles`, Math.max(minor, 6), { remote_console: { protocol: 'serial', type: 'serial' } });
+    return `/os-console-auth-tokens/${new URL(json.remote_console.url).searchParams.get('token')}`;
+  }, { older: true }),
+};
+
+/** Its task has the server until the interface is gone. */
+const detach: NonNullable<Case['after']> = async (world, { interfaceAttachment }, minor) => {
+  const path = `${one(world)}/os-interface`;
+  await world.call('DELETE', `${path}/${interfaceAttachment.port_id}`, minor);
+  while ((await world.call('GET', path, minor)).json.interfaceAttachments.length > 1) await delay(10);
+};
+
+/** The server is one image's at a time. */
+const saved: NonNullable<Case['after']> = async (world, _answer, minor) => {
+  while ((await world.call('GET', one(world), minor)).json.server['OS-EXT-STS:task_state'] !== null) await delay(10);
+};
+
+const changes: Cases = {
+  'os-attach-interfaces/attach-interfaces-create-resp': post(part('os-interface'), ({ ids }) => ({ interfaceAttachment: { net_id: ids.network } }), {
+    at: [96, 70, 69, 49, 48, 1], after: detach,
+  }),
+  'servers/server-action-create-image-resp': onServer(() => ({ createImage: { name: 'image' } }), { at: [96, 46, 45], after: saved }),
+  'os-create-backup/create-backup-resp': onServer(() => ({ createBackup: { name: 'backup', backup_type: 'daily', rotation: 1 } }), { at: [96, 46, 45], after: saved }),
+  'os-server-external-events/event-create-resp': post('/os-server-external-events', ({ ids }) => ({
+    events: [{ name: 'network-changed', server_uuid: ids.server, tag: ids.port, status: 'completed' }],
+  })),
+};
+
 const SAME = 'the same answer as the sample of servers, which is compared';
+const NO_SCREEN = 'containers have no screen of this kind: refused';
 const LATER = 'the action has tests of its own at its versions';
 
 export const serverCases: Cases = {
-  ...servers, ...parts, ...actions, ...groups, ...migrations,
+  ...servers, ...parts, ...actions, ...groups, ...migrations, ...consoles, ...changes,
   'os-server-tags/server-tags-show-details-resp': SAME,
   'os-server-tags/servers-tags-details-resp': SAME,
   'os-rescue/server-get-resp-rescue': SAME,
   'os-rescue/server-get-resp-unrescue': SAME,
   'server-migrations/migrations-get': LATER,
-  'server-migrations/migrations-index': LATER,
-  'os-migrations/migrations-get-with-limit': LATER,
-  'os-attach-interfaces/attach-interfaces-create-resp': LATER,
-  'os-console-auth-tokens/get-console-connect-info-get-resp': LATER,
-  'os-create-backup/create-backup-resp': LATER,
   'os-evacuate/server-evacuate-find-host-resp': LATER,
   'os-evacuate/server-evacuate-resp': LATER,
-  'os-remote-consoles/get-rdp-console-post-resp': LATER,
-  'os-remote-consoles/get-serial-console-post-resp': LATER,
-  'os-remote-consoles/get-spice-console-post-resp': LATER,
-  'os-remote-consoles/get-vnc-console-post-resp': LATER,
-  'os-remote-consoles/create-vnc-console-resp': LATER,
-  'os-remote-consoles/create-mks-console-resp': LATER,
-  'os-remote-consoles/create-spice-direct-console-resp': LATER,
+  'os-remote-consoles/get-rdp-console-post-resp': NO_SCREEN,
+  'os-remote-consoles/get-spice-console-post-resp': NO_SCREEN,
+  'os-remote-consoles/create-mks-console-resp': NO_SCREEN,
+  'os-remote-consoles/create-spice-direct-console-resp': NO_SCREEN,
   'os-rescue/server-rescue': LATER,
-  'os-server-external-events/event-create-resp': LATER,
   'os-server-topology/servers-topology-resp': LATER,
   'os-server-topology/servers-topology-resp-user': LATER,
   'servers/server-action-rebuild-resp': LATER,
-  'servers/server-action-create-image-resp': LATER,
 };

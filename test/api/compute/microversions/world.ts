@@ -55,7 +55,7 @@ async function makeMember(cloud: TestCloud, must: Must, project: string): Promis
 
 async function makeFlavors(must: Must, project: string): Promise<void> {
   for (const id of ['c1', 'private']) {
-    await must('POST', '/compute/v2.1/flavors', { flavor: { id, name: id, ram: 64, disk: 1, vcpus: 1, 'os-flavor-access:is_public': id === 'c1' } });
+    await must('POST', '/compute/v2.1/flavors', { flavor: { id, name: id, ram: id === 'c1' ? 64 : 96, disk: 1, vcpus: 1, 'os-flavor-access:is_public': id === 'c1' } });
     await must('POST', `/compute/v2.1/flavors/${id}/os-extra_specs`, { extra_specs: { 'hw:numa_nodes': '1' } });
   }
   await must('POST', '/compute/v2.1/flavors/private/action', { addTenantAccess: { tenant: project } });
@@ -95,6 +95,12 @@ async function makeServers(compute: Compute, ids: { image: string; network: stri
   for (const action of ['pause', 'unpause']) {
     await compute('POST', `/servers/${server.id}/action`, { [action]: null });
     await waitStatus(compute, server.id, action === 'pause' ? 'PAUSED' : 'ACTIVE');
+  }
+  for (const flavor of ['private', 'c1']) {
+    await compute('POST', `/servers/${other.server.id}/action`, { resize: { flavorRef: flavor } });
+    await waitStatus(compute, other.server.id, 'VERIFY_RESIZE');
+    await compute('POST', `/servers/${other.server.id}/action`, { confirmResize: null });
+    await waitStatus(compute, other.server.id, 'ACTIVE');
   }
   return server.id;
 }
