@@ -3,8 +3,10 @@ import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { aggregateEndpoints, aggregatePolicies } from './aggregates.ts';
+import { assistedVolumeSnapshotEndpoints, assistedVolumeSnapshotPolicies } from './assisted-volume-snapshots.ts';
 import { availabilityZoneEndpoints, availabilityZonePolicies } from './availability-zones.ts';
 import { consoleAuthTokenEndpoints, consoleAuthTokenPolicies } from './console-auth-tokens.ts';
+import { baremetalNodeEndpoints, baremetalNodePolicies } from './baremetal-nodes.ts';
 import { extensionEndpoints, extensionPolicies } from './extensions.ts';
 import { flavorAccessEndpoints, flavorAccessPolicies } from './flavor-access.ts';
 import { flavorExtraSpecEndpoints, flavorExtraSpecPolicies } from './flavor-extra-specs.ts';
@@ -63,6 +65,8 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...tenantNetworkEndpoints(deps),
   ...remoteConsoleEndpoints(deps),
   ...consoleAuthTokenEndpoints(deps),
+  ...baremetalNodeEndpoints(),
+  ...assistedVolumeSnapshotEndpoints(),
   ...removedEndpoints(),
 ];
 
@@ -92,6 +96,8 @@ export const resourcePolicies: PolicyRule[] = [
   ...floatingIpPoolPolicies,
   ...networkPolicies,
   ...tenantNetworkPolicies,
+  ...baremetalNodePolicies,
+  ...assistedVolumeSnapshotPolicies,
   ...remoteConsolePolicies,
   ...consoleAuthTokenPolicies,
 ];

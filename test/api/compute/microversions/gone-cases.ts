@@ -1,7 +1,7 @@
 import type { Cases } from './case.ts';
 
 const GONE = 'removed from nova long ago: 410 at every version, which another test looks at';
-const NO_BAREMETAL = 'a proxy of a service that this cloud has not';
+const NO_BAREMETAL = 'a proxy of a service that this cloud has not: 501';
 const NO_VOLUMES = 'a proxy of volumes, which come with their service';
 const NO_SHARES = 'shared file systems are a service that this cloud has not';
 
@@ -24,9 +24,10 @@ export const goneCases: Cases = {
   ...all(
     NO_VOLUMES, 'os-snapshots/snapshot-create-resp', 'os-snapshots/snapshots-detail-resp', 'os-snapshots/snapshots-list-resp', 'os-snapshots/snapshots-show-resp',
     'os-volumes/os-volumes-detail-resp', 'os-volumes/os-volumes-get-resp', 'os-volumes/os-volumes-index-resp', 'os-volumes/os-volumes-post-resp',
-    'os-assisted-volume-snapshots/snapshot-create-assisted-resp', 'os-volume_attachments/attach-volume-to-server-resp', 'os-volume_attachments/list-volume-attachments-resp',
+    'os-volume_attachments/attach-volume-to-server-resp', 'os-volume_attachments/list-volume-attachments-resp',
     'os-volume_attachments/volume-attachment-detail-resp',
   ),
+  ...all('no server has a volume that is a file of its node: 400', 'os-assisted-volume-snapshots/snapshot-create-assisted-resp'),
   ...all(
     NO_SHARES, 'os-server-shares/server-shares-admin-create-resp', 'os-server-shares/server-shares-admin-show-resp', 'os-server-shares/server-shares-create-resp',
     'os-server-shares/server-shares-list-resp', 'os-server-shares/server-shares-show-resp',
