@@ -48,6 +48,27 @@ test('blobs are put, read whole and in ranges, listed and removed', async () => 
   await assert.rejects(read(blobs.open(digest)), /cannot be reached/);
 });
 
+test('a large blob goes in parts; one that was broken off is sent anew', async () => {
+  const blobs = createS3Blobs({ ...options, prefix: 'parts/', part_size: 5 << 20 });
+  const bytes = randomBytes((12 << 20) + 1);
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const [path, lost] = [join(scratchDirectory('s3-parts'), 'file'), join(scratchDirectory('s3-parts'), 'lost')];
+  const before_it = server.parts();
+  await assert.rejects(blobs.put(digest, lost), /cannot be reached/);
+  writeFileSync(path, bytes);
+  server.failPart(2);
+  await assert.rejects(blobs.put(digest, path), /cannot be reached/);
+  assert.ok(existsSync(path), 'what did not arrive is still here');
+  await assert.rejects(read(blobs.open(digest)), /cannot be reached/, 'half a blob is none');
+  await blobs.clear();
+  await blobs.put(digest, path);
+  assert.ok(server.parts() - before_it >= 3, `${server.parts()} parts`);
+  assert.ok(!existsSync(path));
+  assert.ok((await read(blobs.open(digest))).equals(bytes));
+  assert.ok((await read(blobs.open(digest, { start: (5 << 20) - 1, end: 10 << 20 }))).equals(bytes.subarray((5 << 20) - 1, (10 << 20) + 1)));
+  await blobs.remove(digest);
+});
+
 test('a cloud keeps its images there: uploads and pushes', async () => {
   const cloud = await startTestCloud({ toml: `[image]\nstore = "s3"\ns3_endpoint = "${server.url}"\ns3_bucket = "images"\ns3_prefix = "cloud/"\ns3_access_key = "${server.access_key}"\ns3_secret_key = "${server.secret_key}"` });
   try {

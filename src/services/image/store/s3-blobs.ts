@@ -14,6 +14,8 @@ export interface S3Options {
   prefix: string;
   access_key: string;
   secret_key: string;
+  /** Bytes; larger blobs are sent in parts of this size. Default 64 MiB. */
+  part_size?: number;
 }
 
 const PART_SIZE = 64 << 20;
@@ -35,20 +37,29 @@ export function createS3Blobs(options: S3Options): BlobStore {
   };
 }
 
-function connect({ endpoint, region, access_key, secret_key }: S3Options): Client {
+function connect({ endpoint, region, access_key, secret_key, part_size = PART_SIZE }: S3Options): Client {
   const url = new URL(endpoint);
   const useSSL = url.protocol === 'https:';
-  return new Client({
-    endPoint: url.hostname, port: Number(url.port) || (useSSL ? 443 : 80), useSSL, region, accessKey: access_key, secretKey: secret_key, pathStyle: true, partSize: PART_SIZE,
+  return new ResumingClient({
+    endPoint: url.hostname, port: Number(url.port) || (useSSL ? 443 : 80), useSSL, region, accessKey: access_key, secretKey: secret_key, pathStyle: true, partSize: part_size,
   });
 }
+
+/** Goes on with an upload in parts that was broken off, where the server can name it; elsewhere it begins anew. */
+class ResumingClient extends Client {
+  override async findUploadId(bucket: string, key: string): Promise<string | undefined> {
+    return super.findUploadId(bucket, key).catch((error: unknown) => (isNotImplemented(error) ? undefined : Promise.reject(error as Error)));
+  }
+}
+
+const isNotImplemented = (error: unknown): boolean => (error as { code?: string }).code === 'NotImplemented';
 
 /** Some servers cannot name them: there a rule of the bucket has to end them. */
 async function endUploads(client: Client, bucket: string, prefix: string): Promise<void> {
   try {
     for await (const { key } of client.listIncompleteUploads(bucket, prefix, true) as AsyncIterable<{ key: string }>) await client.removeIncompleteUpload(bucket, key);
   } catch (error) {
-    if ((error as { code?: string }).code !== 'NotImplemented') fail(error);
+    if (!isNotImplemented(error)) fail(error);
   }
 }
 
