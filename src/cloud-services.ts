@@ -62,6 +62,7 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
   const compute = createComputeService({
     ...base, config: config.compute, nodes, tasks,
     identity: identity.client, image: image.client, network: network.client, placement: placement.client,
+    ssh: { key_file: join(secrets, 'ssh-keys', 'gateway'), host: config.api.host },
   });
   return {
     services: [identity.service, image.service, ...image.registry, placement.service, network.service, compute.service, consolePage()],

@@ -7,6 +7,7 @@ import { createFakeDriver } from './compute/drivers/fake/index.ts';
 import { hostAddress } from './compute/host.ts';
 import { createDiskTransport, layerSender } from './compute/disk/transport.ts';
 import type { ComputeDriver } from './compute/protocol.ts';
+import { keepSshDoors } from './compute/ssh-doors.ts';
 import { computeHandlers } from './compute/serve.ts';
 import { createFakeNetworkDriver } from './network/drivers/fake/index.ts';
 import { createLinuxNetworkDriver } from './network/drivers/linux/index.ts';
@@ -81,6 +82,7 @@ export function startAgent(options: AgentOptions): Agent {
     else void converging.poke();
   });
   const stopReporting = compute === undefined ? () => {} : reportCompute({ driver: compute, link, hostname: options.hostname, log });
+  const doors = compute === undefined ? undefined : keepSshDoors({ driver: compute, link, log });
   return {
     node_id: link.node_id,
     link,
@@ -88,6 +90,7 @@ export function startAgent(options: AgentOptions): Agent {
     network,
     async close() {
       stopReporting();
+      doors?.close();
       await linked().close();
       await converging?.close();
       await compute?.close();

@@ -19,7 +19,7 @@ export function prepareDataDir(settings: Settings): void {
   // Others may pass (the controller is one of them) but see no list.
   for (const folder of ['', 'run', 'secrets']) makeFolder(join(data_dir, folder), 0o711);
   for (const folder of ['log', 'agent', 'cache']) makeFolder(join(data_dir, folder), 0o700);
-  for (const folder of ['controller', 'secrets/fernet-keys', 'secrets/credential-keys', 'secrets/registry-keys']) {
+  for (const folder of ['controller', 'secrets/fernet-keys', 'secrets/credential-keys', 'secrets/registry-keys', 'secrets/ssh-keys']) {
     makeFolder(join(data_dir, folder), 0o700);
     give(join(data_dir, folder));
   }

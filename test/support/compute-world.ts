@@ -78,6 +78,7 @@ export function fakeNodes(count: number): FakeNodes {
       const reply = await Promise.race([handler(JSON.parse(JSON.stringify(params ?? null))), aborted]);
       return JSON.parse(JSON.stringify(reply ?? null)) as T;
     },
+    expectStream: () => assert.fail('these nodes open no streams'),
     openStream: async () => assert.fail('these nodes open no streams'),
     handle: (method, handler) => void answers.set(method, handler),
     ask: async <T>(index: number, method: string, params: unknown) => structuredClone(await answers.get(method)!(facts[index]!, structuredClone(params))) as T,

@@ -255,12 +255,12 @@ export interface Ran {
 }
 
 /** Runs a program to its end, whatever its exit status. */
-export function runProgram(command: string[], options: { env?: NodeJS.ProcessEnv; timeout_ms?: number } = {}): Promise<Ran> {
+export function runProgram(command: string[], options: { env?: NodeJS.ProcessEnv; timeout_ms?: number; input?: string } = {}): Promise<Ran> {
   return new Promise((resolve) => {
     const child = execFile(command[0]!, command.slice(1), { env: options.env ?? process.env, timeout: options.timeout_ms ?? 120_000, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 255;
       resolve({ code, stdout, stderr: code === 255 ? `${stderr}${error?.message ?? ''}` : stderr });
     });
-    child.stdin?.end();
+    child.stdin?.end(options.input);
   });
 }

@@ -156,6 +156,8 @@ export interface GuestSpec {
   command: string[] | null;
   /** Whether its main process gets a terminal. */
   tty?: boolean;
+  /** Whether the node may listen for ssh on the server's behalf where its image does not. */
+  ssh_door?: boolean;
   environment: Record<string, string>;
   files: InjectedFile[];
   /** Lines for the login user's authorized_keys. */
@@ -268,6 +270,10 @@ export interface ConsoleRequest {
   command: string[] | null;
   /** Whether an exec gets a terminal. */
   tty: boolean;
+  /** As whom; null: as the image says. */
+  user?: string | null;
+  /** A login begins in the user's own folder. */
+  login?: boolean;
   size: TerminalSize;
   environment: Record<string, string>;
   /** Lines of the log to begin with. */
@@ -341,6 +347,8 @@ export interface ComputeDriver {
   consoleOutput(server_id: string, lines: number | undefined): Promise<string>;
   /** Faults: 404 `compute.server-unknown`, 409 `compute.wrong-state`, 400 `compute.exec-failed`. */
   openConsole(server_id: string, request: ConsoleRequest): Promise<GuestConsole>;
+  /** The network namespace in which to listen for ssh; undefined: the guest needs nobody to. */
+  sshDoor?(server_id: string): Promise<string | undefined>;
   diagnostics(server_id: string): Promise<GuestDiagnostics>;
   resources(): Promise<HostResources>;
   /** Afterwards the image is on the node, and servers start of it without a fetch. */
@@ -382,6 +390,8 @@ export const computeMethods = {
   list: 'compute.list',
   console: 'compute.console',
   openConsole: 'compute.open-console',
+  /** node → controller: somebody speaks ssh to a server. `{ server_id, remote_address }` → `{ stream_id }` */
+  sshKnock: 'compute.ssh-knock',
   diagnostics: 'compute.diagnostics',
   resources: 'compute.resources',
   prefetch: 'compute.prefetch',

@@ -36,6 +36,8 @@ export interface NodeLink {
   call<T = unknown>(node_id: string, method: string, params?: unknown, options?: CallOptions): Promise<T>;
   /** Asks a node for a stream of messages. */
   openStream: NodeStreams['open'];
+  /** Lets a node open a stream that it asked for. */
+  expectStream: NodeStreams['expect'];
   /** Answers a method that nodes call. */
   handle(method: string, handler: (node: ConnectedNode, params: any) => unknown): void;
   nodes(): Promise<NodeInfo[]>;
@@ -108,6 +110,7 @@ export function createNodeLink(options: NodeLinkOptions): NodeLink {
     },
     call: links.call,
     openStream: streams.open,
+    expectStream: streams.expect,
     handle(method, handler) {
       if (handlers.has(method)) throw new Error(`the method ${method} has a handler already`);
       handlers.set(method, handler);

@@ -31,6 +31,8 @@ export const ComputeSection = Type.Object(
     console_max_open_per_server: Type.Integer({ default: 32, minimum: 1, description: 'Consoles of one server open at a time.' }),
     console_modes: Type.Array(Type.Union([Type.Literal('log'), Type.Literal('attach'), Type.Literal('exec')]), { default: ['log', 'attach', 'exec'], uniqueItems: true, description: 'What consoles are for: log shows the output, attach is the main process, exec runs programs beside it.' }),
     console_allowed_origins: Type.Array(Type.String(), { default: [], description: 'Hosts beside its own whose web pages may open consoles: dashboard.example.com.' }),
+    ssh_gateway_port: Type.Integer({ default: 0, minimum: 0, maximum: 65535, description: 'Port on which ssh NAME-OR-ID@HOST leads into servers, by the key of each; 0: none.' }),
+    ssh_gateway_host: Type.String({ default: '', description: 'Address that this port is on. Default: the one of the API.' }),
     quota_driver: Type.Union([Type.Literal('local'), Type.Literal('unified')], { default: 'local', description: 'Where limits of projects come from: local are those below and what is set through the Compute API, unified are those that identity keeps, by which nothing is limited that is not registered there.' }),
     quota_instances: Type.Integer({ default: 10, minimum: -1, description: 'Servers a project may have; -1: any number.' }),
     quota_cores: Type.Integer({ default: 20, minimum: -1, description: 'Virtual CPUs a project may have.' }),

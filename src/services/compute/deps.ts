@@ -12,7 +12,7 @@ import type { PlacementClient } from '../placement/client.ts';
 import type { ComputeConfig } from './config.ts';
 
 /** The links to the nodes: `kernel/bus/node-link.ts`. */
-export type ComputeNodes = Pick<NodeLink, 'call' | 'openStream' | 'handle' | 'isConnected' | 'onConnect' | 'onDisconnect' | 'onEvent' | 'nodes'>;
+export type ComputeNodes = Pick<NodeLink, 'call' | 'openStream' | 'expectStream' | 'handle' | 'isConnected' | 'onConnect' | 'onDisconnect' | 'onEvent' | 'nodes'>;
 
 /** What a power task is to do, in the words of the API's actions. */
 export type PowerTask = 'start' | 'stop' | 'reboot' | 'reboot-hard' | 'pause' | 'unpause' | 'suspend' | 'resume' | 'restore';

@@ -22,10 +22,15 @@ import { nodeLeft, takeInventory, takeInventoryJob } from './jobs/take-inventory
 import { createLayerRelay } from './model/layer-relay.ts';
 import { serverPolicies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
+import { type SshOptions, sshDoorkeeper } from './ssh/doorkeeper.ts';
 import { computeTasks } from './tasks/index.ts';
 import { computeVersions } from './versions.ts';
 
-export type ComputeServiceDeps = JobDeps & { readonly tasks: Tasks };
+export type ComputeServiceDeps = JobDeps & {
+  readonly tasks: Tasks;
+  /** Without it nobody is let in by ssh. */
+  readonly ssh?: SshOptions;
+};
 
 export interface ComputeService {
   service: Service;
@@ -35,7 +40,7 @@ export interface ComputeService {
 }
 
 export function createComputeService(deps: ComputeServiceDeps): ComputeService {
-  const { tasks: engine, ...rest } = deps;
+  const { tasks: engine, ssh, ...rest } = deps;
   const sync = createPowerSync(rest);
   const relay = createLayerRelay();
   const taskDeps = { ...rest, engine, settled: sync.settled, relay };
@@ -57,7 +62,19 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     migrations,
     sockets: [consoleSocket(rest)],
   };
-  return { service, ...listeners(rest, sync) };
+  const wires = listeners(rest, sync);
+  const doorkeeper = ssh === undefined ? undefined : sshDoorkeeper(rest, ssh);
+  return {
+    service,
+    async start() {
+      await wires.start();
+      await doorkeeper?.start();
+    },
+    async stop() {
+      await doorkeeper?.stop();
+      await wires.stop();
+    },
+  };
 }
 
 /** The wires from nodes and networking, joined at start and cut at stop. */

@@ -1,6 +1,7 @@
 import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { deleteConsoleTokensOf } from '../store/console-tokens.ts';
 import { updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
 import { startAction } from './server-actions.ts';
@@ -23,6 +24,7 @@ export async function softDeleteServer(deps: ComputeDeps, actor: Actor, row: Ser
     const change = { task_state: 'soft-deleting', progress: 0, updated_at: now, deleted_at: now };
     // Of two at once the other one does it.
     if ((await updateServer(tx, row.id, change, { task_state: row.task_state, vm_states: [row.vm_state], not_task_state: 'deleting' })) === undefined) return;
+    await deleteConsoleTokensOf(tx, row.id);
     const action_id = await startAction(tx, actor.ctx, row.id, 'delete');
     await deps.tasks.remove(raw, { server_id: row.id, action_id }, actor.ctx, 'softly');
   });

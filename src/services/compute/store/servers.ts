@@ -19,6 +19,11 @@ export async function findServers(db: Reader, ids: readonly string[]): Promise<S
   return await db.selectFrom('compute_servers').selectAll().where('id', 'in', ids).execute();
 }
 
+/** The living ones of one name, 100 at most. */
+export async function findServersByName(db: Reader, name: string): Promise<ServerRow[]> {
+  return await db.selectFrom('compute_servers').selectAll().where('name', '=', name).where('deleted', '=', 0).orderBy('created_at').limit(100).execute();
+}
+
 export async function findBoot(db: Reader, server_id: string): Promise<ServerBootRow | undefined> {
   return await db.selectFrom('compute_server_boots').selectAll().where('server_id', '=', server_id).executeTakeFirst();
 }

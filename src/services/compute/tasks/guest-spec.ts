@@ -9,6 +9,7 @@ import { configDrive } from '../model/metadata/config-drive.ts';
 import { instanceFacts } from '../model/metadata/facts.ts';
 import type { FlavorSnapshot } from '../model/flavors.ts';
 import { flavorOf, metadataOf } from '../model/server-row.ts';
+import { mayHaveDoor } from '../model/ssh-access.ts';
 import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 
 export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, config: ComputeConfig): GuestSpec {
@@ -26,6 +27,7 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     limits: limitsOf(flavor, config.pids_limit),
     command: JSON.parse(boot.command_json) as string[] | null,
     tty: /^(1|true|yes|on)$/i.test(metadataOf(row)['docker:tty'] ?? ''),
+    ssh_door: boot.public_key !== null && system === undefined && mayHaveDoor(row),
     environment: JSON.parse(boot.environment_json) as Record<string, string>,
     files: [...(JSON.parse(boot.files_json) as InjectedFile[]), ...seedFiles(row, boot, system?.has_cloud_init ?? false)],
     ssh_keys: boot.public_key === null ? [] : [boot.public_key],

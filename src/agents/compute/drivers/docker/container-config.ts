@@ -7,6 +7,7 @@ export const CLOUD_LABEL = 'gantry.cloud';
 export const SERVER_LABEL = 'gantry.server';
 /** Empty unless the guest was made anew. */
 export const INCARNATION_LABEL = 'gantry.incarnation';
+export const SSH_LABEL = 'gantry.ssh';
 export const RUNTIME = 'gantry';
 
 const MIB = 1024 * 1024;
@@ -69,6 +70,7 @@ function labels(spec: GuestSpec, cloud: string): Record<string, string> {
     'gantry.user': spec.user_id,
     'gantry.flavor': spec.flavor_name,
     'gantry.image': spec.image.id,
+    [SSH_LABEL]: spec.ssh_door === true ? '1' : '',
     [INCARNATION_LABEL]: spec.incarnation ?? '',
     ...systemLabels(spec),
   };

@@ -17,7 +17,7 @@ export interface ContainerInspect {
   Id: string;
   Name: string;
   State: ContainerState;
-  Config: { Labels: Record<string, string> | null; Tty: boolean; OpenStdin: boolean };
+  Config: { Labels: Record<string, string> | null; Tty: boolean; OpenStdin: boolean; ExposedPorts?: Record<string, object> | null };
   /** The storage driver, and where it keeps its layers. */
   Driver?: string;
   GraphDriver?: { Name?: string; Data?: Record<string, string> | null };

@@ -66,13 +66,21 @@ function withoutEnd(socket: Socket): PassThrough {
   return stdin;
 }
 
+/** A terminal has no end; programs take control-D for it. */
+function terminalInput(socket: Socket): PassThrough {
+  const stdin = withoutEnd(socket);
+  stdin.once('end', () => void (socket.writable && socket.write('\x04')));
+  return stdin;
+}
+
 async function exec(ctx: DriverContext, container: ContainerInspect, request: ConsoleRequest): Promise<GuestConsole> {
   const { engine } = ctx;
   const { tty, size, environment } = request;
   const { Id } = await engine.json<{ Id: string }>('POST', `/containers/${container.Id}/exec`, {
     body: {
       AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: tty, DetachKeys: DETACH_KEYS,
-      Cmd: request.command ?? ['/bin/sh', '-c', LOGIN_SHELL],
+      Cmd: commandOf(request),
+      ...(request.user == null ? {} : { User: request.user }),
       Env: Object.entries({ ...(tty ? { TERM: 'xterm-256color' } : {}), ...environment }).map(([name, value]) => `${name}=${value}`),
     },
   });
@@ -82,7 +90,7 @@ async function exec(ctx: DriverContext, container: ContainerInspect, request: Co
   };
   await resize(size).catch(() => {});
   return {
-    tty, input: true, lossy: false, output: labelled(socket, tty, head), stdin: socket, resize,
+    tty, input: true, lossy: false, output: labelled(socket, tty, head), stdin: tty ? terminalInput(socket) : socket, resize,
     signal: async (name) => void (await signalExec(engine, container.Id, Id, `SIG${name}` as NodeJS.Signals)),
     async exitCode() {
       const done = await engine.json<{ ExitCode: number | null; Running: boolean }>('GET', `/exec/${Id}/json`);
@@ -93,6 +101,11 @@ async function exec(ctx: DriverContext, container: ContainerInspect, request: Co
       hangUp(engine, container.Id, Id).catch((error: unknown) => ctx.log.warn({ err: error }, 'a program beside a guest could not be ended'));
     },
   };
+}
+
+function commandOf({ command, login }: ConsoleRequest): string[] {
+  if (login !== true) return command ?? ['/bin/sh', '-c', LOGIN_SHELL];
+  return ['/bin/sh', '-c', `cd "$HOME" 2>/dev/null\n${command === null ? LOGIN_SHELL : 'exec "$@"'}`, 'sh', ...(command ?? [])];
 }
 
 async function start({ engine }: DriverContext, id: string, tty: boolean, command: string[] | null): Promise<Hijacked> {

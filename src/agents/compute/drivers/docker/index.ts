@@ -31,6 +31,7 @@ import { signalGuest } from './signal.ts';
 import { removeRemains } from './remains.ts';
 import { resizeServer } from './resize.ts';
 import { engineCall, spawnServer } from './spawn.ts';
+import { sshDoor } from './ssh-door.ts';
 import { createViews } from './views.ts';
 
 export interface DockerDriverOptions {
@@ -104,6 +105,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     consoleOutput: (serverId, lines) =>
       engineCall('read the console', async () => await readGuestConsole(ctx, await needContainer(ctx, serverId), lines)),
     openConsole: (serverId, request) => engineCall('open the console', () => openConsole(ctx, serverId, request)),
+    sshDoor: (serverId) => engineCall('look at the server', () => sshDoor(ctx, serverId)),
     diagnostics: (serverId) => engineCall('read the diagnostics', () => readDiagnostics(ctx, serverId)),
     resources: () => engineCall('read the resources of the node', () => readResources(engine, options.host_ip)),
     ...imageCalls(ctx),

@@ -8,5 +8,6 @@ import { consoleTokens } from './006-console-tokens.ts';
 import { serverPasswords } from './007-server-passwords.ts';
 import { guestSettings } from './008-guest-settings.ts';
 import { serverMigrations } from './009-migrations.ts';
+import { serversByName } from './010-servers-by-name.ts';
 
-export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords, guestSettings, serverMigrations];
+export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords, guestSettings, serverMigrations, serversByName];
