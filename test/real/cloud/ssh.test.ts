@@ -90,7 +90,7 @@ test('nobody gets in to what is not there', async () => {
 });
 
 test('a terminal is a terminal: size, signals by keys, and its name', async () => {
-  const ran = await ssh(['stty size; echo $TERM; tty'], { options: ['-tt'] });
+  const ran = await ssh(['sleep 0.5; stty size; echo $TERM; tty'], { options: ['-tt'] });
   assert.match(ran.stdout, /^\d+ \d+\r\n.*\r\n\/dev\/pts\/\d+\r\n/s);
   const shell = await ssh([], { options: ['-tt'], stdin: 'echo sum $((40+2))\nexit 3\n' });
   assert.equal(shell.code, 3);

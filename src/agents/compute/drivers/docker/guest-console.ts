@@ -1,6 +1,7 @@
 /** Consoles of guests: their log as it grows, their main process, and programs beside it. */
 import { PassThrough, type Readable, Transform, type TransformCallback } from 'node:stream';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { badRequest } from '../../../../kernel/fault.ts';
 import { consoleChannel, type ConsoleRequest, type GuestConsole } from '../../protocol.ts';
 import { readConsole } from './console.ts';
@@ -17,6 +18,8 @@ import { LOGIN_SHELL } from './login-shell.ts';
 /** Docker's own keys for leaving would swallow control-p, which shells use. Nobody types these. */
 const DETACH_KEYS = 'ctrl-^,ctrl-@,ctrl-^';
 const MAX_TAIL = 10_000;
+const RESIZE_ATTEMPTS = 10;
+const RESIZE_MS = 20;
 /** A guest that writes nothing for this long is followed no more. */
 const SILENCE_MS = 24 * 3_600_000;
 
@@ -84,11 +87,11 @@ async function exec(ctx: DriverContext, container: ContainerInspect, request: Co
       Env: Object.entries({ ...(tty ? { TERM: 'xterm-256color' } : {}), ...environment }).map(([name, value]) => `${name}=${value}`),
     },
   });
-  const { socket, head } = await start(ctx, Id, tty, request.command);
+  const { socket, head } = await start(ctx, Id, request);
   const resize: GuestConsole['resize'] = async ({ cols, rows }) => {
     if (tty) await engine.json('POST', `/exec/${Id}/resize`, { query: { w: cols, h: rows } });
   };
-  await resize(size).catch(() => {});
+  await soon(() => resize(size));
   return {
     tty, input: true, lossy: false, output: labelled(socket, tty, head), stdin: tty ? terminalInput(socket) : socket, resize,
     signal: async (name) => void (await signalExec(engine, container.Id, Id, `SIG${name}` as NodeJS.Signals)),
@@ -108,9 +111,20 @@ function commandOf({ command, login }: ConsoleRequest): string[] {
   return ['/bin/sh', '-c', `cd "$HOME" 2>/dev/null\n${command === null ? LOGIN_SHELL : 'exec "$@"'}`, 'sh', ...(command ?? [])];
 }
 
-async function start({ engine }: DriverContext, id: string, tty: boolean, command: string[] | null): Promise<Hijacked> {
+/** Engines before API 1.42 know the size of a terminal only once its program runs, and say so by an error. */
+async function soon(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; attempt < RESIZE_ATTEMPTS; attempt += 1) {
+    try {
+      return await work();
+    } catch {
+      await delay(RESIZE_MS);
+    }
+  }
+}
+
+async function start({ engine }: DriverContext, id: string, { tty, command, size }: ConsoleRequest): Promise<Hijacked> {
   try {
-    return await engine.hijack(`/exec/${id}/start`, { body: { Detach: false, Tty: tty } });
+    return await engine.hijack(`/exec/${id}/start`, { body: { Detach: false, Tty: tty, ...(tty ? { ConsoleSize: [size.rows, size.cols] } : {}) } });
   } catch (error) {
     if (!isEngineStatus(error, 400)) throw error;
     throw badRequest('compute.exec-failed', command === null ? 'The image of this server has no shell.' : `The program ${JSON.stringify(command[0] ?? '')} could not be run in this server.`, { cause: error });

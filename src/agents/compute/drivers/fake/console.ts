@@ -35,7 +35,7 @@ export function openFakeConsole(guests: FakeGuests, serverId: string, request: C
   watch(guests, serverId, output, () => end(null));
   const tty = request.mode === 'attach' || request.tty;
   if (request.command !== null) {
-    run(request.command.join(' '), () => size, say, end);
+    run(lineOf(request.command), () => size, say, end);
     end(0);
     return { ...common, tty, input: false, stdin: null };
   }
@@ -47,6 +47,8 @@ export function openFakeConsole(guests: FakeGuests, serverId: string, request: C
   }, end);
   return { ...common, tty, input: true, stdin };
 }
+
+const lineOf = (command: string[]): string => (command[0] === '/bin/sh' && command[1] === '-c' ? (command[2] ?? '') : command.join(' '));
 
 function watch(guests: FakeGuests, serverId: string, output: PassThrough, gone: () => void): void {
   const cut = guests.listen((report) => {
