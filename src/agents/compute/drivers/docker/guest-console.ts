@@ -91,7 +91,7 @@ async function exec(ctx: DriverContext, container: ContainerInspect, request: Co
   const resize: GuestConsole['resize'] = async ({ cols, rows }) => {
     if (tty) await engine.json('POST', `/exec/${Id}/resize`, { query: { w: cols, h: rows } });
   };
-  await soon(() => resize(size));
+  if (tty) void soon(() => resize(size));
   return {
     tty, input: true, lossy: false, output: labelled(socket, tty, head), stdin: tty ? terminalInput(socket) : socket, resize,
     signal: async (name) => void (await signalExec(engine, container.Id, Id, `SIG${name}` as NodeJS.Signals)),
