@@ -1,6 +1,6 @@
 /** The words of `gantry console` and `gantry exec`. */
 import { type Command, Option } from 'commander';
-import type { ConsoleMode } from '../agents/compute/protocol.ts';
+import type { ConsoleMode } from '../agents/compute/console-protocol.ts';
 import type { CommonOptions } from './settings.ts';
 
 type ConsoleFlags = CommonOptions & { mode: ConsoleMode };

@@ -1,6 +1,6 @@
 /** `gantry console` and `gantry exec`: the same consoles as in the browser, in this terminal. */
 import { WebSocket } from 'ws';
-import type { ConsoleMode } from '../agents/compute/protocol.ts';
+import type { ConsoleMode } from '../agents/compute/console-protocol.ts';
 import { isUuid } from '../kernel/ids.ts';
 import { type Session, ApiError } from './api.ts';
 import { CliError } from './errors.ts';

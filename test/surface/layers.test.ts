@@ -14,7 +14,7 @@ function placeOf(path: string): Place {
   if (top === 'kernel') return { layer: 'kernel', owner: '', path };
   if (top === 'agents') {
     if (path.split('/').length === 2) return { layer: 'root', owner: '', path };
-    return { layer: folder === 'protocol.ts' ? 'protocol' : 'agent', owner, path };
+    return { layer: /^(.+-)?protocol\.ts$/.test(folder) ? 'protocol' : 'agent', owner, path };
   }
   if (top === 'services') {
     if (folder === 'client.ts') return { layer: 'client', owner, path };

@@ -1,7 +1,8 @@
 /** Joins a guest's console with the stream on which the controller waits for it. */
 import { badRequest } from '../../kernel/fault.ts';
 import type { Message, Pipe } from '../../kernel/bus/pipe.ts';
-import type { ComputeDriver, ConsoleRequest, ConsoleWord, GuestConsole, GuestWord, OpenedConsole, TerminalSize } from './protocol.ts';
+import type { ConsoleRequest, ConsoleWord, GuestConsole, GuestWord, OpenedConsole, TerminalSize } from './console-protocol.ts';
+import type { ComputeDriver } from './protocol.ts';
 
 export type OpenStream = (stream_id: string) => Promise<Pipe>;
 

@@ -1,6 +1,7 @@
 import { badRequest, notImplemented } from '../../kernel/fault.ts';
 import { serveConsole, type OpenStream } from './consoles.ts';
-import { computeMethods, type ComputeDriver, type ConsoleRequest, type ConvertDisk, type GuestLimits, type GuestSpec, type ImageRef, type PasswordHash, type PowerAction } from './protocol.ts';
+import type { ConsoleRequest } from './console-protocol.ts';
+import { computeMethods, type ComputeDriver, type ConvertDisk, type GuestLimits, type GuestSpec, type ImageRef, type PasswordHash, type PowerAction } from './protocol.ts';
 
 export type Handler = (params: unknown) => Promise<unknown>;
 

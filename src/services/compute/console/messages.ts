@@ -5,7 +5,7 @@
  */
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
-import type { ConsoleRequest } from '../../../agents/compute/protocol.ts';
+import type { ConsoleRequest } from '../../../agents/compute/console-protocol.ts';
 import type { Message, Pipe } from '../../../kernel/bus/pipe.ts';
 
 export const CONSOLE_PROTOCOL = 'gantry.console.v1';

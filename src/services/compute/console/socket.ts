@@ -1,5 +1,6 @@
 /** The WebSocket of consoles: from a browser or a client of nova's serial consoles to the node where the server is. */
-import { computeMethods, type OpenedConsole } from '../../../agents/compute/protocol.ts';
+import type { OpenedConsole } from '../../../agents/compute/console-protocol.ts';
+import { computeMethods } from '../../../agents/compute/protocol.ts';
 import { forward, type Message, type Pipe } from '../../../kernel/bus/pipe.ts';
 import { type Fault, isFault } from '../../../kernel/fault.ts';
 import type { SocketRequest, SocketRoute } from '../../../kernel/http/sockets.ts';

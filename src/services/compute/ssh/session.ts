@@ -1,6 +1,7 @@
 /** One session of ssh: a shell or a command, with or without a terminal. */
 import type { PseudoTtyInfo, ServerChannel, Session } from 'ssh2';
-import { computeMethods, consoleChannel, type ConsoleRequest, type GuestWord, type OpenedConsole } from '../../../agents/compute/protocol.ts';
+import { consoleChannel, type ConsoleRequest, type GuestWord, type OpenedConsole } from '../../../agents/compute/console-protocol.ts';
+import { computeMethods } from '../../../agents/compute/protocol.ts';
 import { isFault } from '../../../kernel/fault.ts';
 import type { Pipe } from '../../../kernel/bus/pipe.ts';
 import { findServer } from '../store/servers.ts';

@@ -3,7 +3,7 @@ import { PassThrough, type Readable, Transform, type TransformCallback } from 'n
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { badRequest } from '../../../../kernel/fault.ts';
-import { consoleChannel, type ConsoleRequest, type GuestConsole } from '../../protocol.ts';
+import { consoleChannel, type ConsoleRequest, type GuestConsole } from '../../console-protocol.ts';
 import { readConsole } from './console.ts';
 import type { DriverContext } from './driver-context.ts';
 import type { Hijacked } from './engine-hijack.ts';

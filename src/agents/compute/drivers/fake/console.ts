@@ -1,7 +1,7 @@
 /** A console that simulates: a shell that says what it hears. `exit 3` ends it, `size` tells how large its terminal is, `flood N` writes N KiB. */
 import { PassThrough, Writable } from 'node:stream';
 import { conflict } from '../../../../kernel/fault.ts';
-import { consoleChannel, type ConsoleRequest, type GuestConsole, type TerminalSize } from '../../protocol.ts';
+import { consoleChannel, type ConsoleRequest, type GuestConsole, type TerminalSize } from '../../console-protocol.ts';
 import { consoleOf, type FakeGuests } from './guests.ts';
 
 /** @throws Fault as the Docker driver does. */
