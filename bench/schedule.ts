@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { uuid } from '../src/kernel/ids.ts';
+import { createBuildFailures } from '../src/services/compute/model/build-failures.ts';
 import { claimPlace } from '../src/services/compute/tasks/place-server.ts';
 import { serveCompute, type ServedWorld } from '../test/support/compute-world.ts';
 import { type Figure, percentile, report } from './measure.ts';
@@ -28,7 +29,7 @@ async function schedule(world: ServedWorld, servers: number, concurrency: number
   const one = async (): Promise<void> => {
     while (left-- > 0) {
       const from = performance.now();
-      const { host } = await claimPlace(world.deps as never, { row: { ...row, id: uuid(), node_id: null } as never, boot: boot as never, excluded: [] });
+      const { host } = await claimPlace({ ...world.deps, failures: createBuildFailures() } as never, { row: { ...row, id: uuid(), node_id: null } as never, boot: boot as never, excluded: [] });
       took.push(performance.now() - from);
       hosts.add(host);
     }

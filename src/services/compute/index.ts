@@ -19,6 +19,7 @@ import { releaseStuckServersJob } from './jobs/release-stuck-servers.ts';
 import { confirmResizesJob } from './jobs/settle-moves.ts';
 import { createPowerSync, type PowerSync } from './jobs/sync-power-state.ts';
 import { nodeLeft, takeInventory, takeInventoryJob } from './jobs/take-inventory.ts';
+import { createBuildFailures, createTurns } from './model/build-failures.ts';
 import { createLayerRelay } from './model/layer-relay.ts';
 import { serverPolicies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
@@ -43,7 +44,7 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
   const { tasks: engine, ssh, ...rest } = deps;
   const sync = createPowerSync(rest);
   const relay = createLayerRelay();
-  const taskDeps = { ...rest, engine, settled: sync.settled, relay };
+  const taskDeps = { ...rest, engine, settled: sync.settled, relay, failures: createBuildFailures(), inTurn: createTurns() };
   const { definitions, starter } = computeTasks(taskDeps, engine);
   const all: ComputeDeps = { ...rest, tasks: starter };
   const metadata = createMetadataService(rest);

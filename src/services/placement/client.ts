@@ -29,6 +29,8 @@ export interface PlacementClient {
   removeProvider(id: string): Promise<void>;
   /** Providers that can hold the resources now; at most `limit`. */
   candidates(resources: Resources, limit?: number): Promise<Candidate[]>;
+  /** The traits of all providers that have some, by provider. */
+  traits(): Promise<Map<string, string[]>>;
   /** Claims for a consumer in one transaction, replacing what it held; false when it no longer fits. */
   claim(consumer: { id: string; project_id: string; user_id: string; type?: string }, provider_id: string, resources: Resources): Promise<boolean>;
   /**

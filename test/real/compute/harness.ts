@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import type { SendLayer } from '../../../src/agents/compute/disk/transport.ts';
 import { createDockerDriver, type DockerDriver } from '../../../src/agents/compute/drivers/docker/index.ts';
 import { CLOUD_LABEL } from '../../../src/agents/compute/drivers/docker/container-config.ts';
+import type { MoveTransport } from '../../../src/agents/compute/drivers/docker/move-layer.ts';
 import type { LayerSource } from '../../../src/agents/compute/drivers/docker/load-layers.ts';
 import { createGuestNotes } from '../../../src/agents/compute/drivers/docker/guest-notes.ts';
 import { createEngine, type Engine } from '../../../src/agents/compute/drivers/docker/engine.ts';
@@ -130,10 +131,11 @@ export interface RigOptions {
   /** Where captured layers go. */
   send?: SendLayer;
   disk_limit?: 'auto' | 'off';
+  moves?: MoveTransport;
 }
 
 /** @param socket of the engine to work on. */
-export async function createRig(socket = SOCKET, { layers, send, disk_limit = 'off' }: RigOptions = {}): Promise<Rig> {
+export async function createRig(socket = SOCKET, { layers, send, moves, disk_limit = 'off' }: RigOptions = {}): Promise<Rig> {
   const cloud = `${PREFIX}-${process.pid}-${randomUUID().slice(0, 6)}`;
   const stateDir = await mkdtemp(join(tmpdir(), `${cloud}-`));
   const engine = createEngine({ socket_path: socket });
@@ -161,6 +163,7 @@ export async function createRig(socket = SOCKET, { layers, send, disk_limit = 'o
       clock: systemClock,
       state_dir: stateDir,
       disk_limit,
+      ...(moves === undefined ? {} : { moves }),
       ...(send === undefined ? {} : { layers: send }),
       netns_dir: netnsDir,
     });

@@ -14,6 +14,7 @@ import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts
 import { type FlavorSnapshot, flavorForServer } from './flavors.ts';
 import { guestCommand, guestEnvironment } from './guest-command.ts';
 import { type GuestSettings, passwordsFor } from './guest-settings.ts';
+import { schedulingProperties } from './host-demands.ts';
 import { type BootImage, checkImage, holdImage, imageForServer, originOf } from './image-checks.ts';
 import { getKeypair } from './keypairs.ts';
 import { claimServerQuota, quotasOf } from './quota-sets.ts';
@@ -234,7 +235,7 @@ function newBoot(row: ServerRow, asked: CreateServers, resolved: Resolved, auth:
     command_json: JSON.stringify(resolved.command),
     environment_json: JSON.stringify(resolved.environment),
     hints_json: JSON.stringify(asked.hints),
-    requested_json: JSON.stringify(resolved.placement),
+    requested_json: JSON.stringify({ ...resolved.placement, image_properties: schedulingProperties(resolved.image.properties) } satisfies Placement),
     guest_json: JSON.stringify(resolved.settings),
   };
 }

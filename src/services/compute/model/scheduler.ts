@@ -1,4 +1,5 @@
 /** Which node a new server goes to. Pure: what placement says fits, less what must not be, the best first. */
+import { demandObjection, type Demands, type HostFacts } from './host-demands.ts';
 
 export interface HostView {
   node_id: string;
@@ -8,6 +9,10 @@ export interface HostView {
   usable: boolean;
   /** Servers that are being made there right now. */
   building: number;
+  /** Boots that failed there since the last one that did not. */
+  failures?: number;
+  /** What demands look at; needed where there are some. */
+  facts?: HostFacts;
 }
 
 export interface ScheduleRequest {
@@ -22,12 +27,15 @@ export interface ScheduleRequest {
   /** Nodes of the servers that a hint names. */
   same_host: readonly string[] | undefined;
   different_host: readonly string[] | undefined;
+  demands?: Demands;
 }
 
 export interface FreeRoom {
   node_id: string;
-  /** MiB that placement has left there. */
+  /** What placement has left there: MiB, processors, GiB. */
   free_ram_mb: number;
+  free_vcpus?: number;
+  free_disk_gb?: number;
 }
 
 /** @returns node ids, the best first; empty: nothing fits. */
@@ -37,8 +45,8 @@ export function chooseHosts(candidates: readonly FreeRoom[], hosts: readonly Hos
     const host = views.get(node_id);
     return host !== undefined && objection(host, request) === undefined;
   });
-  const most = Math.max(1, ...fitting.map(({ free_ram_mb }) => free_ram_mb));
-  const weighed = fitting.map(({ node_id, free_ram_mb }) => ({ node_id, weight: weigh(views.get(node_id)!, free_ram_mb / most, request), tie: tieBreak(request.server_id, node_id) }));
+  const weights = weigh(fitting, views, request);
+  const weighed = fitting.map(({ node_id }, at) => ({ node_id, weight: weights[at]!, tie: tieBreak(request.server_id, node_id) }));
   weighed.sort((a, b) => b.weight - a.weight || a.tie - b.tie);
   return weighed.map(({ node_id }) => node_id);
 }
@@ -55,7 +63,7 @@ export function objection(host: HostView, request: ScheduleRequest): string | un
   const here = group?.members.get(host.node_id) ?? 0;
   if (group?.policy === 'affinity' && group.members.size > 0 && here === 0) return 'its server group is elsewhere';
   if (group?.policy === 'anti-affinity' && here >= group.max_per_host) return 'its server group has a server there';
-  return undefined;
+  return request.demands === undefined || host.facts === undefined ? undefined : demandObjection(host.facts, request.demands);
 }
 
 export interface Room {
@@ -84,12 +92,31 @@ function lacking(wanted: Readonly<Record<string, number>>, room: Room | undefine
   return short.length === 0 ? 'had room, but others were faster' : short.join(', ');
 }
 
-/** Free memory spreads servers; whoever is busy making some comes later; soft groups pull together or apart. */
-function weigh(host: HostView, freeShare: number, request: ScheduleRequest): number {
-  const { group } = request;
-  const members = group?.members.get(host.node_id) ?? 0;
-  const pull = group?.policy === 'soft-affinity' ? 10 * members : group?.policy === 'soft-anti-affinity' ? -10 * members : 0;
-  return freeShare - 0.02 * host.building + pull;
+/** How much more a failure counts than all else together. */
+const FAILURE = 1_000_000;
+
+/**
+ * Nova's weighers, each from 0 for the least to 1 for the most among those that fit: free memory, processors and disk spread servers, whoever is
+ * busy making some comes later, soft groups pull together or apart, and a node that has just failed comes last.
+ */
+function weigh(fitting: readonly FreeRoom[], views: ReadonlyMap<string, HostView>, { group }: ScheduleRequest): number[] {
+  const members = fitting.map(({ node_id }) => group?.members.get(node_id) ?? 0);
+  const weighers: [factor: number, values: number[]][] = [
+    [1, fitting.map(({ free_ram_mb }) => free_ram_mb)],
+    [1, fitting.map(({ free_vcpus = 0 }) => free_vcpus)],
+    [1, fitting.map(({ free_disk_gb = 0 }) => free_disk_gb)],
+    [-1, fitting.map(({ node_id }) => views.get(node_id)!.building)],
+    // A group's wish outweighs an even spread.
+    [group?.policy === 'soft-affinity' ? 10 : group?.policy === 'soft-anti-affinity' ? -10 : 0, members],
+    [-FAILURE, fitting.map(({ node_id }) => views.get(node_id)!.failures ?? 0)],
+  ];
+  const parts = weighers.filter(([factor]) => factor !== 0).map(([factor, values]) => normalised(values).map((value) => factor * value));
+  return fitting.map((_, at) => parts.reduce((sum, part) => sum + part[at]!, 0));
+}
+
+function normalised(values: readonly number[]): number[] {
+  const [least, most] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
+  return values.map((value) => (most === least ? 0 : (value - least) / (most - least)));
 }
 
 function tieBreak(server_id: string, node_id: string): number {

@@ -11,6 +11,8 @@ export interface Placement {
   zone: string | null;
   /** The one host it may go to; null: any. */
   host: string | null;
+  /** Of the image that it was made of, as they were then. */
+  image_properties?: Record<string, string>;
 }
 
 /** `zone`, `zone:host`, `zone:host:node`, `zone::node`. @throws Fault 400 */

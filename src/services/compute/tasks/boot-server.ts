@@ -63,7 +63,14 @@ async function advance(deps: TaskDeps, server_id: string, change: ServerChange):
   if (changed === undefined) throw wasDeleted();
 }
 
+/** Members of a group see where those before them went. */
 async function place(deps: TaskDeps, server_id: string, action_id: string): Promise<Place> {
+  const { row } = await load(deps, server_id);
+  const placed = (): Promise<Place> => placeOne(deps, server_id, action_id);
+  return row.server_group_id === null ? await placed() : await deps.inTurn(row.server_group_id, placed);
+}
+
+async function placeOne(deps: TaskDeps, server_id: string, action_id: string): Promise<Place> {
   const { row, boot } = await load(deps, server_id);
   // A second run stays where the first one went.
   const found = placeOf(row) ?? (await claimPlace(deps, { row, boot, excluded: [] }));
@@ -112,10 +119,13 @@ async function spawnSomewhere(deps: TaskDeps, ctx: StepContext, server_id: strin
   for (;;) {
     const { row, boot } = await load(deps, server_id);
     try {
-      return await spawnOn(deps, ctx, row, boot);
+      const report = await spawnOn(deps, ctx, row, boot);
+      if (row.node_id !== null) deps.failures.succeeded(row.node_id);
+      return report;
     } catch (error) {
       if (ctx.signal.aborted || !isNodesFault(error) || row.node_id === null) throw error;
       failed.push(row.node_id);
+      deps.failures.failed(row.node_id);
       if (failed.length >= deps.config.max_schedule_attempts) throw error;
       ctx.log.warn({ err: error, host: row.host }, 'a node could not start a server; the next one is tried');
       await move(deps, ctx, row, boot, failed, error);

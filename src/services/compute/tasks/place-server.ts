@@ -1,14 +1,18 @@
 /** Finding and claiming a node for a server. */
+import { isIP, isIPv4 } from 'node:net';
 import type { Kysely } from 'kysely';
+import type { HostResources } from '../../../agents/compute/protocol.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { Fault } from '../../../kernel/fault.ts';
 import type { Candidate, Resources } from '../../placement/client.ts';
-import { chooseHosts, type HostView, objection, type Room, type ScheduleRequest, whyNowhere } from '../model/scheduler.ts';
+import { chooseHosts, type FreeRoom, type HostView, objection, type Room, type ScheduleRequest, whyNowhere } from '../model/scheduler.ts';
 import type { FlavorSnapshot } from '../model/flavors.ts';
 import { flavorOf } from '../model/server-row.ts';
+import { allAggregates, metadataOfAggregate } from '../model/aggregates.ts';
 import { zonesOfHosts } from '../model/availability-zones.ts';
+import { asksMore, type Demands, type HostFacts, withOwnResources } from '../model/host-demands.ts';
 import type { Placement } from '../model/server-placement.ts';
-import { listHosts } from '../store/nodes.ts';
+import { listHosts, listNodes } from '../store/nodes.ts';
 import { findGroup, membersOf } from '../store/server-groups.ts';
 import { buildingOnNodes, findServers } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
@@ -21,9 +25,9 @@ export interface Place {
 }
 
 /** What placement counts for a flavor. */
-export function resourcesOf({ vcpus, ram_mb, disk_gb, ephemeral_gb, swap_mb }: FlavorSnapshot): Resources {
+export function resourcesOf({ vcpus, ram_mb, disk_gb, ephemeral_gb, swap_mb, extra_specs }: FlavorSnapshot): Resources {
   const disk = disk_gb + ephemeral_gb + Math.ceil(swap_mb / 1024);
-  return { VCPU: vcpus, MEMORY_MB: ram_mb, ...(disk > 0 ? { DISK_GB: disk } : {}) };
+  return withOwnResources({ VCPU: vcpus, MEMORY_MB: ram_mb, DISK_GB: disk }, extra_specs);
 }
 
 export interface Wish {
@@ -45,8 +49,8 @@ export async function claimPlace(deps: TaskDeps, wish: Wish): Promise<Place> {
   const { row, flavor = flavorOf(row) } = wish;
   const resources = resourcesOf(flavor);
   const candidates = await deps.placement.candidates(resources, 1000);
-  const hosts = await viewHosts(deps);
-  const request = await scheduleRequest(deps, wish);
+  const request = await scheduleRequest(deps, wish, flavor);
+  const hosts = await viewHosts(deps, request.demands);
   const chosen = wish.forced === true ? hosts.filter(({ host, usable }) => usable && host === request.host).map(({ node_id }) => node_id) : chooseHosts(candidates.map(freeRoom), hosts, request);
   const consumer = { id: row.id, project_id: row.project_id, user_id: row.user_id, type: 'INSTANCE' };
   const claim = wish.claim ?? ((node_id: string) => deps.placement.claim(consumer, node_id, resources));
@@ -88,9 +92,11 @@ async function someoneReturns(deps: TaskDeps, hosts: readonly KnownHost[]): Prom
   return (await deps.nodes.nodes()).some((node) => away.has(node.id) && node.last_seen_at > since);
 }
 
-const freeRoom = (candidate: Candidate): { node_id: string; free_ram_mb: number } => ({
+const freeRoom = (candidate: Candidate): FreeRoom => ({
   node_id: candidate.provider_id,
   free_ram_mb: candidate.free['MEMORY_MB'] ?? 0,
+  free_vcpus: candidate.free['VCPU'] ?? 0,
+  free_disk_gb: candidate.free['DISK_GB'] ?? 0,
 });
 
 interface KnownHost extends HostView {
@@ -100,13 +106,14 @@ interface KnownHost extends HostView {
 
 /** Whether the scheduler would let a server stay where it is, were it of another flavor. */
 export async function mayStay(deps: TaskDeps, wish: Wish): Promise<boolean> {
-  const here = (await viewHosts(deps)).find(({ node_id }) => node_id === wish.row.node_id);
-  return here !== undefined && objection(here, await scheduleRequest(deps, { ...wish, host: null })) === undefined;
+  const request = await scheduleRequest(deps, { ...wish, host: null }, wish.flavor ?? flavorOf(wish.row));
+  const here = (await viewHosts(deps, request.demands)).find(({ node_id }) => node_id === wish.row.node_id);
+  return here !== undefined && objection(here, request) === undefined;
 }
 
-async function viewHosts(deps: TaskDeps): Promise<KnownHost[]> {
+async function viewHosts(deps: TaskDeps, demands: Demands): Promise<KnownHost[]> {
   const db = deps.db.read as Kysely<ComputeTables>;
-  const [nodes, zones, counts] = await Promise.all([listHosts(db), zonesOfHosts(deps), buildingOnNodes(db)]);
+  const [nodes, zones, counts, facts] = await Promise.all([listHosts(db), zonesOfHosts(deps), buildingOnNodes(db), hostFacts(deps, demands)]);
   return nodes.map((node) => ({
     node_id: node.id,
     host: node.host,
@@ -114,10 +121,28 @@ async function viewHosts(deps: TaskDeps): Promise<KnownHost[]> {
     enabled: node.disabled === 0 && node.forced_down === 0,
     usable: node.disabled === 0 && node.forced_down === 0 && deps.nodes.isConnected(node.id),
     building: counts.get(node.id) ?? 0,
+    failures: deps.failures.of(node.id),
+    facts: facts(node),
   }));
 }
 
-async function scheduleRequest(deps: TaskDeps, { row, boot, excluded, host }: Wish): Promise<ScheduleRequest> {
+/** Read as far as the demands, or what operators have set, ask for it. */
+async function hostFacts(deps: TaskDeps, demands: Demands): Promise<(node: { id: string; host: string }) => HostFacts> {
+  const [aggregates, traits, nodes] = await Promise.all([allAggregates(deps), deps.placement.traits(), needsResources(demands) ? listNodes(deps.db.read as Kysely<ComputeTables>) : []]);
+  const byHost = new Map<string, Record<string, string>[]>();
+  for (const { row, hosts } of aggregates) {
+    const metadata = metadataOfAggregate(row);
+    for (const host of hosts) byHost.set(host, [...(byHost.get(host) ?? []), metadata]);
+  }
+  const resources = new Map(nodes.map((node) => [node.id, JSON.parse(node.resources_json) as HostResources]));
+  return ({ id, host }) => ({ aggregates: byHost.get(host) ?? [], traits: traits.get(id) ?? [], resources: resources.get(id) ?? null });
+}
+
+const needsResources = (demands: Demands): boolean => asksMore(demands) || 'hw_architecture' in demands.image_properties || 'architecture' in demands.image_properties;
+
+type Request = ScheduleRequest & { demands: Demands };
+
+async function scheduleRequest(deps: TaskDeps, { row, boot, excluded, host }: Wish, flavor: FlavorSnapshot): Promise<Request> {
   const requested = JSON.parse(boot.requested_json) as Placement;
   const hints = JSON.parse(boot.hints_json) as Record<string, unknown>;
   return {
@@ -128,7 +153,15 @@ async function scheduleRequest(deps: TaskDeps, { row, boot, excluded, host }: Wi
     group: await groupOf(deps, row),
     same_host: await nodesOfHint(deps, hints['same_host']),
     different_host: await nodesOfHint(deps, hints['different_host']),
+    demands: { project_id: row.project_id, extra_specs: flavor.extra_specs, image_properties: requested.image_properties ?? {}, near: nearOf(hints) },
   };
+}
+
+/** `cidr` is `/24` unless told otherwise, as in nova. */
+function nearOf(hints: Record<string, unknown>): Demands['near'] {
+  const ip = hints['build_near_host_ip'];
+  const prefix = Number(String(hints['cidr'] ?? '/24').replace('/', ''));
+  return typeof ip === 'string' && isIP(ip) !== 0 && Number.isInteger(prefix) ? { ip, prefix: Math.min(prefix, isIPv4(ip) ? 32 : 128) } : undefined;
 }
 
 async function groupOf(deps: TaskDeps, row: ServerRow): Promise<ScheduleRequest['group']> {

@@ -1,11 +1,15 @@
 import type { TaskError } from '../../../kernel/task/define.ts';
 import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { ComputeDeps } from '../deps.ts';
+import type { BuildFailures, createTurns } from '../model/build-failures.ts';
 import type { ServerFault } from '../model/server-row.ts';
 
 /** What the tasks are built from. */
 export interface TaskDeps extends Omit<ComputeDeps, 'tasks'> {
   readonly engine: Pick<Tasks, 'whenSettled' | 'listOf'>;
+  readonly failures: BuildFailures;
+  /** Servers of one group are placed one after the other: each sees where the others went. */
+  readonly inTurn: ReturnType<typeof createTurns>;
   /** Work on a server has ended: what its node told meanwhile counts now. */
   settled(server_id: string): void;
 }

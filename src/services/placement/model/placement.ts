@@ -3,6 +3,7 @@ import { isoMicros } from '../../../kernel/clock.ts';
 import type { Candidate, Hold, Inventory, PlacementClient, Resources } from '../client.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { capacities, deleteConsumer, lockProvider, pageConsumers, usedOf, writeAllocations } from '../store/allocations.ts';
+import { allTraits } from '../store/provider-lists.ts';
 import { deleteProvider, findProvider, insertProvider, inventoriesOf, updateProvider, writeInventories, writeTraits } from '../store/resource-providers.ts';
 import type { InventoryRow, PlacementTables } from '../store/tables.ts';
 import { capacityOf, fits, nonZero } from './capacity.ts';
@@ -16,6 +17,7 @@ export function createPlacementClient(deps: PlacementDeps): PlacementClient {
     ensureProvider: (provider) => ensureProvider(deps, provider),
     removeProvider: (id) => deps.db.transaction((tx) => deleteProvider(tx, id)),
     candidates: (resources, limit = MOST_CANDIDATES) => candidates(deps, resources, limit),
+    traits: () => allTraits(deps.db.read),
     claim: (consumer, provider_id, resources) => claim(deps, consumer, provider_id, resources),
     hold: (claims, always = false) => hold(deps, claims, always),
     release: (id) => deps.db.transaction((tx) => deleteConsumer(tx, id)),

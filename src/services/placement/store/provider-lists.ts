@@ -30,6 +30,16 @@ export async function traitsOf(db: Kysely<PlacementTables>, provider_id: string)
   return (await db.selectFrom('placement_traits').select('trait').where('provider_id', '=', provider_id).orderBy('trait').limit(MOST).execute()).map((row) => row.trait);
 }
 
+export async function allTraits(db: Kysely<PlacementTables>): Promise<Map<string, string[]>> {
+  const out = new Map<string, string[]>();
+  for (const { provider_id, trait } of await db.selectFrom('placement_traits').selectAll().limit(MOST * 10).execute()) {
+    const traits = out.get(provider_id);
+    if (traits === undefined) out.set(provider_id, [trait]);
+    else traits.push(trait);
+  }
+  return out;
+}
+
 export async function aggregatesOf(db: Kysely<PlacementTables>, provider_id: string): Promise<string[]> {
   const rows = await db.selectFrom('placement_aggregates').select('aggregate_id').where('provider_id', '=', provider_id).orderBy('aggregate_id').limit(MOST).execute();
   return rows.map((row) => row.aggregate_id);
