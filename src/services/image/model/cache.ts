@@ -4,7 +4,7 @@ import type { NodeInfo } from '../../../kernel/bus/node-link.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { badRequest, conflict, isFault, notFound } from '../../../kernel/fault.ts';
 import type { TaskDeps } from '../deps.ts';
-import { emptyQueue, listQueue, queueRow, unqueueRow } from '../store/cache-queue.ts';
+import { listQueue, queueRow, unqueueRow, unqueueRows } from '../store/cache-queue.ts';
 import { findImage } from '../store/images.ts';
 import type { ImageRow } from '../store/tables.ts';
 import { createOnce, type Once } from './once.ts';
@@ -62,9 +62,13 @@ export async function listCache(deps: TaskDeps): Promise<{ cached_images: Cached
       ...now, hits: old.hits + now.hits, last_accessed: Math.max(old.last_accessed, now.last_accessed), last_modified: Math.max(old.last_modified, now.last_modified), size: Math.max(old.size, now.size),
     });
   }
-  const queued_images: string[] = [];
-  for (let portion = await listQueue(deps.db.read, '', PORTION); portion.length > 0; portion = await listQueue(deps.db.read, portion.at(-1)!, PORTION)) queued_images.push(...portion);
+  const queued_images = (await Array.fromAsync(queuePortions(deps))).flat();
   return { cached_images: [...found.values()].sort((a, b) => (a.image_id < b.image_id ? -1 : 1)), queued_images };
+}
+
+/** Ids, in portions. */
+async function* queuePortions({ db }: TaskDeps): AsyncGenerator<string[]> {
+  for (let portion = await listQueue(db.read, '', PORTION); portion.length > 0; portion = await listQueue(db.read, portion.at(-1)!, PORTION)) yield portion;
 }
 
 /** As compute tells a node of it. Undefined: no server could run it. */
@@ -92,7 +96,7 @@ export async function uncacheImage(deps: TaskDeps, image_id: string): Promise<vo
 
 /** What servers were made from stays. */
 export async function clearCache(deps: TaskDeps, target: CacheTarget): Promise<void> {
-  if (target !== 'cache') await deps.db.transaction((tx) => emptyQueue(tx));
+  if (target !== 'cache') for await (const portion of queuePortions(deps)) await deps.db.transaction((tx) => unqueueRows(tx, portion));
   if (target === 'queue') return;
   const nodes = await computeNodes(deps);
   const ids = new Set(answered(await askAll<KeptImage[]>(deps, nodes, computeMethods.keptImages, {}, ASK_MS)).flat().map(({ image_id }) => image_id));
@@ -103,7 +107,7 @@ export async function clearCache(deps: TaskDeps, target: CacheTarget): Promise<v
 export function createCacheFilling(deps: TaskDeps): Once {
   const fill = async (): Promise<number> => {
     let done = 0;
-    for (let portion = await listQueue(deps.db.read, '', PORTION); portion.length > 0; portion = await listQueue(deps.db.read, portion.at(-1)!, PORTION)) {
+    for await (const portion of queuePortions(deps)) {
       for (const image_id of portion) if (await bring(deps, image_id)) done += 1;
     }
     return done;

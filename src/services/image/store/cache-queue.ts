@@ -16,6 +16,6 @@ export async function unqueueRow(tx: Transaction<ImageTables>, image_id: string)
   return Number((await tx.deleteFrom('image_cache_queue').where('image_id', '=', image_id).executeTakeFirst()).numDeletedRows) === 1;
 }
 
-export async function emptyQueue(tx: Transaction<ImageTables>): Promise<void> {
-  await tx.deleteFrom('image_cache_queue').execute();
+export async function unqueueRows(tx: Transaction<ImageTables>, image_ids: readonly string[]): Promise<void> {
+  await tx.deleteFrom('image_cache_queue').where('image_id', 'in', image_ids).execute();
 }
