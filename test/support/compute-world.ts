@@ -98,6 +98,8 @@ export interface FakeNetwork extends NetworkClient {
   /** The next claims fail with this message. */
   failClaims: string | undefined;
   plugged: Map<string, boolean>;
+  /** Servers whose ports are bound to no host. */
+  unbound: Set<string>;
   tell(server_id: string): void;
 }
 
@@ -129,6 +131,7 @@ export function fakeNetwork(): FakeNetwork {
     network_id,
     failClaims: undefined,
     plugged: new Map(),
+    unbound: new Set(),
     tell: (server_id) => listeners.forEach((listener) => listener(server_id)),
     async planNics(_auth, requested) {
       if (requested === 'none') return [];
@@ -149,7 +152,12 @@ export function fakeNetwork(): FakeNetwork {
       if (network.failClaims !== undefined) throw conflict('network.no-address', network.failClaims);
       const held = ports.get(server_id) ?? nics.map((nic) => nicFor(nic, security_group_ids));
       ports.set(server_id, held);
+      network.unbound.delete(server_id);
       return structuredClone(held);
+    },
+    async unbindNics(server_id) {
+      network.plugged.delete(server_id);
+      network.unbound.add(server_id);
     },
     async releaseNics(server_id) {
       ports.delete(server_id);
@@ -238,6 +246,11 @@ function fakeSnapshots(images: Map<string, ImageInfo>, holds: Map<string, string
   return {
     hold: async (_tx, holder, id) => void holds.set(holder, find(id).id),
     release: async (_tx, holder) => void holds.delete(holder),
+    async adopt(_tx, holder, from) {
+      const held = holds.get(from);
+      if (held !== undefined) holds.set(holder, held);
+      holds.delete(from);
+    },
     async create({ auth }, wanted) {
       const created_at = String((order += 1)).padStart(9, '0');
       const image: ImageInfo = { ...blank, ...wanted, id: uuid(), owner: auth.project_id ?? null, status: 'queued', created_at, updated_at: created_at };

@@ -17,6 +17,7 @@ export const ComputeSection = Type.Object(
     enable_instance_password: Type.Boolean({ default: true, description: "Whether a new or rescued server is given a password, which its maker is told." }),
     crash_dump_signal: Type.String({ default: 'SIGQUIT', pattern: '^SIG[A-Z0-9+-]{1,12}$', description: 'What a server gets that is to dump its state.' }),
     reclaim_instance_interval: Type.Integer({ default: 0, minimum: 0, description: 'Seconds that deleted servers can still be restored; 0: they are gone at once.' }),
+    shelved_offload_time: Type.Integer({ default: 0, minimum: -1, description: 'Seconds that a shelved server stays on its host, from where it is back sooner; 0: none, -1: until somebody takes it off.' }),
     snapshot_timeout: Type.Integer({ default: 3600, minimum: 1, description: 'Seconds that a node has to note what a server has changed, and again to send it, for an image.' }),
     non_inheritable_image_properties: Type.Array(Type.String({ minLength: 1 }), { default: ['cache_in_nova', 'bittorrent'], description: 'Properties of images that images made of servers do not have from them.' }),
     max_limit: Type.Integer({ default: 1000, minimum: 1, description: 'Most entries on one page of a list.' }),

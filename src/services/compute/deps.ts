@@ -31,6 +31,11 @@ export interface ServerTasks {
   snapshot: { image_id: string; backup?: { type: string; rotation: number } };
   /** `stopped`: it is to be off afterwards, as it was before. */
   rebuild: { stopped: boolean };
+  /** `was`: its vm_state before. */
+  shelve: { image_id: string; was: string };
+  offload: object;
+  /** `offloaded`: it is on no node; `host`: the one that it may go to. */
+  unshelve: { offloaded: boolean; host: string | null };
   /** `new_port_id`: of the port that is made when the plan names none. */
   'attach-interface': { nic: PlannedNic; new_port_id: string };
   'detach-interface': { port_id: string };

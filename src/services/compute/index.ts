@@ -10,6 +10,7 @@ import { layerRelayEndpoints } from './api/layer-relay.ts';
 import { resourcePolicies } from './api/resources.ts';
 import type { ComputeDeps, JobDeps } from './deps.ts';
 import { formatFault, invalidInput } from './faults.ts';
+import { offloadShelvedJob } from './jobs/offload-shelved.ts';
 import { createNicRefresh } from './jobs/refresh-nics.ts';
 import { removeConsoleTokensJob } from './jobs/remove-console-tokens.ts';
 import { createMetadataService } from './model/metadata/serve.ts';
@@ -59,7 +60,7 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     invalid: invalidInput,
     requestIdHeaders: ['x-compute-request-id'],
     tasks: definitions,
-    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter), reclaimServersJob(rest, starter), confirmResizesJob(all), removeConsoleTokensJob(rest)],
+    jobs: [sync.job, takeInventoryJob(rest), releaseAllocationsJob(rest), releaseStuckServersJob(taskDeps, starter), reclaimServersJob(rest, starter), offloadShelvedJob(rest, starter), confirmResizesJob(all), removeConsoleTokensJob(rest)],
     migrations,
     sockets: [consoleSocket(rest)],
   };

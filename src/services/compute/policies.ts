@@ -34,6 +34,10 @@ const actionRules: PolicyRule[] = [
   rule('os-pause-server:unpause', MEMBER, 'Unpause a server.', action),
   rule(servers('rebuild'), MEMBER, 'Make a server anew of an image.', action),
   rule(servers('rebuild:trusted_certs'), MEMBER, 'Name certificates that the image of a rebuilt server is checked with.', action),
+  rule('os-shelve:shelve', MEMBER, 'Put a server on the shelf.', action),
+  rule('os-shelve:unshelve', MEMBER, 'Bring a server back from the shelf.', action),
+  rule('os-shelve:unshelve_to_host', ADMIN, 'Say to which host a server comes back from the shelf.', action),
+  rule('os-shelve:shelve_offload', ADMIN, 'Take a shelved server off its host.', action),
   rule(servers('create_image'), MEMBER, 'Make an image of a server.', action),
   rule('os-create-backup', MEMBER, 'Make an image of a server, in place of the oldest one of its kind.', action),
   rule('os-lock-server:lock', MEMBER, 'Lock a server.', action),
@@ -63,10 +67,9 @@ const moveRules: PolicyRule[] = [
 /** Of actions that are known and refused: who may not even ask is told so first. */
 const refusedRules: PolicyRule[] = [
   ...['trigger_crash_dump'].map((name) => rule(servers(name), MEMBER, `Do ${name} on a server.`, action)),
-  ...['os-suspend-server:suspend', 'os-suspend-server:resume', 'os-rescue', 'os-unrescue', 'os-shelve:shelve', 'os-shelve:unshelve'].map((name) =>
+  ...['os-suspend-server:suspend', 'os-suspend-server:resume', 'os-rescue', 'os-unrescue'].map((name) =>
     rule(name, MEMBER, `Do ${name} on a server.`, action),
   ),
-  ...['os-shelve:shelve_offload'].map((name) => rule(name, ADMIN, `Do ${name} on a server.`, action)),
 ];
 
 const partRules: PolicyRule[] = [

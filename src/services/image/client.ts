@@ -80,6 +80,8 @@ export interface SnapshotClient {
    */
   hold(tx: Transaction<any>, holder: string, image_id: string): Promise<void>;
   release(tx: Transaction<any>, holder: string): Promise<void>;
+  /** What another holds becomes the holder's, in place of what that held; when the other holds nothing (any more), nothing happens. */
+  adopt(tx: Transaction<any>, holder: string, from: string): Promise<void>;
   /** A queued image; `insert` belongs into the caller's transaction. Faults: 400, 403, 413. */
   create(caller: ImageCaller, wanted: NewSnapshot): Promise<{ image: ImageInfo; insert(tx: Transaction<any>): Promise<void> }>;
   /** Its layer is about to come from a node. Faults: 410 deleted meanwhile, 409 it has data. */

@@ -12,7 +12,7 @@ import { changeProperties, deleteImage, getImage } from './model/images.ts';
 import { holdImage } from './model/holds.ts';
 import { beginSnapshot, discardImage, finishSnapshot, newSnapshot, siblingsOf } from './model/snapshots.ts';
 import { imageInfo } from './model/view.ts';
-import { deleteHold } from './store/holds.ts';
+import { adoptHold, deleteHold } from './store/holds.ts';
 import { findImage, type ImageListing, listImages } from './store/images.ts';
 import type { ImageRow, ImageTables } from './store/tables.ts';
 
@@ -74,6 +74,7 @@ function snapshotClient(deps: ImageDeps, hash: () => void): SnapshotClient {
   return {
     hold: (tx, holder, id) => holdImage(deps, asTransaction<ImageTables>(tx), holder, id),
     release: (tx, holder) => deleteHold(asTransaction<ImageTables>(tx), holder),
+    adopt: (tx, holder, from) => adoptHold(asTransaction<ImageTables>(tx), holder, from),
     async create(caller, { properties, member, ...attributes }) {
       const owner = caller.auth.project_id;
       if (owner === undefined) throw forbidden('image.project-needed', 'An image needs a project: use a token that is scoped to one.');

@@ -143,6 +143,8 @@ export interface NetworkClient {
    * Faults: 409 `network.no-address` (IpAddressGenerationFailure), 409 `network.over-quota`.
    */
   claimNics(request: { server_id: string; project_id: string; hostname: string; node_id: string; host: string; zone: string; nics: PlannedNic[]; security_group_ids: string[] }): Promise<ServerNic[]>;
+  /** Takes the ports of a server off their host; they and their addresses stay the server's, for `claimNics` to bind again. */
+  unbindNics(server_id: string): Promise<void>;
   /** Deletes the ports that were made for the server and unbinds the others. */
   releaseNics(server_id: string): Promise<void>;
   /** One more; its node plugs it by itself. Faults: as `claimNics`, 404 and 409 when a port has gone or was taken meanwhile. */

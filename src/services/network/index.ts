@@ -35,7 +35,7 @@ import { migrations } from './store/migrations/index.ts';
 import { createNetworkApi } from './tasks/network-api.ts';
 import { changeServerGroup, shownSecurityGroups } from './tasks/server-groups.ts';
 import { addFixedIp, addNic, removeFixedIp, removeNic } from './tasks/server-interfaces.ts';
-import { claimNics, nicsOf, planNics, releaseNics, resolveSecurityGroups, setPlugged } from './tasks/server-nics.ts';
+import { claimNics, nicsOf, planNics, releaseNics, resolveSecurityGroups, setPlugged, unbindNics } from './tasks/server-nics.ts';
 
 export interface NetworkDependencies {
   db: Database<any>;
@@ -100,6 +100,7 @@ function createClient(env: NetworkDeps, listeners: ((server_id: string) => void)
     planNics: (auth, requested, count) => planNics(env, auth, requested, count),
     resolveSecurityGroups: (auth, names) => resolveSecurityGroups(env, auth, names),
     claimNics: (request) => claimNics(env, request),
+    unbindNics: (server_id) => unbindNics(env, server_id),
     releaseNics: (server_id) => releaseNics(env, server_id),
     addNic: (request) => addNic(env, request),
     removeNic: (server_id, port_id) => removeNic(env, server_id, port_id),

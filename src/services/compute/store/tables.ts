@@ -73,6 +73,14 @@ export interface ServerPasswordRow {
   password: string;
 }
 
+export interface ShelvedServerRow {
+  server_id: string;
+  /** The image with what it has written, and the same as a boot needs to know it: `BootImage`. */
+  image_id: string;
+  image_json: string;
+  shelved_at: string;
+}
+
 export interface ServerTagRow {
   server_id: string;
   tag: string;
@@ -205,6 +213,7 @@ export interface ComputeTables {
   compute_server_boots: ServerBootRow;
   compute_server_tags: ServerTagRow;
   compute_server_passwords: ServerPasswordRow;
+  compute_shelved_servers: ShelvedServerRow;
   compute_server_actions: ServerActionRow;
   compute_server_action_events: ServerActionEventRow;
   compute_server_groups: ServerGroupRow;

@@ -10,8 +10,9 @@ import { powerStates } from '../model/server-state.ts';
 import { migrationsOfServer, updateMigration } from '../store/server-migrations.ts';
 import { deleteServerParts, findServer, updateServer } from '../store/servers.ts';
 import type { ComputeTables, MigrationRow } from '../store/tables.ts';
+import { deleteShelved, findShelved } from '../store/shelved-servers.ts';
 import { leaveNode } from './leave-node.ts';
-import { otherWorkEnds, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
+import { otherWorkEnds, serverResource, shelfOf, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 /** What becomes of its moves: one that was finished counts as confirmed, as in nova. */
 const CLOSED_AS: Record<string, string> = { finished: 'confirmed', confirming: 'confirmed', reverting: 'reverted', done: 'completed' };
@@ -59,12 +60,15 @@ async function release(deps: TaskDeps, server_id: string): Promise<void> {
 
 async function finish(deps: TaskDeps, { server_id, action_id }: ServerTaskInput): Promise<void> {
   const now = isoMicros(deps.clock.now());
+  const shelved = await findShelved(deps.db.read as Kysely<ComputeTables>, server_id);
+  if (shelved !== undefined) await deps.image.snapshots.discard(shelved.image_id);
   await deps.db.transaction(async (raw) => {
     const tx = asTransaction<ComputeTables>(raw);
     const gone = { vm_state: 'deleted', task_state: null, power_state: powerStates.nostate, nics_json: '[]', addresses_json: '{}' };
     await updateServer(tx, server_id, { ...gone, terminated_at: now, deleted_at: now, updated_at: now, deleted: 1 });
     await deleteServerParts(tx, server_id);
-    await deps.image.snapshots.release(raw, server_id);
+    await deleteShelved(tx, server_id);
+    for (const holder of [server_id, shelfOf(server_id)]) await deps.image.snapshots.release(raw, holder);
     for (const { uuid, status } of await migrationsOfServer(tx, server_id, [...OPEN, LEFT_BEHIND])) {
       await updateMigration(tx, uuid, { status: CLOSED_AS[status] ?? 'error', updated_at: now });
     }

@@ -1,5 +1,5 @@
 import { conflict, Fault } from '../../../kernel/fault.ts';
-import type { TaskDefinition } from '../../../kernel/task/define.ts';
+import type { StepContext, TaskDefinition } from '../../../kernel/task/define.ts';
 import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { ComputeTasks, RequestIds, ServerTaskKind } from '../deps.ts';
 import { attachInterfaceTask, detachInterfaceTask } from './attach-interface.ts';
@@ -9,12 +9,16 @@ import { changePasswordTask } from './change-password.ts';
 import { confirmResizeTask } from './confirm-resize.ts';
 import { deleteServerTask } from './delete-server.ts';
 import { evacuateServerTask } from './evacuate-server.ts';
+import { offloadInTime } from '../model/shelve-server.ts';
+import { offloadServerTask } from './offload-server.ts';
 import { powerServerTask } from './power-server.ts';
 import { resizeServerTask } from './resize-server.ts';
 import { revertResizeTask } from './revert-resize.ts';
 import { rebuildServerTask } from './rebuild-server.ts';
+import { shelveServerTask } from './shelve-server.ts';
 import { snapshotServerTask } from './snapshot-server.ts';
 import { softDeleteServerTask } from './soft-delete-server.ts';
+import { unshelveServerTask } from './unshelve-server.ts';
 import { deletionResource, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 /** The long work of compute: the kinds to register, and how the rest of the service asks for it. */
@@ -26,6 +30,9 @@ export function computeTasks(deps: TaskDeps & { relay: LayerRelay }, tasks: Task
     power: powerServerTask(deps),
     snapshot: snapshotServerTask(deps),
     rebuild: rebuildServerTask(deps),
+    shelve: shelveServerTask(deps, (ctx, server_id) => void offloadSoon(ctx, server_id)),
+    offload: offloadServerTask(deps),
+    unshelve: unshelveServerTask(deps),
     'attach-interface': attachInterfaceTask(deps),
     'detach-interface': detachInterfaceTask(deps),
     password: changePasswordTask(deps),
@@ -33,6 +40,11 @@ export function computeTasks(deps: TaskDeps & { relay: LayerRelay }, tasks: Task
     'confirm-resize': confirmResizeTask(deps),
     'revert-resize': revertResizeTask(deps),
     evacuate: evacuateServerTask(deps),
+  };
+  /** The job does it, should this process not live to. */
+  const offloadSoon = async (ctx: StepContext, server_id: string): Promise<void> => {
+    if (deps.config.shelved_offload_time !== 0) return;
+    await tasks.whenSettled(ctx.task_id).then(() => offloadInTime(deps, starter, server_id, ctx)).catch((error: unknown) => ctx.log.info({ err: error, server_id }, 'a shelved server stays on its node for now'));
   };
   const ids = ({ request_id, global_request_id }: RequestIds): RequestIds => ({ request_id, global_request_id });
   const starter: ComputeTasks = {

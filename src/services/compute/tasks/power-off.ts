@@ -12,7 +12,7 @@ const STANDS_STILL = 'compute.wrong-state';
  * @returns undefined when there is no guest.
  */
 export async function powerOff(deps: TaskDeps, ctx: StepContext, server_id: string): Promise<GuestReport | undefined> {
-  const { node_id } = await serverOnNode(deps, server_id);
+  const { node_id, vm_state } = await serverOnNode(deps, server_id);
   const { shutdown_timeout: timeout_seconds } = deps.config;
   const options = { timeout_ms: 60_000 + timeout_seconds * 1000, signal: ctx.signal };
   const power = (action: object): Promise<GuestReport> => deps.nodes.call<GuestReport>(node_id, computeMethods.power, { server_id, action }, options);
@@ -20,7 +20,7 @@ export async function powerOff(deps: TaskDeps, ctx: StepContext, server_id: stri
   try {
     const report = await power(stop).catch(async (error: unknown) => {
       if (!isFault(error) || error.code !== STANDS_STILL) throw error;
-      await power({ action: 'unpause' });
+      await power({ action: vm_state === 'suspended' ? 'resume' : 'unpause' });
       return await power(stop);
     });
     await deps.network.setPlugged(server_id, false);
@@ -28,5 +28,24 @@ export async function powerOff(deps: TaskDeps, ctx: StepContext, server_id: stri
   } catch (error) {
     if (isFault(error) && error.code === 'compute.server-unknown') return undefined;
     throw error;
+  }
+}
+
+/** What was off for a while is as it was before, as far as a guest that was ended can be: `was` is its vm_state then. */
+export async function powerOnAgain(deps: TaskDeps, ctx: StepContext, server_id: string, was: string): Promise<void> {
+  if (was === 'stopped') return;
+  const { node_id } = await serverOnNode(deps, server_id);
+  const power = (action: object): Promise<unknown> => deps.nodes.call(node_id, computeMethods.power, { server_id, action }, { timeout_ms: deps.config.boot_timeout * 1000 });
+  try {
+    // One that stands still was not ended.
+    await power({ action: 'start', network: await deps.network.sliceFor(server_id) }).catch((error: unknown) => {
+      if (!isFault(error) || error.code !== STANDS_STILL) throw error;
+    });
+    if (was === 'paused') await power({ action: 'pause' });
+    if (was === 'suspended') await power({ action: 'suspend' });
+    await deps.network.setPlugged(server_id, true);
+  } catch (error) {
+    if (!isFault(error) || deps.nodes.isConnected(node_id)) throw error;
+    ctx.log.warn({ err: error, server_id }, 'a server stays off: its node is away');
   }
 }

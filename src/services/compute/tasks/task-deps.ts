@@ -21,6 +21,9 @@ export const deletionResource = (server_id: string): string => `server:${server_
 /** So has a deletion that can be taken back. */
 export const softDeletionResource = (server_id: string): string => `server:${server_id}:soft-delete`;
 
+/** Who holds the image of a server on the shelf. */
+export const shelfOf = (server_id: string): string => `shelved:${server_id}`;
+
 /** What a server shows after work on it has failed: what users may know is the message, the rest is for administrators. */
 export function taskFault(error: TaskError, undone: string, created: string): ServerFault {
   const message = error.public ? error.message : `${undone}: an unexpected error.`;

@@ -20,3 +20,10 @@ export async function heldManifest(db: Kysely<ImageTables>, image_id: string): P
   const row = await db.selectFrom('image_holds').select('manifest_digest').where('image_id', '=', image_id).where('manifest_digest', 'is not', null).limit(1).executeTakeFirst();
   return row?.manifest_digest ?? undefined;
 }
+
+export async function adoptHold(tx: Transaction<ImageTables>, holder: string, from: string): Promise<void> {
+  const found = await findHold(tx, from);
+  if (found === undefined) return;
+  await putHold(tx, { ...found, holder });
+  await deleteHold(tx, from);
+}

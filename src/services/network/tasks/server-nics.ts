@@ -180,6 +180,15 @@ async function bind(env: NetworkDeps, tx: Tx, port_id: string, place: NicPlace, 
   });
 }
 
+/** See `NetworkClient.unbindNics`. */
+export async function unbindNics(env: NetworkDeps, server_id: string): Promise<void> {
+  await env.db.transaction(async (tx) => {
+    for (const { id } of await portsOfDevices(tx, [server_id])) {
+      await patchPort(env, tx, id, (row) => (row.node_id === null && row.host_id === '' ? undefined : { host_id: '', node_id: null, status: 'DOWN', plugged: 0 }));
+    }
+  });
+}
+
 /** See `NetworkClient.releaseNics`. */
 export async function releaseNics(env: NetworkDeps, server_id: string): Promise<void> {
   await env.db.transaction(async (tx) => {

@@ -15,6 +15,7 @@ import { rebuildActions } from './rebuild.ts';
 import { refusedActions } from './refused.ts';
 import { resetStateActions } from './reset-state.ts';
 import { resizeActions } from './resize.ts';
+import { shelveActions } from './shelve.ts';
 import { securityGroupActions } from './security-groups.ts';
 
 export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
@@ -33,5 +34,6 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...resizeActions(deps),
     ...migrateActions(deps),
     ...rebuildActions(deps),
+    ...shelveActions(deps),
     ...refusedActions(),
   ].map((action) => actionEndpoint(deps, action));

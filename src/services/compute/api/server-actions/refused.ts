@@ -6,9 +6,6 @@ import { type Action, anything } from './action.ts';
 const refused: { name: ServerAction; policy: string; what: string }[] = [
   { name: 'rescue', policy: 'os-rescue', what: 'rescued' },
   { name: 'unrescue', policy: 'os-unrescue', what: 'unrescued' },
-  { name: 'shelve', policy: 'os-shelve:shelve', what: 'shelved' },
-  { name: 'shelveOffload', policy: 'os-shelve:shelve_offload', what: 'shelved' },
-  { name: 'unshelve', policy: 'os-shelve:unshelve', what: 'shelved' },
 ];
 
 export const refusedActions = (): Action[] =>
