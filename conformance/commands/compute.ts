@@ -1,4 +1,7 @@
-/** Every command of compute once, in an order in which each has what it needs. The cloud has an active image of containers and an external network. */
+/**
+ * Every command of compute once, in an order in which each has what it needs. The cloud has an active image of
+ * containers, an external network, two nodes, and keeps deleted servers for a while ([compute] reclaim_instance_interval).
+ */
 import { helper, type Scene, step, type Step } from './step.ts';
 
 const none = (): string[] => [];
@@ -153,18 +156,20 @@ const hosts: Step[] = [
   step('compute service set', (run) => ['--enable', run.saved('host'), 'nova-compute']),
   step('compute agent create', () => ['linux', 'x86_64', '1.0', 'http://agent.example.org/', '0'.repeat(32), 'docker'], { refusal: REMOVED }),
   step('compute agent list', none, { refusal: REMOVED }),
-  step('compute agent set', () => ['1', '1.0', 'http://agent.example.org/', '0'.repeat(32)], { refusal: REMOVED }),
-  step('compute agent delete', () => ['1'], { refusal: REMOVED }),
+  step('compute agent set', () => ['--agent-version', '1.0', '--url', 'http://agent.example.org/', '--md5hash', '0'.repeat(32), '1'], { refusal: REMOVED }),
+  step('compute agent delete', () => ['1'], { refusal: { ...REMOVED, error: /1 of 1 agents failed to delete/ } }),
 ];
 
 const farewell: Step[] = [
   helper('compute service set', (run) => ['--down', run.saved('host'), 'nova-compute'], at('2.11')),
-  step('server evacuate', server),
+  step('server evacuate', server, { clientFault: { error: /'TupleWithMeta' object has no attribute/, why: 'the client stumbles over the answer' } }),
   helper('compute service set', (run) => ['--up', run.saved('host'), 'nova-compute'], at('2.11')),
-  helper('server delete', (run) => ['--wait', run.name('server')]),
-  helper('server create', create('last')),
-  step('server delete', (run) => ['--wait', run.name('last')]),
-  step('server restore', named('last')),
+  helper('server delete', (run) => ['--force', '--wait', run.name('server')]),
+  helper('server create', create('last'), { save: { last: 'id' } }),
+  step('server delete', named('last')),
+  helper('server show', id('last'), { until: { status: 'SOFT_DELETED' } }),
+  step('server restore', id('last')),
+  helper('server show', id('last'), { until: { status: 'ACTIVE' } }),
   helper('server delete', (run) => ['--force', '--wait', run.name('last')]),
   step('aggregate add host', (run) => [run.name('aggregate'), run.saved('host')]),
   step('aggregate cache image', (run) => [run.name('aggregate'), run.saved('image')], at('2.81')),
