@@ -20,12 +20,12 @@ async function model(world: ServedWorld) {
   return { row, boot };
 }
 
-async function schedule(world: ServedWorld, servers: number, concurrency: number): Promise<{ took: number[]; elapsed: number; hosts: number }> {
+async function schedule(world: ServedWorld, servers: number, concurrency: number): Promise<{ took: number[]; elapsed: number; cpu: number; hosts: number }> {
   const { row, boot } = await model(world);
   const took: number[] = [];
   const hosts = new Set<string>();
   let left = servers;
-  const began = performance.now();
+  const [began, cpu] = [performance.now(), process.cpuUsage()];
   const one = async (): Promise<void> => {
     while (left-- > 0) {
       const from = performance.now();
@@ -35,7 +35,8 @@ async function schedule(world: ServedWorld, servers: number, concurrency: number
     }
   };
   await Promise.all(Array.from({ length: concurrency }, one));
-  return { took, elapsed: performance.now() - began, hosts: hosts.size };
+  const { user, system } = process.cpuUsage(cpu);
+  return { took, elapsed: performance.now() - began, cpu: (user + system) / 1000, hosts: hosts.size };
 }
 
 async function main(): Promise<void> {
@@ -43,9 +44,10 @@ async function main(): Promise<void> {
   const [nodes, servers, concurrency] = [Number(values.hosts), Number(values.servers), Number(values.concurrency)];
   const world = await serveCompute({ nodes, config: NO_QUOTA });
   try {
-    const { took, elapsed, hosts } = await schedule(world, servers, concurrency);
+    const { took, elapsed, cpu, hosts } = await schedule(world, servers, concurrency);
     const figures: Figure[] = [
       { name: `schedules, ${nodes} hosts`, value: (servers * 1000) / elapsed, unit: 'per s', note: `${servers} servers came to ${hosts} hosts, ${concurrency} at once` },
+      { name: 'one schedule: CPU', value: cpu / servers, unit: 'ms' },
       { name: 'one schedule, p50', value: percentile(took, 50), unit: 'ms' },
       { name: 'one schedule, p99', value: percentile(took, 99), unit: 'ms' },
       { name: 'memory of the process', value: process.memoryUsage().rss / 1048576, unit: 'MiB', note: 'with all nodes in it' },
