@@ -7,7 +7,7 @@ import { createFakeDriver } from './compute/drivers/fake/index.ts';
 import { hostAddress } from './compute/host.ts';
 import { createDiskTransport, layerSender } from './compute/disk/transport.ts';
 import type { ComputeDriver } from './compute/protocol.ts';
-import { keepSshDoors } from './compute/ssh-doors.ts';
+import { keepSshDoors, type SshDoors } from './compute/ssh-doors.ts';
 import { computeHandlers } from './compute/serve.ts';
 import { createFakeNetworkDriver } from './network/drivers/fake/index.ts';
 import { createLinuxNetworkDriver } from './network/drivers/linux/index.ts';
@@ -60,6 +60,7 @@ export function startAgent(options: AgentOptions): Agent {
   const network = createNetwork(options);
   const compute = options.roles.includes('compute') ? createCompute(options, network, linked) : undefined;
   let converging: NetworkService | undefined;
+  let doors: SshDoors | undefined;
   link = connectToController({
     url: options.controller_url,
     identityFile: options.identity_file,
@@ -71,7 +72,7 @@ export function startAgent(options: AgentOptions): Agent {
     host_ip: hostAddress(),
     roles: options.roles,
     handlers: {
-      ...(compute !== undefined && computeHandlers(compute, (event, params) => void link?.emit(event, params), (stream_id) => linked().openStream(stream_id))),
+      ...(compute !== undefined && computeHandlers(behindDoors(compute, () => doors), (event, params) => void link?.emit(event, params), (stream_id) => linked().openStream(stream_id))),
       [networkMethods.poke]: (params) => converging?.handlers[networkMethods.poke]?.(params),
     },
     log,
@@ -82,7 +83,7 @@ export function startAgent(options: AgentOptions): Agent {
     else void converging.poke();
   });
   const stopReporting = compute === undefined ? () => {} : reportCompute({ driver: compute, link, hostname: options.hostname, log });
-  const doors = compute === undefined ? undefined : keepSshDoors({ driver: compute, link, log });
+  if (compute !== undefined) doors = keepSshDoors({ driver: compute, link, log });
   return {
     node_id: link.node_id,
     link,
@@ -121,6 +122,11 @@ function createCompute(options: AgentOptions, network: NetworkDriver, linked: ()
     log: log.child({ part: 'compute' }),
     host_ip: hostAddress(),
   });
+}
+
+/** Nobody listens in a server's place while another guest takes its place. */
+function behindDoors(driver: ComputeDriver, doors: () => SshDoors | undefined): ComputeDriver {
+  return { ...driver, spawn: (spec) => doors()?.whileSpawning(spec.server_id, () => driver.spawn(spec)) ?? driver.spawn(spec) };
 }
 
 /** Fake guests have their cables plugged as real ones have. */

@@ -9,7 +9,7 @@ import type { AgentLink } from '../../kernel/bus/agent-link.ts';
 import { joinStream } from '../../kernel/bus/pipe-duplex.ts';
 import type { Log } from '../../kernel/log/log.ts';
 import { createGate } from './locks.ts';
-import { computeMethods, type ComputeDriver } from './protocol.ts';
+import { computeMethods, type ComputeDriver, type GuestReport } from './protocol.ts';
 
 const CHILD = join(import.meta.dirname, 'ssh-door-child.ts');
 const CHILD_MS = 20_000;
@@ -23,6 +23,8 @@ export interface SshDoorsOptions {
 }
 
 export interface SshDoors {
+  /** Around a spawn: the guest that comes may have an ssh server, and finds its port free. */
+  whileSpawning(server_id: string, spawn: () => Promise<GuestReport>): Promise<GuestReport>;
   close(): void;
 }
 
@@ -67,6 +69,12 @@ export function keepSshDoors({ driver, link, log }: SshDoorsOptions): SshDoors {
     for (const { server_id, power_state } of await driver.list()) if (power_state === 'running') running(server_id);
   });
   return {
+    async whileSpawning(server_id, spawn) {
+      shut(server_id);
+      const report = await spawn();
+      if (report.power_state === 'running') running(server_id);
+      return report;
+    },
     close() {
       closed = true;
       unhook();

@@ -210,6 +210,15 @@ test('deleting a server takes its tokens back and ends its consoles', async () =
   assert.equal((await (await connect(url)).closed).code, 4401);
 });
 
+test('rebuilding a server takes its tokens back', async () => {
+  const one = await world.boot('anew');
+  const url = await urlOf(one.id);
+  await world.must('POST', `/compute/v2.1/servers/${one.id}/action`, { rebuild: { imageRef: one.image.id } });
+  assert.equal((await (await connect(url)).closed).code, 4401);
+  while ((await world.must('GET', `/compute/v2.1/servers/${one.id}`)).server.status !== 'ACTIVE') await delay(10);
+  await (await connect(await urlOf(one.id))).until({ word: 'opened' });
+});
+
 test('a node that is lost ends its consoles; the same link opens one when it is back', async () => {
   const one = await world.boot('moody');
   const url = await urlOf(one.id);

@@ -5,6 +5,7 @@ import type { Auth } from '../../../kernel/context.ts';
 import { badRequest, conflict, isFault } from '../../../kernel/fault.ts';
 import type { ImageInfo } from '../../image/client.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { deleteConsoleTokensOf } from '../store/console-tokens.ts';
 import { findBoot, findServer, type ServerChange, updateBoot } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
 import { checkFileQuota, checkMetadataQuota, publicKey } from './create-servers.ts';
@@ -59,6 +60,7 @@ export async function rebuildServer(deps: ComputeDeps, { actor, auth, zero_disk 
     change: { ...rowChange(asked, image), ...(key === undefined ? {} : { key_name: key.key_name }) },
     async also(tx) {
       await updateBoot(tx, row.id, { ...next, ...(key === undefined ? {} : { public_key: key.public_key }) });
+      await deleteConsoleTokensOf(tx, row.id);
       await holdImage(deps, tx as never, row.id, image.id);
     },
   });
