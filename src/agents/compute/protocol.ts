@@ -261,8 +261,8 @@ export interface KeptImage {
   image_id: string;
   /** Bytes on the node; layers that other images have too count. */
   size: number;
-  /** ISO instants; of the last use null: none since the agent began. */
-  kept_since: string;
+  /** ISO instants, as far as the agent and the engine know; null: from before the agent began, and none since. */
+  kept_since: string | null;
   last_used: string | null;
   /** Servers and prefetches that found it there since the agent began. */
   hits: number;

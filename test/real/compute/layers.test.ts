@@ -136,7 +136,7 @@ test('what a node has is listed, and goes when it is told so unless a guest was 
   await rig.driver.prefetch(image.ref);
   await rig.driver.prefetch(image.ref);
   const kept = await listed();
-  assert.ok(kept !== undefined && kept.size > 0 && kept.hits === 1 && Date.parse(kept.kept_since) > Date.now() - 600_000, JSON.stringify(kept));
+  assert.ok(kept !== undefined && kept.size > 0 && kept.hits === 1 && Date.parse(kept.kept_since ?? '') > Date.now() - 600_000, JSON.stringify(kept));
   await rig.driver.spawn(server);
   assert.equal(await rig.driver.dropImage(image.ref.id), 'in-use');
   await rig.driver.destroy(server.server_id);

@@ -80,6 +80,7 @@ export function createImages({ engine, cloud, store, state_dir, log, clock }: Im
       throw loadFault(error, ref);
     }
     if (!(await present(engine, tag))) throw badRequest('compute.image-invalid', 'The image cannot be used: the engine took it without keeping it.');
+    kept.brought(ref.id);
     const result = { ...fetched, present: false, ms: Math.round(performance.now() - began) };
     log.info({ image_id: ref.id, ...result }, 'image loaded');
     return result;

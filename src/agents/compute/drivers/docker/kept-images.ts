@@ -6,6 +6,8 @@ import { isEngineStatus } from './engine-error.ts';
 import type { Engine } from './engine.ts';
 
 export interface KeptImages {
+  /** It has come just now. */
+  brought(image_id: string): void;
   /** Somebody wanted it, and it was there. */
   used(image_id: string): void;
   list(): Promise<KeptImage[]>;
@@ -13,16 +15,16 @@ export interface KeptImages {
 }
 
 export function createKeptImages(engine: Engine, cloud: string, clock: Clock): KeptImages {
+  /** The engine notes no time when it loads one. */
+  const since = new Map<string, string>();
   const uses = new Map<string, { hits: number; last_used: string }>();
 
   async function list(): Promise<KeptImage[]> {
     const kept = new Map<string, KeptImage>();
     for (const { tag, size } of await tagsOf(engine, imageRepository(cloud, '*'))) {
       const image_id = tag.slice(imageRepository(cloud, '').length, tag.lastIndexOf(':'));
-      const since = await taggedAt(engine, tag);
-      if (since === undefined) continue;
       const old = kept.get(image_id);
-      kept.set(image_id, { image_id, size: Math.max(size, old?.size ?? 0), kept_since: old !== undefined && old.kept_since > since ? old.kept_since : since, hits: 0, last_used: null, ...uses.get(image_id) });
+      kept.set(image_id, { image_id, size: Math.max(size, old?.size ?? 0), kept_since: since.get(image_id) ?? null, hits: 0, last_used: null, ...uses.get(image_id) });
     }
     return [...kept.values()];
   }
@@ -37,6 +39,7 @@ export function createKeptImages(engine: Engine, cloud: string, clock: Clock): K
   }
 
   return {
+    brought: (image_id) => void since.set(image_id.toLowerCase(), clock.now().toISOString()),
     used(image_id) {
       const id = image_id.toLowerCase();
       uses.set(id, { hits: (uses.get(id)?.hits ?? 0) + 1, last_used: clock.now().toISOString() });
@@ -51,18 +54,6 @@ async function tagsOf(engine: Engine, reference: string): Promise<{ tag: string;
   const prefix = reference.endsWith('*') ? reference.slice(0, -1) : `${reference}:`;
   const found = await engine.json<{ RepoTags: string[] | null; Size: number }[]>('GET', '/images/json', { query: { filters: JSON.stringify({ reference: [reference] }) } });
   return found.flatMap(({ RepoTags, Size }) => (RepoTags ?? []).filter((tag) => tag.startsWith(prefix)).map((tag) => ({ tag, size: Size })));
-}
-
-/** Undefined: it has gone meanwhile. */
-async function taggedAt(engine: Engine, tag: string): Promise<string | undefined> {
-  try {
-    const { Created, Metadata } = await engine.json<{ Created: string; Metadata?: { LastTagTime?: string } }>('GET', `/images/${tag}/json`);
-    const since = new Date(Metadata?.LastTagTime ?? Created);
-    return (since.getTime() > 0 ? since : new Date(Created)).toISOString();
-  } catch (error) {
-    if (isEngineStatus(error, 404)) return undefined;
-    throw error;
-  }
 }
 
 async function untag(engine: Engine, tag: string): Promise<DropOutcome> {
