@@ -136,6 +136,65 @@ export interface MetadataReply {
   body: string;
 }
 
+/** When a guest that ends by itself is started again. `most`: how often in a row, of `on-failure`; 0: no bound of its own. */
+export interface RestartRule {
+  name: 'no' | 'on-failure' | 'always' | 'unless-stopped';
+  most: number;
+}
+
+export interface Ulimit {
+  name: string;
+  soft: number;
+  hard: number;
+}
+
+/** What the maker of a server says of its container; absent: as the image has it. */
+export interface GuestOptions {
+  entrypoint?: string[];
+  /** Absolute. */
+  working_dir?: string;
+  /** `www-data`, `1000:1000` */
+  user?: string;
+  tty?: boolean;
+  /** Whether a small init reaps what is orphaned; it does unless told. */
+  init?: boolean;
+  /** Its root file system. */
+  read_only?: boolean;
+  stop_signal?: string;
+  /** Seconds. */
+  stop_timeout?: number;
+  restart?: RestartRule;
+  /** `test`: `CMD` and words, or `CMD-SHELL` and a line. */
+  health?: { test: string[]; interval_ms: number; timeout_ms: number; start_period_ms: number; retries: number };
+  /** Options of mount(8) by path. */
+  tmpfs?: Record<string, string>;
+  ulimits?: Ulimit[];
+  labels?: Record<string, string>;
+}
+
+/** Bytes and operations per second, as the host's disk sees them. */
+export interface DiskRates {
+  read_bytes: number;
+  write_bytes: number;
+  read_iops: number;
+  write_iops: number;
+}
+
+/** What its flavor gives a guest beyond its size: nobody but an operator asks for these. */
+export interface FlavorOptions {
+  privileged?: boolean;
+  /** Without `CAP_`. */
+  cap_add?: string[];
+  pids?: number;
+  /** Another than runc: `runsc`, `kata`. */
+  runtime?: string;
+  cpu_shares?: number;
+  /** Microseconds; a quota of -1 is none. */
+  cpu_period?: number;
+  cpu_quota?: number;
+  disk_rates?: Partial<DiskRates>;
+}
+
 /** A password as crypt(3) has it: what people type never comes to a node. */
 export interface PasswordHash {
   user: string;
@@ -158,6 +217,8 @@ export interface GuestSpec {
   tty?: boolean;
   /** Whether the node may listen for ssh on the server's behalf where its image does not. */
   ssh_door?: boolean;
+  options?: GuestOptions;
+  of_flavor?: FlavorOptions;
   environment: Record<string, string>;
   files: InjectedFile[];
   /** Lines for the login user's authorized_keys. */
@@ -226,6 +287,8 @@ export interface HostResources {
   /** Engine version as a number: 20.10.24 → 20010024. */
   hypervisor_version: number;
   cpu_info: { arch: string; model: string; vendor: string; features: string[]; topology: { cores: number; threads: number; sockets: number } };
+  /** Names of the engine's runtimes besides runc's, as flavors name them. */
+  runtimes?: string[];
   uptime_seconds: number;
   load_average: [number, number, number];
   host_ip: string;

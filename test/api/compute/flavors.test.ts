@@ -153,7 +153,7 @@ test('from 2.86 on the extra specs that nova knows are checked', async () => {
   ];
   for (const [key, value] of bad) assert.equal(await set(key, value), 400, `${key}=${value}`);
   const good: [string, string][] = [
-    ['hw:numa_nodes', '2'], ['hw:numa_cpus.0', '0-3,^2'], ['trait1:CUSTOM_GOLD', 'required'], ['resources:VCPU', '2'], ['docker:pids', 'x'], ['free', 'text'],
+    ['hw:numa_nodes', '2'], ['hw:numa_cpus.0', '0-3,^2'], ['trait1:CUSTOM_GOLD', 'required'], ['resources:VCPU', '2'], ['other:pids', 'x'], ['free', 'text'],
     ['quota:vif_inbound_average', '100'], ['capabilities:cpu_info:arch', 'x86'], ['aggregate_instance_extra_specs:ssd', 'true'], ['accel:device_profile', 'fpga'],
   ];
   for (const [key, value] of good) assert.equal(await set(key, value), 200, `${key}=${value}`);

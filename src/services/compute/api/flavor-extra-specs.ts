@@ -3,6 +3,7 @@ import { type Call, endpoint, type Endpoint, reply } from '../../../kernel/api/e
 import { badRequest } from '../../../kernel/fault.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { checkFlavorWord } from '../model/flavor-words.ts';
 import { extraSpecProblem } from '../model/extra-spec-rules.ts';
 import { extraSpecNotFound, removeExtraSpec, setExtraSpecs } from '../model/flavor-extra-specs.ts';
 import { extraSpecsOf, requireFlavor } from '../model/flavors.ts';
@@ -23,6 +24,7 @@ function checked(call: Pick<Call, 'version'>, given: Record<string, string | num
   for (const [key, value] of Object.entries(out)) {
     const problem = call.version >= versions.EXTRA_SPECS_CHECKED ? extraSpecProblem(key, value) : undefined;
     if (problem !== undefined) throw problem;
+    checkFlavorWord(key, value);
   }
   return out;
 }

@@ -1,6 +1,6 @@
 /** From a checked request to rows and a boot that begins when they have committed. */
 import type { Kysely } from 'kysely';
-import type { InjectedFile } from '../../../agents/compute/protocol.ts';
+import type { GuestOptions, InjectedFile } from '../../../agents/compute/protocol.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import type { Auth, Context } from '../../../kernel/context.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
@@ -11,6 +11,10 @@ import type { PlannedNic, RequestedNic } from '../../network/client.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { insertServers, setTags } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
+import { flavorOptions } from './flavor-words.ts';
+import { checkRuntime } from './node-runtimes.ts';
+import { guestOptions } from './guest-words.ts';
+import { refused } from './word-values.ts';
 import { type FlavorSnapshot, flavorForServer } from './flavors.ts';
 import { guestCommand, guestEnvironment } from './guest-command.ts';
 import { type GuestSettings, passwordsFor } from './guest-settings.ts';
@@ -118,7 +122,11 @@ async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers):
   const flavor = await flavorForServer(deps, auth, asked.flavor_id, caller.is_admin);
   const image = await imageForServer(deps, auth, asked.image_id);
   const image_ref = checkImage(image, flavor, caller.zero_disk);
-  const command = guestCommand(asked.metadata, image.properties);
+  const words = { image_id: image.id, properties: image.properties, system: image_ref.system !== undefined };
+  const options = guestOptions(asked.metadata, words);
+  await checkRuntime(deps, flavorOptions(flavor.extra_specs).runtime);
+  checkReadOnly(options, asked);
+  const command = guestCommand(asked.metadata, words);
   const environment = guestEnvironment(asked.metadata, image.properties);
   const public_key = await publicKey(deps, auth, asked.key_name);
   const placement = await resolvePlacement(deps, asked);
@@ -126,8 +134,13 @@ async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers):
   const security_groups = await deps.network.resolveSecurityGroups(auth, asked.security_groups.length === 0 ? ['default'] : asked.security_groups);
   const nics = await deps.network.planNics(auth, asked.networks, asked.max_count);
   const config_drive = deps.config.force_config_drive || image.properties['img_config_drive'] === 'mandatory';
-  const settings = asked.admin_password === null ? {} : { passwords: passwordsFor(image_ref, asked.admin_password.text, asked.admin_password.drawn) };
+  const settings = { options, ...(asked.admin_password === null ? {} : { passwords: passwordsFor(image_ref, asked.admin_password.text, asked.admin_password.drawn) }) };
   return { config_drive, flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment, settings };
+}
+
+/** Files are put in before the guest starts, and where nothing can be written they cannot be. @throws Fault 400 */
+function checkReadOnly({ read_only }: GuestOptions, { files, user_data }: CreateServers): void {
+  if (read_only === true && (files.length > 0 || user_data !== null)) throw refused('docker:read_only', 'does not go with files or user data: nothing can be put into such a server');
 }
 
 /** @throws Fault 403 in nova's words. */

@@ -1,30 +1,23 @@
 /** What a server's process is started with, out of metadata and image properties. Pure. */
 import { badRequest } from '../../../kernel/fault.ts';
+import { blameImage, type WordsOf } from './guest-words.ts';
+import { wordArray } from './word-values.ts';
+
+type Words = Readonly<Record<string, string>>;
 
 /**
  * The command that replaces the image's own: metadata `docker:cmd` (a JSON array of texts), else the image property
  * `os_command_line` (words as a shell splits them); null: the image's own.
  * @throws Fault 400
  */
-export function guestCommand(metadata: Readonly<Record<string, string>>, properties: Readonly<Record<string, string>>): string[] | null {
-  const own = metadata['docker:cmd'] ?? properties['docker:cmd'];
-  if (own !== undefined) return commandArray(own);
-  const line = properties['os_command_line'];
-  if (line === undefined || line.trim() === '') return null;
-  return shellWords(line);
-}
-
-function commandArray(text: string): string[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (!Array.isArray(value) || value.length === 0 || !value.every((word) => typeof word === 'string')) {
-    throw badRequest('compute.command-invalid', 'The metadata "docker:cmd" must be a JSON array of strings, such as ["sleep","60"].');
-  }
-  return value as string[];
+export function guestCommand(metadata: Words, { image_id, properties }: Pick<WordsOf, 'image_id' | 'properties'>): string[] | null {
+  if (metadata['docker:cmd'] !== undefined) return wordArray(metadata['docker:cmd'], 'docker:cmd');
+  return blameImage(image_id, () => {
+    const own = properties['docker:cmd'];
+    if (own !== undefined) return wordArray(own, 'docker:cmd');
+    const line = properties['os_command_line'];
+    return line === undefined || line.trim() === '' ? null : shellWords(line);
+  });
 }
 
 /**
@@ -60,13 +53,14 @@ export function shellWords(line: string): string[] {
 
 const ENV_NAME = /^[^=\0]+$/;
 
-/** Metadata `env.NAME`; with the image property `docker:metadata_as_env=all` all other metadata as well. */
+/** Metadata `env.NAME`, before those that the image's properties `docker:env.NAME` add; with the image property `docker:metadata_as_env=all` all other metadata as well. */
 export function guestEnvironment(metadata: Readonly<Record<string, string>>, properties: Readonly<Record<string, string>>): Record<string, string> {
   const out: Record<string, string> = {};
   const all = properties['docker:metadata_as_env'] === 'all';
+  for (const [name, value] of Object.entries(properties)) if (name.startsWith('docker:env.') && ENV_NAME.test(name.slice(11))) out[name.slice(11)] = value;
   for (const [name, value] of Object.entries(metadata)) {
     if (name.startsWith('env.') && ENV_NAME.test(name.slice(4))) out[name.slice(4)] = value;
-    else if (all && !name.startsWith('docker:') && ENV_NAME.test(name)) out[name] = value;
+    else if (all && !/^(docker:|label\.)/.test(name) && ENV_NAME.test(name)) out[name] = value;
   }
   return out;
 }

@@ -1,10 +1,11 @@
 /** What else a guest is made with, as the rows of a boot keep it. */
-import type { PasswordHash } from '../../../agents/compute/protocol.ts';
+import type { GuestOptions, PasswordHash } from '../../../agents/compute/protocol.ts';
 import type { ServerBootRow } from '../store/tables.ts';
 import type { BootImage } from './image-checks.ts';
 import { hashPassword } from './crypt-password.ts';
 
 export interface GuestSettings {
+  options?: GuestOptions;
   /** Set at its first start. */
   passwords?: PasswordHash[];
 }

@@ -10,6 +10,7 @@ import { findBoot, findServer, type ServerChange, updateBoot } from '../store/se
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
 import { checkFileQuota, checkMetadataQuota, publicKey } from './create-servers.ts';
 import { guestCommand, guestEnvironment } from './guest-command.ts';
+import { guestOptions } from './guest-words.ts';
 import { passwordsFor, settingsOf } from './guest-settings.ts';
 import { type BootImage, checkImage, holdImage, imageForServer, originOf } from './image-checks.ts';
 import { quotasOf } from './quota-sets.ts';
@@ -97,14 +98,15 @@ interface NewImage {
 /** Files are those of this call: what was put into the first guest does not come back. */
 function bootChange(row: ServerRow, boot: ServerBootRow, asked: RebuildServer, { image, image_ref, auth }: NewImage): Partial<Omit<ServerBootRow, 'server_id'>> {
   const metadata = asked.metadata ?? metadataOf(row);
+  const words = { image_id: image.id, properties: image.properties, system: image_ref.system !== undefined };
   const { passwords: _old, ...settings } = settingsOf(boot);
   const passwords = asked.admin_password === null ? {} : { passwords: passwordsFor(image_ref, asked.admin_password.text, asked.admin_password.drawn) };
   return {
     image_json: JSON.stringify({ ...image_ref, origin: originOf(image, auth) }),
     files_json: JSON.stringify(asked.files),
-    command_json: JSON.stringify(guestCommand(metadata, image.properties)),
+    command_json: JSON.stringify(guestCommand(metadata, words)),
     environment_json: JSON.stringify(guestEnvironment(metadata, image.properties)),
-    guest_json: JSON.stringify({ ...settings, ...passwords }),
+    guest_json: JSON.stringify({ ...settings, options: guestOptions(metadata, words), ...passwords }),
     ...(asked.user_data === undefined ? {} : { user_data: asked.user_data }),
   };
 }

@@ -7,6 +7,7 @@ import { lockProject } from '../store/quota-sets.ts';
 import { findServer, setTags, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
 import { checkMetadataQuota } from './create-servers.ts';
+import { checkWords } from './guest-words.ts';
 import { quotasOf } from './quota-sets.ts';
 import { metadataOf, tagsOf } from './server-row.ts';
 
@@ -23,10 +24,11 @@ async function rewrite<T>(deps: ComputeDeps, row: ServerRow, work: (tx: Tx, now:
   });
 }
 
-/** @returns the metadata as it is then. @throws Fault 403 over the quota. */
+/** @returns the metadata as it is then. @throws Fault 403 over the quota, 400 for words that no container knows. */
 export async function setMetadata(deps: ComputeDeps, row: ServerRow, change: (old: Record<string, string>) => Record<string, string>): Promise<Record<string, string>> {
   return await rewrite(deps, row, async (tx, now) => {
     const metadata = change(metadataOf(now));
+    checkWords(metadata);
     const quotas = await quotasOf(tx, deps, row.project_id);
     checkMetadataQuota(quotas.metadata_items, metadata);
     await updateServer(tx, row.id, { metadata_json: JSON.stringify(metadata), updated_at: isoMicros(deps.clock.now()) });

@@ -3,6 +3,7 @@ import type { GuestLimits, GuestSpec, InjectedFile } from '../../../agents/compu
 import type { NodeNetworkState } from '../../../agents/network/protocol.ts';
 import type { ServerNic } from '../../network/client.ts';
 import type { ComputeConfig } from '../config.ts';
+import { flavorOptions } from '../model/flavor-words.ts';
 import { settingsOf } from '../model/guest-settings.ts';
 import type { BootImage } from '../model/image-checks.ts';
 import { configDrive } from '../model/metadata/config-drive.ts';
@@ -15,7 +16,8 @@ import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, config: ComputeConfig): GuestSpec {
   const flavor = flavorOf(row);
   const { system, admin_user: _admin, origin: _origin, ...image } = JSON.parse(boot.image_json) as BootImage;
-  const { passwords } = settingsOf(boot);
+  const { passwords, options } = settingsOf(boot);
+  const { pids: _pids, ...of_flavor } = flavorOptions(flavor.extra_specs);
   return {
     server_id: row.id,
     name: row.name,
@@ -26,8 +28,9 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     image,
     limits: limitsOf(flavor, config.pids_limit),
     command: JSON.parse(boot.command_json) as string[] | null,
-    tty: /^(1|true|yes|on)$/i.test(metadataOf(row)['docker:tty'] ?? ''),
     ssh_door: boot.public_key !== null && system === undefined && mayHaveDoor(row),
+    ...(options === undefined ? {} : { options }),
+    of_flavor,
     environment: JSON.parse(boot.environment_json) as Record<string, string>,
     files: [...(JSON.parse(boot.files_json) as InjectedFile[]), ...seedFiles(row, boot, system?.has_cloud_init ?? false)],
     ssh_keys: boot.public_key === null ? [] : [boot.public_key],

@@ -7,6 +7,7 @@ import { conflict, isFault } from '../../../kernel/fault.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
 import type { PowerTask, ServerTaskInput } from '../deps.ts';
 import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/guest-exit.ts';
+import { settingsOf } from '../model/guest-settings.ts';
 import { startEvent } from '../model/server-actions.ts';
 import { findBoot, findServer, type ServerChange } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
@@ -46,7 +47,7 @@ async function power(deps: TaskDeps, ctx: StepContext, { server_id, action_id, w
   if (row === undefined || row.deleted === 1 || row.node_id === null) throw conflict('compute.no-node', `Instance ${server_id} is not ready`);
   await deps.db.transaction((tx) => startEvent(asTransaction<ComputeTables>(tx), deps.clock, action_id, EVENTS[what], row.host));
   const action = await powerAction(deps, row, what);
-  const slack = 60_000 + deps.config.shutdown_timeout * 1000;
+  const slack = 60_000 + 1000 * ('timeout_seconds' in action ? action.timeout_seconds : 0);
   const report = await deps.nodes.call<GuestReport>(row.node_id, computeMethods.power, { server_id, action }, { timeout_ms: slack, signal: ctx.signal }).catch(async (error: unknown) => {
     if (!REBUILDS.has(what) || !isFault(error) || error.code !== 'compute.server-unknown') throw error;
     return await makeAnew(deps, ctx, row);
@@ -67,7 +68,9 @@ async function makeAnew(deps: TaskDeps, ctx: StepContext, row: ServerRow): Promi
 }
 
 async function powerAction(deps: TaskDeps, row: ServerRow, what: PowerTask): Promise<PowerAction> {
-  const timeout_seconds = deps.config.shutdown_timeout;
+  const boot = await findBoot(deps.db.read as Kysely<ComputeTables>, row.id);
+  const own = boot === undefined ? undefined : settingsOf(boot).options?.stop_timeout;
+  const timeout_seconds = own ?? deps.config.shutdown_timeout;
   switch (what) {
     case 'start':
     case 'restore':

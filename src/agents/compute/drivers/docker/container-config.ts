@@ -1,6 +1,7 @@
 /** What a guest's container is made of. Pure. */
 import { badRequest } from '../../../../kernel/fault.ts';
 import type { GuestLimits, GuestSpec } from '../../protocol.ts';
+import { flavorHostConfig, optionConfig, optionHostConfig, RESTART_LABEL, restartLabel } from './guest-options.ts';
 import { systemConfig, systemEnvironment, systemHostConfig, systemLabels } from './system-guest.ts';
 
 export const CLOUD_LABEL = 'gantry.cloud';
@@ -40,8 +41,8 @@ export function imageTag(cloud: string, image: { id: string; digest: string }): 
 
 export const imageRepository = (cloud: string, image_id: string): string => `gantry/${cloud}/${image_id.toLowerCase()}`;
 
-/** Body of `POST /containers/create`. Throws a fault on values that no container can have. */
-export function containerConfig(spec: GuestSpec, cloud: string): object {
+/** Body of `POST /containers/create`. `disk`: the device below the engine's data, for flavors that bound its use. Throws a fault on values that no container can have. */
+export function containerConfig(spec: GuestSpec, cloud: string, disk?: string): object {
   return {
     Hostname: hostname(spec.hostname),
     Image: imageTag(cloud, spec.image),
@@ -49,14 +50,13 @@ export function containerConfig(spec: GuestSpec, cloud: string): object {
     ...(spec.command === null ? {} : { Cmd: spec.command }),
     // For whoever attaches; nothing is lost when nobody does.
     OpenStdin: true,
-    Tty: spec.tty ?? false,
+    Tty: spec.tty ?? spec.options?.tty ?? false,
     AttachStdout: false,
     AttachStderr: false,
-    // Probes run as often as an image likes, and at the engine's expense.
-    Healthcheck: { Test: ['NONE'] },
-    Labels: labels(spec, cloud),
+    ...optionConfig(spec.options ?? {}),
+    Labels: { ...spec.options?.labels, ...labels(spec, cloud) },
     ...systemConfig(spec),
-    HostConfig: hostConfig(spec),
+    HostConfig: hostConfig(spec, disk),
   };
 }
 
@@ -72,11 +72,12 @@ function labels(spec: GuestSpec, cloud: string): Record<string, string> {
     'gantry.image': spec.image.id,
     [SSH_LABEL]: spec.ssh_door === true ? '1' : '',
     [INCARNATION_LABEL]: spec.incarnation ?? '',
+    [RESTART_LABEL]: restartLabel(spec.options?.restart),
     ...systemLabels(spec),
   };
 }
 
-function hostConfig(spec: GuestSpec): object {
+function hostConfig(spec: GuestSpec, disk: string | undefined): object {
   const { caps, ...system } = systemHostConfig(spec);
   return {
     // The runtime gives the container the namespace that the agent has wired; Docker's own networking stays out.
@@ -93,7 +94,9 @@ function hostConfig(spec: GuestSpec): object {
     MaskedPaths: MASKED_PATHS,
     RestartPolicy: { Name: 'no' },
     LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '2' } },
+    ...optionHostConfig(spec.options ?? {}, spec.system !== undefined),
     ...system,
+    ...flavorHostConfig(spec.of_flavor ?? {}, { disk, caps: [...CAPABILITIES, ...caps] }),
     ...extraHosts(spec),
     ...(spec.dns.servers.length > 0 ? { Dns: spec.dns.servers } : {}),
     ...(spec.dns.search.length > 0 ? { DnsSearch: spec.dns.search } : {}),

@@ -29,7 +29,7 @@ export function toFault(error: unknown, fallback: string, doing: string): Fault 
     return unavailable('compute.engine-unavailable', `Could not ${doing}: a part of the node's Docker engine does not answer.`, { cause: error });
   }
   if (/unknown (or invalid )?runtime/i.test(error.message)) {
-    return unavailable('compute.runtime-missing', `Could not ${doing}: the Docker engine of the node does not know the runtime "gantry".`, { cause: error });
+    return unavailable('compute.runtime-missing', `Could not ${doing}: the Docker engine of the node does not know the runtime "${/unknown (?:or invalid )?runtime(?: specified| name:)? "?([\w.-]+)/i.exec(error.message)?.[1] ?? 'gantry'}".`, { cause: error });
   }
   if (/no command specified/i.test(error.message)) {
     return badRequest('compute.image-invalid', 'The image names no command to run; give the server one.', { cause: error });

@@ -20,6 +20,7 @@ import { createEngine, type Engine } from './engine.ts';
 import type { ContainerInspect, ContainerSummary, EngineInfo } from './engine-types.ts';
 import { versionNumber } from './engine-version.ts';
 import { openConsole } from './guest-console.ts';
+import { extraRuntimes } from './guest-options.ts';
 import { createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages, type ImageStore } from './images.ts';
@@ -142,6 +143,7 @@ async function readResources(engine: Engine, hostIp: string | undefined): Promis
     ...(await readHost(info.DockerRootDir)),
     hypervisor_type: 'docker',
     hypervisor_version: versionNumber(info.ServerVersion),
+    runtimes: extraRuntimes(Object.keys(info.Runtimes ?? {})),
     host_ip: hostIp ?? hostAddress(),
   };
 }

@@ -6,13 +6,14 @@ import { endOfArchive, writeEntry } from '../../../../kernel/tar.ts';
 const ROOT = { home: '/root', uid: 0, gid: 0 };
 
 /** @returns undefined when there is nothing to inject. */
-export function injectionArchive(spec: Pick<GuestSpec, 'files' | 'ssh_keys' | 'system'>, now: Date): Buffer | undefined {
+export function injectionArchive(spec: Pick<GuestSpec, 'files' | 'ssh_keys' | 'system' | 'options'>, now: Date): Buffer | undefined {
   const mtime = Math.floor(now.getTime() / 1000);
   const parts = spec.files.map((file) =>
     writeEntry({ name: targetOf(file.path), content: Buffer.from(file.content, 'base64'), mode: (file.mode ?? 0o644) & 0o7777, mtime }),
   );
   const keys = spec.ssh_keys.map((key) => key.trim()).filter((key) => key !== '');
-  if (keys.length > 0) {
+  // Nothing can be put into a file system that is only read; whoever has the key comes in by the cloud's own gate.
+  if (keys.length > 0 && spec.options?.read_only !== true) {
     const { home, uid, gid } = spec.system?.user ?? ROOT;
     const dir = home === '/' ? '.ssh' : `${targetOf(home)}/.ssh`;
     parts.push(

@@ -6,6 +6,7 @@ import { destroyServer, removeContainer, removeGuest } from './destroy.ts';
 import type { DriverContext } from './driver-context.ts';
 import { isEngineStatus } from './engine-error.ts';
 import { toFault } from './faults.ts';
+import { engineDisk } from './engine-disk.ts';
 import { findContainer, inspectContainer, reportContainer } from './guests.ts';
 import { injectionArchive } from './inject.ts';
 import { guestView } from './guest-view.ts';
@@ -17,9 +18,9 @@ const START_MS = 120_000;
 
 /** Idempotent by server id: a container that has ever run is adopted as it is, but for one of another incarnation, which is replaced. */
 export async function spawnServer(ctx: DriverContext, spec: GuestSpec): Promise<GuestReport> {
-  const config = containerConfig(spec, ctx.cloud);
   // What moves here brings its files along.
   const files = spec.layer === undefined ? injectionArchive(spec, ctx.clock.now()) : undefined;
+  const config = containerConfig(spec, ctx.cloud, spec.of_flavor?.disk_rates === undefined ? undefined : await engineDisk(ctx));
   const existing = await adopt(ctx, spec);
   if (existing !== undefined) return existing;
   try {
