@@ -4,6 +4,11 @@
  */
 import type { ConsoleRequest, GuestConsole } from './console-protocol.ts';
 import type { NodeNetworkState } from '../network/protocol.ts';
+import type { ConvertDisk, ConvertedDisk, ConvertProgress, LoginUser, RootFacts } from './disk-protocol.ts';
+import type { FlavorOptions, GuestOptions, PasswordHash } from './guest-protocol.ts';
+
+export type { ConvertDisk, ConvertedDisk, ConvertProgress, LoginUser, RootFacts } from './disk-protocol.ts';
+export type { DiskRates, FlavorOptions, GuestOptions, PasswordHash, RestartRule, Ulimit } from './guest-protocol.ts';
 
 export interface ImageRef {
   /** Glance id; with `digest` the only name by which a node knows an image. */
@@ -57,56 +62,6 @@ export interface InjectedFile {
   mode?: number;
 }
 
-/** Who logs in to a system that came as a disk image. */
-export interface LoginUser {
-  name: string;
-  uid: number;
-  gid: number;
-  /** Absolute. */
-  home: string;
-}
-
-/** What is known of the root file system of a disk image. */
-export interface RootFacts {
-  init: 'systemd' | 'busybox' | 'other';
-  /** `/sbin/init` */
-  init_path: string;
-  /** Of os-release(5): `debian`, `12`; empty when it says nothing. */
-  os_id: string;
-  os_version: string;
-  /** As Go names it (`amd64`); null when no program was recognised. */
-  architecture: string | null;
-  /** Root, and whoever has a uid of 1000 or more. */
-  users: LoginUser[];
-  has_ifupdown: boolean;
-  has_cloud_init: boolean;
-}
-
-/** The root file system of a disk image, to become a layer of an image. */
-export interface ConvertDisk {
-  /** `disk_format` raw or qcow2. */
-  image: ImageRef;
-  limits: { virtual_bytes: number; root_bytes: number; seconds: number };
-}
-
-export interface ConvertedDisk {
-  /** The uncompressed tar that the controller now has. */
-  layer: { digest: string; size: number };
-  virtual_size: number;
-  file_system: string;
-  facts: RootFacts;
-}
-
-/** node → controller, an event. */
-export interface ConvertProgress {
-  image_id: string;
-  stage: 'fetch' | 'convert' | 'archive';
-  /** Of the fetch 0 to 100; else 0. */
-  percent: number;
-  /** Bytes of the root file system so far. */
-  bytes: number;
-}
-
 /** A guest that runs an init of its own. */
 export interface SystemGuest {
   init: RootFacts['init'];
@@ -134,71 +89,6 @@ export interface MetadataReply {
   type: string;
   /** base64 */
   body: string;
-}
-
-/** When a guest that ends by itself is started again. `most`: how often in a row, of `on-failure`; 0: no bound of its own. */
-export interface RestartRule {
-  name: 'no' | 'on-failure' | 'always' | 'unless-stopped';
-  most: number;
-}
-
-export interface Ulimit {
-  name: string;
-  soft: number;
-  hard: number;
-}
-
-/** What the maker of a server says of its container; absent: as the image has it. */
-export interface GuestOptions {
-  entrypoint?: string[];
-  /** Absolute. */
-  working_dir?: string;
-  /** `www-data`, `1000:1000` */
-  user?: string;
-  tty?: boolean;
-  /** Whether a small init reaps what is orphaned; it does unless told. */
-  init?: boolean;
-  /** Its root file system. */
-  read_only?: boolean;
-  stop_signal?: string;
-  /** Seconds. */
-  stop_timeout?: number;
-  restart?: RestartRule;
-  /** `test`: `CMD` and words, or `CMD-SHELL` and a line. */
-  health?: { test: string[]; interval_ms: number; timeout_ms: number; start_period_ms: number; retries: number };
-  /** Options of mount(8) by path. */
-  tmpfs?: Record<string, string>;
-  ulimits?: Ulimit[];
-  labels?: Record<string, string>;
-}
-
-/** Bytes and operations per second, as the host's disk sees them. */
-export interface DiskRates {
-  read_bytes: number;
-  write_bytes: number;
-  read_iops: number;
-  write_iops: number;
-}
-
-/** What its flavor gives a guest beyond its size: nobody but an operator asks for these. */
-export interface FlavorOptions {
-  privileged?: boolean;
-  /** Without `CAP_`. */
-  cap_add?: string[];
-  pids?: number;
-  /** Another than runc: `runsc`, `kata`. */
-  runtime?: string;
-  cpu_shares?: number;
-  /** Microseconds; a quota of -1 is none. */
-  cpu_period?: number;
-  cpu_quota?: number;
-  disk_rates?: Partial<DiskRates>;
-}
-
-/** A password as crypt(3) has it: what people type never comes to a node. */
-export interface PasswordHash {
-  user: string;
-  hash: string;
 }
 
 /** All that a container is made of. */
@@ -308,6 +198,11 @@ export type PowerAction =
   | { action: 'suspend' }
   | { action: 'resume'; network?: NodeNetworkState };
 
+export interface Unrescue {
+  start: boolean;
+  network?: NodeNetworkState;
+}
+
 export interface GuestDiagnostics {
   cpu_time_ns: number;
   memory_used_bytes: number;
@@ -337,6 +232,13 @@ export interface ComputeDriver {
   /** Image there, cable plugged, container created and started. Asked twice, it adopts the first; see `incarnation` for making a guest anew. */
   spawn(spec: GuestSpec): Promise<GuestReport>;
   power(server_id: string, action: PowerAction): Promise<GuestReport>;
+  /**
+   * Stops a server's guest and runs another in its place, with its cables: `spec` is of the other one. What the server has written is there
+   * below `/mnt/rescue`. Asked twice with one `incarnation`, it is done once.
+   */
+  rescue(spec: GuestSpec): Promise<GuestReport>;
+  /** The other guest goes; the server's own is started again if told. Without another guest: only that. */
+  unrescue(server_id: string, how: Unrescue): Promise<GuestReport>;
   /** Sends a signal (`SIGQUIT`) to the first process of a running guest. Fault 409 `compute.wrong-state`. */
   signal(server_id: string, signal: string): Promise<void>;
   /** Of users that a running guest has; of others nothing is set. Fault 409 `compute.password-failed` when it has none of them. */
@@ -388,6 +290,8 @@ export interface ComputeDriver {
 export const computeMethods = {
   spawn: 'compute.spawn',
   power: 'compute.power',
+  rescue: 'compute.rescue',
+  unrescue: 'compute.unrescue',
   signal: 'compute.signal',
   setPasswords: 'compute.set-passwords',
   resize: 'compute.resize',

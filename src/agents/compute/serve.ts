@@ -1,13 +1,13 @@
 import { badRequest, notImplemented } from '../../kernel/fault.ts';
 import { serveConsole, type OpenStream } from './consoles.ts';
 import type { ConsoleRequest } from './console-protocol.ts';
-import { computeMethods, type ComputeDriver, type ConvertDisk, type GuestLimits, type GuestSpec, type ImageRef, type PasswordHash, type PowerAction } from './protocol.ts';
+import { computeMethods, type ComputeDriver, type ConvertDisk, type GuestLimits, type GuestSpec, type ImageRef, type PasswordHash, type PowerAction, type Unrescue } from './protocol.ts';
 
 export type Handler = (params: unknown) => Promise<unknown>;
 
 /**
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
- * `{ spec }` for spawn, `{ server_id, action }` for power, `{ server_id, signal }`, `{ server_id, passwords }`, `{ server_id, limits }` for
+ * `{ spec }` for spawn, `{ server_id, action }` for power, `{ spec }` for rescue, `{ server_id, how }` for unrescue, `{ server_id, signal }`, `{ server_id, passwords }`, `{ server_id, limits }` for
  * resize, `{ server_id, path }` for sendLayer, `{ server_id, lines? }` for console, `{ image }` for prefetch, `{ server_id, stream_id, request }`
  * for openConsole, `{ server_id, image_id }` for capture, `{ image_id }` for what follows it and for dropImage, `{ server_id }` for the others, nothing for list and
  * resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
@@ -16,6 +16,8 @@ export function computeHandlers(driver: ComputeDriver, emit: (event: string, par
   return {
     [computeMethods.spawn]: (params) => driver.spawn(field<GuestSpec>(params, 'spec', 'object')),
     [computeMethods.power]: (params) => driver.power(serverId(params), field<PowerAction>(params, 'action', 'object')),
+    [computeMethods.rescue]: (params) => driver.rescue(field<GuestSpec>(params, 'spec', 'object')),
+    [computeMethods.unrescue]: (params) => driver.unrescue(serverId(params), field<Unrescue>(params, 'how', 'object')),
     [computeMethods.signal]: async (params) => {
       await driver.signal(serverId(params), field<string>(params, 'signal', 'string'));
       return null;

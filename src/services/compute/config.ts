@@ -16,6 +16,7 @@ export const ComputeSection = Type.Object(
     boot_timeout: Type.Integer({ default: 600, minimum: 1, description: 'Seconds that a node has to start a server, fetching its image included.' }),
     enable_instance_password: Type.Boolean({ default: true, description: "Whether a new or rescued server is given a password, which its maker is told." }),
     crash_dump_signal: Type.String({ default: 'SIGQUIT', pattern: '^SIG[A-Z0-9+-]{1,12}$', description: 'What a server gets that is to dump its state.' }),
+    rescue_image: Type.String({ default: '', pattern: '^([0-9a-f-]{36})?$', description: "Id of the image that servers are rescued with when none is named; empty: the server's own." }),
     reclaim_instance_interval: Type.Integer({ default: 0, minimum: 0, description: 'Seconds that deleted servers can still be restored; 0: they are gone at once.' }),
     shelved_offload_time: Type.Integer({ default: 0, minimum: -1, description: 'Seconds that a shelved server stays on its host, from where it is back sooner; 0: none, -1: until somebody takes it off.' }),
     snapshot_timeout: Type.Integer({ default: 3600, minimum: 1, description: 'Seconds that a node has to note what a server has changed, and again to send it, for an image.' }),

@@ -10,6 +10,7 @@ import type { ImageClient } from '../image/client.ts';
 import type { NetworkClient } from '../network/client.ts';
 import type { PlacementClient } from '../placement/client.ts';
 import type { ComputeConfig } from './config.ts';
+import type { BootImage } from './model/image-checks.ts';
 
 /** The links to the nodes: `kernel/bus/node-link.ts`. */
 export type ComputeNodes = Pick<NodeLink, 'call' | 'openStream' | 'expectStream' | 'handle' | 'isConnected' | 'onConnect' | 'onDisconnect' | 'onEvent' | 'nodes'>;
@@ -40,6 +41,9 @@ export interface ServerTasks {
   'attach-interface': { nic: PlannedNic; new_port_id: string };
   'detach-interface': { port_id: string };
   password: { passwords: PasswordHash[] };
+  /** `shell`: the image's shell instead of what it runs. */
+  rescue: { image: BootImage; shell: boolean; passwords: PasswordHash[]; was_running: boolean };
+  unrescue: object;
   /** A move too, which is a resize to the same flavor on another node. `host`: the one that it has to go to. */
   resize: MoveInput & { host: string | null };
   'confirm-resize': MoveInput;

@@ -17,6 +17,7 @@ import { revertResizeTask } from './revert-resize.ts';
 import { rebuildServerTask } from './rebuild-server.ts';
 import { shelveServerTask } from './shelve-server.ts';
 import { snapshotServerTask } from './snapshot-server.ts';
+import { rescueServerTask, unrescueServerTask } from './rescue-server.ts';
 import { softDeleteServerTask } from './soft-delete-server.ts';
 import { unshelveServerTask } from './unshelve-server.ts';
 import { deletionResource, serverResource, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
@@ -36,6 +37,8 @@ export function computeTasks(deps: TaskDeps & { relay: LayerRelay }, tasks: Task
     'attach-interface': attachInterfaceTask(deps),
     'detach-interface': detachInterfaceTask(deps),
     password: changePasswordTask(deps),
+    rescue: rescueServerTask(deps),
+    unrescue: unrescueServerTask(deps),
     resize: resizeServerTask(deps),
     'confirm-resize': confirmResizeTask(deps),
     'revert-resize': revertResizeTask(deps),

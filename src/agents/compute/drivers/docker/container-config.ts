@@ -9,6 +9,8 @@ export const SERVER_LABEL = 'gantry.server';
 /** Empty unless the guest was made anew. */
 export const INCARNATION_LABEL = 'gantry.incarnation';
 export const SSH_LABEL = 'gantry.ssh';
+/** Of the guest that runs in place of a server's own; empty for all others. */
+export const RESCUE_LABEL = 'gantry.rescue';
 export const RUNTIME = 'gantry';
 
 const MIB = 1024 * 1024;
@@ -72,6 +74,7 @@ function labels(spec: GuestSpec, cloud: string): Record<string, string> {
     'gantry.image': spec.image.id,
     [SSH_LABEL]: spec.ssh_door === true ? '1' : '',
     [INCARNATION_LABEL]: spec.incarnation ?? '',
+    [RESCUE_LABEL]: '',
     [RESTART_LABEL]: restartLabel(spec.options?.restart),
     ...systemLabels(spec),
   };

@@ -1,7 +1,7 @@
 import type { DriverContext } from './driver-context.ts';
 import { EngineError, isEngineStatus } from './engine-error.ts';
 import { toFault } from './faults.ts';
-import { findContainers } from './guests.ts';
+import { findContainers, isRescue } from './guests.ts';
 
 const REMOVE_MS = 120_000;
 
@@ -15,12 +15,23 @@ export async function destroyServer(ctx: DriverContext, serverId: string): Promi
 /** Container and disk; cables and notes stay for the next one. */
 export async function removeGuest(ctx: DriverContext, serverId: string): Promise<void> {
   try {
+    await leaveRescue(ctx, serverId);
     for (const one of await findContainers(ctx, serverId)) await removeContainer(ctx, one.Id);
   } catch (error) {
     throw toFault(error, 'compute.destroy-failed', 'remove the server');
   }
   await ctx.disks.remove(serverId);
 }
+
+/** The guest in a server's place goes, and what it saw of the server. */
+export async function leaveRescue(ctx: DriverContext, serverId: string): Promise<void> {
+  for (const one of (await findContainers(ctx, serverId)).filter(isRescue)) await removeContainer(ctx, one.Id);
+  await ctx.oldRoots.remove(serverId);
+  await ctx.disks.remove(rescueDisk(serverId));
+}
+
+/** The name of its disk. */
+export const rescueDisk = (serverId: string): string => `${serverId}.rescue`;
 
 export async function removeContainer(ctx: DriverContext, id: string): Promise<void> {
   try {

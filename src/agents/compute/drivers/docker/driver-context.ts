@@ -6,6 +6,7 @@ import type { Engine } from './engine.ts';
 import type { GuestNotes } from './guest-notes.ts';
 import type { Images } from './images.ts';
 import type { MoveTransport } from './move-layer.ts';
+import type { OldRoots } from './old-roots.ts';
 import type { NetnsLinks } from './netns-links.ts';
 import type { Views } from './views.ts';
 
@@ -19,6 +20,7 @@ export interface DriverContext {
   links: NetnsLinks;
   notes: GuestNotes;
   disks: Disks;
+  oldRoots: OldRoots;
   views: Views;
   moves: MoveTransport | undefined;
   log: Log;

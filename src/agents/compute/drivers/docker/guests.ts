@@ -3,7 +3,7 @@ import { isUuid } from '../../../../kernel/ids.ts';
 import { badRequest } from '../../../../kernel/fault.ts';
 import { mapBounded } from '../../locks.ts';
 import type { GuestReport, PowerState } from '../../protocol.ts';
-import { CLOUD_LABEL, SERVER_LABEL } from './container-config.ts';
+import { CLOUD_LABEL, RESCUE_LABEL, SERVER_LABEL } from './container-config.ts';
 import { readConsole } from './console.ts';
 import type { DriverContext } from './driver-context.ts';
 import { isEngineStatus } from './engine-error.ts';
@@ -26,8 +26,15 @@ export async function findContainers(ctx: DriverContext, serverId?: string): Pro
 
 export async function findContainer(ctx: DriverContext, serverId: string): Promise<ContainerSummary | undefined> {
   const found = await findContainers(ctx, serverId);
-  return found.find((one) => one.State === 'running' || one.State === 'paused') ?? found[0];
+  return currentOf(found);
 }
+
+/** Of the containers of one server the one that it is now. */
+function currentOf(found: readonly ContainerSummary[]): ContainerSummary | undefined {
+  return found.find(isRescue) ?? found.find((one) => one.State === 'running' || one.State === 'paused') ?? found[0];
+}
+
+export const isRescue = ({ Labels }: Pick<ContainerSummary, 'Labels'>): boolean => (Labels[RESCUE_LABEL] ?? '') !== '';
 
 export async function needContainer(ctx: DriverContext, serverId: string): Promise<ContainerSummary> {
   const found = await findContainer(ctx, serverId);
@@ -55,7 +62,8 @@ export async function reportServer(ctx: DriverContext, serverId: string): Promis
 }
 
 export async function reportAll(ctx: DriverContext): Promise<GuestReport[]> {
-  const found = await findContainers(ctx);
+  const all = Map.groupBy(await findContainers(ctx), (one) => one.Labels[SERVER_LABEL]!);
+  const found = [...all.values()].map((ofOne) => currentOf(ofOne)!);
   const reports = await mapBounded(found, 8, (one) => reportContainer(ctx, one.Labels[SERVER_LABEL]!, one.Id));
   return reports.filter((one) => one !== undefined);
 }

@@ -7,7 +7,7 @@ import type { NetworkDriver } from '../../../network/protocol.ts';
 import { hostAddress, readHost } from '../../host.ts';
 import { createDiskConverter, type DiskTransport } from '../../disk/convert-disk.ts';
 import type { SendLayer } from '../../disk/transport.ts';
-import { createGate, createKeyedLock } from '../../locks.ts';
+import { createGate, createKeyedLock, type KeyedLock } from '../../locks.ts';
 import type { ComputeDriver, HostResources } from '../../protocol.ts';
 import { createCaptures } from './captures.ts';
 import { watchChanges } from './changes.ts';
@@ -25,9 +25,11 @@ import { createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages, type ImageStore } from './images.ts';
 import { sendLayer, type MoveTransport } from './move-layer.ts';
+import { createOldRoots } from './old-roots.ts';
 import { createNetnsLinks } from './netns-links.ts';
 import { setPasswords } from './passwords.ts';
 import { powerServer, startRebooted } from './power.ts';
+import { rescueServer, unrescueServer } from './rescue.ts';
 import { signalGuest } from './signal.ts';
 import { removeRemains } from './remains.ts';
 import { resizeServer } from './resize.ts';
@@ -78,6 +80,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     links: createNetnsLinks(netns_dir),
     disks: createDisks({ engine, dir: join(options.state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
     views: createViews({ dir: join(dirname(netns_dir), 'views'), cloud, clock, log }),
+    oldRoots: createOldRoots(join(options.state_dir, 'rescue')),
     notes: createGuestNotes(join(options.state_dir, 'guests')),
     moves: options.moves,
   };
@@ -92,8 +95,7 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
     ready: changes.ready,
     spawn: (spec) => lock.run(spec.server_id, () => spawns.run(() => spawnServer(ctx, spec))),
     power: (serverId, action) => lock.run(serverId, () => powerServer(ctx, serverId, action)),
-    signal: (serverId, signal) => signalGuest(ctx, serverId, signal),
-    setPasswords: (serverId, passwords) => lock.run(serverId, () => setPasswords(ctx, serverId, passwords)),
+    ...insideCalls(ctx, lock),
     resize: (serverId, limits) => lock.run(serverId, () => resizeServer(ctx, serverId, limits)),
     sendLayer: (serverId, path) => lock.run(serverId, () => sendLayer(ctx, serverId, path)),
     async destroy(serverId) {
@@ -130,6 +132,16 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
 
 async function nowhere(): Promise<never> {
   throw notImplemented('compute.capture-unsupported', 'This node sends no layers.');
+}
+
+/** What is done with a guest that stays. */
+function insideCalls(ctx: DriverContext, lock: KeyedLock): Pick<ComputeDriver, 'rescue' | 'unrescue' | 'signal' | 'setPasswords'> {
+  return {
+    rescue: (spec) => lock.run(spec.server_id, () => rescueServer(ctx, spec)),
+    unrescue: (serverId, how) => lock.run(serverId, () => unrescueServer(ctx, serverId, how)),
+    signal: (serverId, signal) => signalGuest(ctx, serverId, signal),
+    setPasswords: (serverId, passwords) => lock.run(serverId, () => setPasswords(ctx, serverId, passwords)),
+  };
 }
 
 async function readGuestConsole({ engine }: DriverContext, guest: ContainerSummary, lines: number | undefined): Promise<string> {

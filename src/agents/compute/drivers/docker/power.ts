@@ -2,6 +2,7 @@ import { conflict } from '../../../../kernel/fault.ts';
 import type { NodeNetworkState } from '../../../network/protocol.ts';
 import type { GuestReport, PowerAction } from '../../protocol.ts';
 import type { DriverContext } from './driver-context.ts';
+import { leaveRescue } from './destroy.ts';
 import { unknownServer, wrongState } from './faults.ts';
 import type { ContainerInspect } from './engine-types.ts';
 import { findContainer, inspectContainer, isSuspended, needContainer, reportContainer } from './guests.ts';
@@ -13,6 +14,8 @@ const CALL_MS = 120_000;
 
 /** Carries the action out on a container that stays, whatever happens. Asked for what is already so, it does nothing. */
 export async function powerServer(ctx: DriverContext, serverId: string, action: PowerAction): Promise<GuestReport> {
+  // By force it is the server itself that comes up, whatever ran in its place.
+  if (action.action === 'reboot' && action.hard) await leaveRescue(ctx, serverId);
   const found = await engineCall('look for the server', () => needContainer(ctx, serverId));
   const container = await engineCall('look at the server', () => inspectContainer(ctx, found.Id));
   if (container === undefined) throw unknownServer(serverId);
@@ -45,7 +48,7 @@ async function act(ctx: DriverContext, serverId: string, container: ContainerIns
   }
 }
 
-async function start(ctx: DriverContext, serverId: string, container: ContainerInspect, network?: NodeNetworkState): Promise<void> {
+export async function start(ctx: DriverContext, serverId: string, container: ContainerInspect, network?: NodeNetworkState): Promise<void> {
   await ctx.disks.ready(serverId, container);
   await plugAgain(ctx, serverId, container.Id, network);
   await viewAgain(ctx, serverId, container.Id);
@@ -88,7 +91,7 @@ async function thaw(ctx: DriverContext, serverId: string, container: ContainerIn
   await post(ctx, container.Id, 'unpause');
 }
 
-async function stop(ctx: DriverContext, serverId: string, container: ContainerInspect, seconds: number): Promise<void> {
+export async function stop(ctx: DriverContext, serverId: string, container: ContainerInspect, seconds: number): Promise<void> {
   await ctx.notes.update(serverId, { stopped_run: container.State.StartedAt });
   const t = Math.max(0, Math.round(seconds));
   await engineCall('stop the server', () => ctx.engine.json('POST', `/containers/${container.Id}/stop`, { query: { t }, timeout_ms: t * 1000 + CALL_MS }), 'compute.stop-failed');
@@ -126,6 +129,6 @@ async function plugAgain(ctx: DriverContext, serverId: string, containerId: stri
   if (network !== undefined) await ctx.notes.update(serverId, { network });
 }
 
-async function post(ctx: DriverContext, id: string, verb: 'pause' | 'unpause'): Promise<void> {
+export async function post(ctx: DriverContext, id: string, verb: 'pause' | 'unpause'): Promise<void> {
   await engineCall(`${verb} the server`, () => ctx.engine.json('POST', `/containers/${id}/${verb}`, { timeout_ms: CALL_MS }), `compute.${verb}-failed`);
 }

@@ -92,20 +92,19 @@ async function create(ctx: DriverContext, spec: GuestSpec, config: object, files
 }
 
 /** Create first, fetch the image only if the engine says that it is missing: the usual start costs one call. */
-async function createWithImage(ctx: DriverContext, spec: GuestSpec, config: object): Promise<Created> {
+export async function createWithImage(ctx: DriverContext, spec: GuestSpec, config: object, name = containerName(ctx.cloud, spec.server_id)): Promise<Created> {
   return await engineCall('create the container', async () => {
     try {
-      return { id: await createContainer(ctx, spec, config) };
+      return { id: await createContainer(ctx, name, config) };
     } catch (error) {
       if (!isEngineStatus(error, 404)) throw error;
       const image_fetch = await ctx.images.ensure(spec.image);
-      return { id: await createContainer(ctx, spec, config), image_fetch };
+      return { id: await createContainer(ctx, name, config), image_fetch };
     }
   }, 'compute.create-failed');
 }
 
-async function createContainer(ctx: DriverContext, spec: GuestSpec, config: object): Promise<string> {
-  const name = containerName(ctx.cloud, spec.server_id);
+async function createContainer(ctx: DriverContext, name: string, config: object): Promise<string> {
   try {
     const reply = await ctx.engine.json<{ Id: string }>('POST', '/containers/create', { query: { name }, body: config, timeout_ms: CREATE_MS });
     return reply.Id;

@@ -32,6 +32,8 @@ export interface FakeDriver extends ComputeDriver {
   exit(serverId: string, code: number, oom?: boolean): void;
   /** The specification with which a guest was spawned. */
   specOf(serverId: string): GuestSpec | undefined;
+  /** Of the guest that runs in a server's place. */
+  rescueOf(serverId: string): GuestSpec | undefined;
   /** Signals and hashes of passwords that guests were given, in order. */
   given: Given[];
 }
@@ -76,10 +78,11 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   return {
     exit: (serverId, code, oom) => guests.exit(serverId, code, oom),
     specOf: (serverId) => guests.all.get(serverId)?.spec,
+    rescueOf: (serverId) => guests.all.get(serverId)?.rescue,
     given,
     spawn: (spec) => lock.run(spec.server_id, () => spawn(spec)),
     power: (serverId, action) => lock.run(serverId, () => power(serverId, action)),
-    ...fakeInside(guests, given, (spec, what) => obey(spec, what, sleep, signal)),
+    ...fakeInside(clock, guests, given, (spec, what) => obey(spec, what, sleep, signal)),
     ...fakeMoving(guests, lock, (spec, what) => obey(spec, what, sleep, signal)),
     destroy: (serverId) => lock.run(serverId, () => destroy(serverId)),
     inspect: async (serverId) => copy(guests.all.get(serverId)),

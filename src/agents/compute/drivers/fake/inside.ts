@@ -1,13 +1,29 @@
 /** What is done inside of a simulated guest is only written down. */
+import type { Clock } from '../../../../kernel/clock.ts';
 import { conflict } from '../../../../kernel/fault.ts';
 import type { ComputeDriver, GuestSpec, PasswordHash } from '../../protocol.ts';
 import type { FakeGuests } from './guests.ts';
 
 export type Given = { server_id: string; signal: string } | { server_id: string; passwords: PasswordHash[] };
 
+const ON = { power_state: 'running', exit_code: null, oom_killed: false, finished_at: null, last_output: '' } as const;
+
 /** @param given is added to. */
-export function fakeInside(guests: FakeGuests, given: Given[], obey: (spec: GuestSpec, what: 'power' | 'password') => Promise<void>): Pick<ComputeDriver, 'signal' | 'setPasswords'> {
+export function fakeInside(clock: Clock, guests: FakeGuests, given: Given[], obey: (spec: GuestSpec, what: 'power' | 'password' | 'rescue' | 'unrescue') => Promise<void>): Pick<ComputeDriver, 'signal' | 'setPasswords' | 'rescue' | 'unrescue'> {
   return {
+    async rescue(spec) {
+      const guest = guests.need(spec.server_id);
+      if (guest.rescue?.incarnation === spec.incarnation && guest.rescue !== undefined) return { ...guest.report };
+      await obey(guest.spec, 'rescue');
+      guest.rescue = spec;
+      return guests.change(guest, { ...ON, started_at: clock.now().toISOString() });
+    },
+    async unrescue(server_id, { start }) {
+      const guest = guests.need(server_id);
+      await obey(guest.spec, 'unrescue');
+      delete guest.rescue;
+      return guests.change(guest, start ? { ...ON, started_at: clock.now().toISOString() } : { power_state: 'shutdown', exit_code: 143, finished_at: clock.now().toISOString() });
+    },
     async signal(server_id, signal) {
       const { spec, report } = guests.need(server_id);
       if (!['running', 'paused'].includes(report.power_state)) throw conflict('compute.wrong-state', `Cannot signal server ${server_id} while it is ${report.power_state}.`);

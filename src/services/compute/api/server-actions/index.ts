@@ -12,7 +12,7 @@ import { lockActions } from './lock.ts';
 import { migrateActions } from './migrate.ts';
 import { powerActions } from './power.ts';
 import { rebuildActions } from './rebuild.ts';
-import { refusedActions } from './refused.ts';
+import { rescueActions } from './rescue.ts';
 import { resetStateActions } from './reset-state.ts';
 import { resizeActions } from './resize.ts';
 import { shelveActions } from './shelve.ts';
@@ -26,6 +26,7 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...deferredDeleteActions(deps),
     ...changePasswordActions(deps),
     ...crashDumpActions(deps),
+    ...rescueActions(deps),
     ...securityGroupActions(deps),
     ...fixedIpActions(deps),
     ...consoleOutputActions(deps),
@@ -35,5 +36,4 @@ export const serverActionEndpoints = (deps: ComputeDeps): Endpoint[] =>
     ...migrateActions(deps),
     ...rebuildActions(deps),
     ...shelveActions(deps),
-    ...refusedActions(),
   ].map((action) => actionEndpoint(deps, action));
