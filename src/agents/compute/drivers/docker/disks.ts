@@ -14,6 +14,8 @@ import type { Engine } from './engine.ts';
 
 const run = promisify(execFile);
 const GIB = 1024 ** 3;
+/** Where the server has to be off for a moment. */
+export const DISK_IN_USE = 'compute.disk-in-use';
 
 export interface Disks {
   /** Makes the disk of a new server, still unused. Undefined: this server has no bound. */
@@ -49,9 +51,12 @@ const PREPARE = `set -e; rm -f "$1"; truncate -s "$3" "$1"; ${FORMAT}; mkdir -p 
 /** What lies beneath goes: without its disk, a container must not start, and not on an empty one. */
 const ATTACH = 'set -e; cd "$3"; cp -a -- * "$2"/; rm -rf -- *; cd /; mount --bind "$2" "$3"; umount "$2"; rmdir "$2"';
 
+const FILE_SYSTEM_SIZE = `tune2fs -l "$1" | awk '/^Block count/{count=$3} /^Block size/{size=$3} END{printf "%.0f", count*size}'`;
 const GROW = 'set -e; truncate -s "$2" "$1"; device=$(losetup -n -O NAME -j "$1" | head -n 1); losetup -c "$device"; resize2fs "$device"';
 /** Checked first, since resize2fs insists; mounted again whatever comes of it. */
-const SHRINK = `umount "$2" || exit 1; e2fsck -fp "$1" > /dev/null; resize2fs "$1" "$3"; done=$?; [ $done = 0 ] && truncate -s "$3" "$1"; ${MOUNT} || exit 1; exit $done`;
+const UNMOUNTED = (resize: string): string => `umount "$2" || exit 1; e2fsck -fp "$1" > /dev/null; ${resize}; done=$?; ${MOUNT} || exit 1; exit $done`;
+const GROW_UNMOUNTED = UNMOUNTED('truncate -s "$3" "$1" && resize2fs "$1"');
+const SHRINK_UNMOUNTED = UNMOUNTED('resize2fs "$1" "$3" && truncate -s "$3" "$1"');
 
 export function createDisks({ engine, dir, limit, log }: DisksOptions): Disks {
   const fileOf = (serverId: string): string => join(dir, `${serverId}.img`);
@@ -119,17 +124,26 @@ async function resizeDisk(file: string, container: Parameters<Disks['resize']>[1
   await changeSize(change, file, container, gigabytes);
 }
 
-/** `none` also for a server without a bound. */
+/** Of the file system, which a file may have outgrown when an agent was killed in between. `none` also for a server without a bound. */
 async function sizeChange(file: string, gigabytes: number): Promise<'none' | 'more' | 'less'> {
-  const size = (await stat(file).catch(() => undefined))?.size;
-  if (size === undefined || gigabytes <= 0 || size === gigabytes * GIB) return 'none';
+  if (gigabytes <= 0 || !(await exists(file))) return 'none';
+  const { stdout } = await run('/bin/sh', ['-c', FILE_SYSTEM_SIZE, 'sh', file], { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' } });
+  const size = Number(stdout);
+  if (size === gigabytes * GIB) return 'none';
   return size < gigabytes * GIB ? 'more' : 'less';
 }
 
 async function changeSize(change: 'more' | 'less', file: string, container: Pick<ContainerInspect, 'Id' | 'GraphDriver' | 'State'>, gigabytes: number): Promise<void> {
-  if (change === 'more') return await shell('enlarge the disk', GROW, file, `${gigabytes}G`);
-  if (container.State.Running) throw conflict('compute.disk-busy', 'The disk of a server that runs cannot become smaller.');
-  await shell('reduce the disk', SHRINK, file, layerOf(container), `${gigabytes}G`).catch((cause: unknown) => {
+  const { Running } = container.State;
+  if (change === 'more' && !Running) return await shell('enlarge the disk', GROW_UNMOUNTED, file, layerOf(container), `${gigabytes}G`);
+  if (change === 'more') {
+    // The kernel lets nobody do that who lacks CAP_SYS_RESOURCE.
+    return await shell('enlarge the disk', GROW, file, `${gigabytes}G`).catch((cause: unknown) => {
+      throw conflict(DISK_IN_USE, 'The disk cannot be enlarged while the server runs.', { cause });
+    });
+  }
+  if (Running) throw conflict('compute.disk-busy', 'The disk of a server that runs cannot become smaller.');
+  await shell('reduce the disk', SHRINK_UNMOUNTED, file, layerOf(container), `${gigabytes}G`).catch((cause: unknown) => {
     throw conflict('compute.disk-too-full', `The disk of the server cannot be reduced to ${gigabytes} GiB: more than that is in use.`, { cause });
   });
 }
