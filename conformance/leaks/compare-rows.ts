@@ -36,9 +36,9 @@ function ports({ servers, ports, addresses, networks }: RowView): Leak[] {
   return found;
 }
 
-function allocations({ servers, allocations }: RowView): Leak[] {
+function allocations({ servers, allocations, moves }: RowView): Leak[] {
   const held = Map.groupBy(allocations, (allocation) => allocation.consumer_id);
-  const found = [...held.keys()].filter((id) => !servers.has(id)).map((id) => leak('allocation', id, 'of no server'));
+  const found = [...held.keys()].filter((id) => !servers.has(id) && !moves.has(id)).map((id) => leak('allocation', id, 'of no server'));
   for (const server of servers.values()) {
     const mine = held.get(server.id) ?? [];
     if (server.node_id === null && mine.length > 0) found.push(leak('allocation', server.id, 'of a server that is on no node'));

@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import { openDatabase } from '../../src/kernel/db/open.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
+import { LEFT_BEHIND, OPEN } from '../../src/services/compute/model/server-migrations.ts';
 
 export interface ServerRow {
   id: string;
@@ -42,6 +43,8 @@ export interface RowView {
   /** Running, undoing or stuck. */
   tasks: TaskRow[];
   allocations: { consumer_id: string; resource_class: string; used: number }[];
+  /** Moves that hold something until their server's user, or the host that it left, has had a word: by uuid. */
+  moves: Set<string>;
   boots: string[];
 }
 
@@ -60,6 +63,7 @@ export async function readRows(url: string): Promise<RowView> {
       networks: await ids('network_networks'),
       groups: await ids('network_security_groups'),
       tasks: (await db.selectFrom('tasks').select(['id', 'kind', 'resource', 'state', 'error']).where((where) => where.or([where('active', '=', 1), where('state', '=', 'stuck')])).execute()) as TaskRow[],
+      moves: new Set((await db.selectFrom('compute_migrations').select('uuid').where('status', 'in', [...OPEN, LEFT_BEHIND]).execute()).map(({ uuid }) => uuid as string)),
       allocations: (await db.selectFrom('placement_allocations').select(['consumer_id', 'resource_class', 'used']).execute()) as RowView['allocations'],
       boots: (await db.selectFrom('compute_server_boots').select('server_id').execute()).map((row) => row['server_id'] as string),
     };
