@@ -112,6 +112,9 @@ const changes: Cases = {
   }),
   'servers/server-action-create-image-resp': onServer(() => ({ createImage: { name: 'image' } }), { at: [96, 46, 45], after: saved }),
   'os-create-backup/create-backup-resp': onServer(() => ({ createBackup: { name: 'backup', backup_type: 'daily', rotation: 1 } }), { at: [96, 46, 45], after: saved }),
+  'servers/server-action-rebuild-resp': onServer(({ ids }) => ({ rebuild: { imageRef: ids.image } }), {
+    who: reader, at: [96, 95, 90, 75, 73, 71, 63, 57, 54, 47, 26, 19, 1], after: saved, forgive: [[/adminPass/, 'shown where a password was made'], ...TAGS, ...UPDATED],
+  }),
   'os-server-external-events/event-create-resp': post('/os-server-external-events', ({ ids }) => ({
     events: [{ name: 'network-changed', server_uuid: ids.server, tag: ids.port, status: 'completed' }],
   })),
@@ -137,5 +140,4 @@ export const serverCases: Cases = {
   'os-rescue/server-rescue': LATER,
   'os-server-topology/servers-topology-resp': LATER,
   'os-server-topology/servers-topology-resp-user': LATER,
-  'servers/server-action-rebuild-resp': LATER,
 };

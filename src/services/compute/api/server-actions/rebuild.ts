@@ -78,6 +78,8 @@ function parse(rebuild: Body, call: AnyCall, passwords: boolean): RebuildServer 
 async function shown(deps: ComputeDeps, call: AnyCall, row: ServerRow, { admin_password }: RebuildServer) {
   const options = await viewOptions(deps, call, [row], true);
   const view = call.version >= versions.STRICT_QUERIES ? serverDetail(row, options) : serverCore(row, options, false);
+  // Nova shows it under the other name alone here.
+  delete view['OS-EXT-SRV-ATTR:user_data'];
   if (call.version >= versions.REBUILD_KEY) view['key_name'] = row.key_name;
   if (call.version >= versions.NO_PERSONALITY) view['user_data'] = (await findBoot(readerOf(deps), row.id))?.user_data ?? null;
   if (admin_password !== null) view['adminPass'] = admin_password.text;
