@@ -6,11 +6,13 @@ import { createDockerDriver } from './compute/drivers/docker/index.ts';
 import { createFakeDriver } from './compute/drivers/fake/index.ts';
 import { hostAddress } from './compute/host.ts';
 import { createDiskTransport, layerSender } from './compute/disk/transport.ts';
-import type { ComputeDriver } from './compute/protocol.ts';
 import { keepSshDoors, type SshDoors } from './compute/ssh-doors.ts';
+import { type ComputeDriver, computeMethods, type MetadataReply } from './compute/protocol.ts';
 import { computeHandlers } from './compute/serve.ts';
 import { createFakeNetworkDriver } from './network/drivers/fake/index.ts';
 import { createLinuxNetworkDriver } from './network/drivers/linux/index.ts';
+import type { MetadataNetworks } from './network/drivers/linux/metadata.ts';
+import { createMetadataProxy } from './network/metadata/proxy.ts';
 import { networkMethods, type NetworkDriver, type NodeNetworkState } from './network/protocol.ts';
 import { networkHandlers, type NetworkService } from './network/serve.ts';
 import { reportCompute } from './report-compute.ts';
@@ -57,10 +59,11 @@ export function startAgent(options: AgentOptions): Agent {
     if (link === undefined) throw new Error('the agent is not linked yet');
     return link;
   };
-  const network = createNetwork(options);
+  const { network, metadata } = createNetwork(options);
   const compute = options.roles.includes('compute') ? createCompute(options, network, linked) : undefined;
   let converging: NetworkService | undefined;
   let doors: SshDoors | undefined;
+  const telling = metadata && createMetadataProxy({ networks: metadata, ask: (request) => linked().call<MetadataReply>(computeMethods.metadata, request, { timeout_ms: 15_000 }), log: log.child({ part: 'metadata' }) });
   link = connectToController({
     url: options.controller_url,
     identityFile: options.identity_file,
@@ -92,6 +95,7 @@ export function startAgent(options: AgentOptions): Agent {
     async close() {
       stopReporting();
       doors?.close();
+      await telling?.close();
       await linked().close();
       await converging?.close();
       await compute?.close();
@@ -100,9 +104,10 @@ export function startAgent(options: AgentOptions): Agent {
   };
 }
 
-function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): NetworkDriver {
-  if (drivers.network === 'fake') return createFakeNetworkDriver();
-  return createLinuxNetworkDriver({ cloud, log: log.child({ part: 'network' }), ...(tunnel_ip !== undefined && { tunnel_ip }) });
+function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): { network: NetworkDriver; metadata?: MetadataNetworks } {
+  if (drivers.network === 'fake') return { network: createFakeNetworkDriver() };
+  const network = createLinuxNetworkDriver({ cloud, log: log.child({ part: 'network' }), ...(tunnel_ip !== undefined && { tunnel_ip }) });
+  return { network, metadata: network.metadata };
 }
 
 function createCompute(options: AgentOptions, network: NetworkDriver, linked: () => AgentLink): ComputeDriver {

@@ -74,22 +74,16 @@ export interface ConfigDrive {
   files: { /** base64 */ content: string; paths: string[] }[];
 }
 
-/** What a server asked its metadata service; which server it is, the node knows by its port. */
+/** What a server asked its metadata service; which server it is, the node knows by its port. `path` is without a query, `body` base64. */
 export interface MetadataRequest {
   server_id: string;
   method: string;
-  /** Without a query. */
   path: string;
-  /** base64; of a POST. */
   body?: string;
 }
 
-export interface MetadataReply {
-  status: number;
-  type: string;
-  /** base64 */
-  body: string;
-}
+/** `body` is base64. */
+export type MetadataReply = Record<'type' | 'body', string> & { status: number };
 
 /** All that a container is made of. */
 export interface GuestSpec {
@@ -120,6 +114,10 @@ export interface GuestSpec {
   metadata: Record<string, string>;
   /** Of an image that was made from a disk; absent: an application. */
   system?: SystemGuest;
+  /** Of an application: whose authorized_keys the keys go to, by the image's own /etc/passwd; absent: root. */
+  login_user?: string;
+  /** base64; carried out by the node when the image has no cloud-init. */
+  user_data?: string;
   config_drive?: ConfigDrive;
   /** A server that moves here: what it wrote comes from this path of the controller, and no file is put in. */
   layer?: string;

@@ -23,7 +23,7 @@ const exec = promisify(execFile);
 export const SOCKET = process.env['GANTRY_TEST_DOCKER'] ?? '/var/run/docker.sock';
 const PREFIX = 'gtc';
 const IMAGE_LABEL = 'gtc.pid';
-const APPLETS = ['sh', 'sleep', 'ip', 'cat', 'ls', 'stat', 'id', 'env', 'hostname', 'mknod', 'dd', 'ps', 'kill', 'true', 'false', 'grep', 'head', 'seq', 'yes', 'touch', 'mount', 'echo', 'sync', 'awk', 'tail', 'test', 'nc'];
+const APPLETS = ['sh', 'sleep', 'ip', 'cat', 'ls', 'stat', 'id', 'env', 'hostname', 'mknod', 'dd', 'ps', 'kill', 'true', 'false', 'grep', 'head', 'seq', 'yes', 'touch', 'mount', 'echo', 'sync', 'awk', 'tail', 'test', 'nc', 'mkdir', 'chmod', 'chown', 'printf'];
 
 /** A slice with one port of the server at that address. */
 export function onePort(serverId: string, ip: string): NodeNetworkState {
@@ -49,6 +49,7 @@ export interface ImageOptions {
   labels?: Record<string, string>;
   user?: string;
   repo_tags?: string[];
+  passwd?: string;
   /** Makes two images differ. */
   marker?: string;
 }
@@ -59,7 +60,7 @@ export async function makeImage(options: ImageOptions = {}): Promise<TestImage> 
     ...['bin/', 'etc/', 'root/', 'tmp/'].map((name) => writeEntry({ name, type: '5', mode: 0o755 })),
     writeEntry({ name: 'bin/busybox', content: await readFile('/bin/busybox').catch(() => readFile('/usr/bin/busybox')), mode: 0o755 }),
     ...APPLETS.map((name) => writeEntry({ name: `bin/${name}`, type: '2', link: 'busybox' })),
-    writeEntry({ name: 'etc/passwd', content: Buffer.from('root:x:0:0:root:/root:/bin/sh\n') }),
+    writeEntry({ name: 'etc/passwd', content: Buffer.from(options.passwd ?? 'root:x:0:0:root:/root:/bin/sh\n') }),
     writeEntry({ name: 'etc/marker', content: Buffer.from(options.marker ?? 'plain') }),
     endOfArchive(),
   ]);

@@ -80,6 +80,10 @@ function rawRange(text: string): string {
 /** What passes whatever the groups say: neighbour discovery, multicast listening, a DHCP client's own exchange. */
 const ALWAYS = 'icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report } accept';
 
+/** Every guest may ask for its metadata: its answers come from an address that no guest can have. */
+const METADATA_OUT = ['ip daddr 169.254.169.254 tcp dport 80 accept', 'ip6 daddr fe80::a9fe:a9fe tcp dport 80 accept'];
+const METADATA_IN = ['ip saddr 169.254.169.254 tcp sport 80 accept', 'ip6 saddr fe80::a9fe:a9fe tcp sport 80 accept'];
+
 function addBase(ruleset: Ruleset): void {
   addChain(ruleset, 'bridge sw forward', '{ type filter hook forward priority -10; policy accept; }', [
     'meta mark set 0',
@@ -95,6 +99,7 @@ function addBase(ruleset: Ruleset): void {
     ALWAYS,
     'udp sport 68 udp dport 67 accept',
     'udp sport 546 udp dport 547 accept',
+    ...METADATA_OUT,
     'meta mark vmap @outgoing',
   ]);
   addChain(ruleset, `${FW} ingress`, '{ type filter hook forward priority 0; policy accept; }', [
@@ -102,6 +107,7 @@ function addBase(ruleset: Ruleset): void {
     ALWAYS,
     'udp sport 67 udp dport 68 accept',
     'udp sport 547 udp dport 546 accept',
+    ...METADATA_IN,
     'meta mark vmap @incoming',
   ]);
 }

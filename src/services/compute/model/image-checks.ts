@@ -6,7 +6,7 @@ import type { ImageInfo } from '../../image/client.ts';
 import type { ComputeDeps } from '../deps.ts';
 import type { ServerBootRow } from '../store/tables.ts';
 import type { FlavorSnapshot } from './flavors.ts';
-import { type BootSystem, bootSystem, containerForm, isDiskImage, unacceptable } from './system-image.ts';
+import { type BootSystem, bootSystem, containerForm, declaredSystem, isDiskImage, unacceptable } from './system-image.ts';
 
 const GiB = 1024 ** 3;
 
@@ -65,10 +65,9 @@ export function imageRefOf(image: ImageInfo): BootImage {
   const digest = form ?? image.digest ?? image.manifest_digest;
   if (digest === null || image.size === null) throw unacceptable(image.id, 'it has no data.');
   const { id, size } = image;
-  const system = image.system === null ? {} : { system: bootSystem({ ...image, system: image.system }) };
-  const named = image.properties['os_admin_user'];
-  const admin_user = named === undefined || named === '' ? {} : { admin_user: named };
-  return { id, digest, size, container_format: image.container_format ?? 'docker', disk_format: image.disk_format ?? 'raw', ...system, ...admin_user };
+  const system = image.system === null ? declaredSystem(image) : bootSystem({ ...image, system: image.system });
+  const admin_user = image.properties['os_admin_user'];
+  return { id, digest, size, container_format: image.container_format ?? 'docker', disk_format: image.disk_format ?? 'raw', ...(system && { system }), ...(admin_user && { admin_user }) };
 }
 
 /**

@@ -8,6 +8,8 @@ export interface BootSystem extends SystemGuest {
   has_cloud_init: boolean;
 }
 
+const ROOT: LoginUser = { name: 'root', uid: 0, gid: 0, home: '/root' };
+
 /** Users that distributions' cloud images log in by; most are named after the distribution. */
 const USUAL: Readonly<Record<string, readonly string[]>> = { centos: ['cloud-user', 'centos'], rhel: ['cloud-user', 'ec2-user'], amzn: ['ec2-user'], opensuse: ['opensuse'], 'opensuse-leap': ['opensuse'] };
 
@@ -41,7 +43,15 @@ function loginUser(id: string, { os_id, users }: ImageSystem, wanted: string | u
     return user;
   }
   const usual = [...(USUAL[os_id] ?? []), os_id].map(named).find((user) => user !== undefined);
-  return usual ?? named('root') ?? { name: 'root', uid: 0, gid: 0, home: '/root' };
+  return usual ?? named('root') ?? ROOT;
+}
+
+/** A docker image that says of itself that it boots like a machine: property `docker:system`. Its user is looked up on the node. */
+export function declaredSystem({ id, properties }: Pick<ImageInfo, 'id' | 'properties'>): BootSystem | undefined {
+  const init = properties['docker:system'];
+  if (init === undefined || init === '' || init === 'false') return undefined;
+  if (init !== 'systemd' && init !== 'busybox' && init !== 'other') throw unacceptable(id, `its property docker:system must be "systemd", "busybox" or "other" (any init that ends on SIGTERM), not "${init}".`);
+  return { init, user: ROOT, has_cloud_init: false };
 }
 
 export function unacceptable(id: string, reason: string): Error {

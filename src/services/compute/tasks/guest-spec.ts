@@ -15,7 +15,7 @@ import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 
 export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, config: ComputeConfig): GuestSpec {
   const flavor = flavorOf(row);
-  const { system, admin_user: _admin, origin: _origin, ...image } = JSON.parse(boot.image_json) as BootImage;
+  const { system, admin_user: login_user, origin: _origin, ...image } = JSON.parse(boot.image_json) as BootImage;
   const { passwords, options } = settingsOf(boot);
   const { pids: _pids, ...of_flavor } = flavorOptions(flavor.extra_specs);
   return {
@@ -38,6 +38,8 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     dns: { servers: nameservers(nics), search: [] },
     metadata: metadataOf(row),
     ...(system === undefined ? {} : { system: { init: system.init, user: system.user } }),
+    ...(login_user === undefined ? {} : { login_user }),
+    ...(boot.user_data === null || system?.has_cloud_init ? {} : { user_data: boot.user_data }),
     ...(row.config_drive === '' ? {} : { config_drive: configDrive(instanceFacts(row, boot, nics, { domain: config.dhcp_domain, default_zone: config.default_availability_zone })) }),
     network,
   };

@@ -2,6 +2,8 @@
 import { badRequest } from '../../../../kernel/fault.ts';
 import type { GuestLimits, GuestSpec } from '../../protocol.ts';
 import { flavorHostConfig, optionConfig, optionHostConfig, RESTART_LABEL, restartLabel } from './guest-options.ts';
+import type { DriveDevice } from './config-drives.ts';
+import { driveConfig } from './guest-view.ts';
 import { systemConfig, systemEnvironment, systemHostConfig, systemLabels } from './system-guest.ts';
 
 export const CLOUD_LABEL = 'gantry.cloud';
@@ -43,8 +45,11 @@ export function imageTag(cloud: string, image: { id: string; digest: string }): 
 
 export const imageRepository = (cloud: string, image_id: string): string => `gantry/${cloud}/${image_id.toLowerCase()}`;
 
-/** Body of `POST /containers/create`. `disk`: the device below the engine's data, for flavors that bound its use. Throws a fault on values that no container can have. */
-export function containerConfig(spec: GuestSpec, cloud: string, disk?: string): object {
+/**
+ * Body of `POST /containers/create`. `disk`: the device below the engine's data, for flavors that bound its use.
+ * Throws a fault on values that no container can have.
+ */
+export function containerConfig(spec: GuestSpec, cloud: string, disk?: string, drive?: DriveDevice): object {
   return {
     Hostname: hostname(spec.hostname),
     Image: imageTag(cloud, spec.image),
@@ -58,7 +63,7 @@ export function containerConfig(spec: GuestSpec, cloud: string, disk?: string): 
     ...optionConfig(spec.options ?? {}),
     Labels: { ...spec.options?.labels, ...labels(spec, cloud) },
     ...systemConfig(spec),
-    HostConfig: hostConfig(spec, disk),
+    HostConfig: { ...hostConfig(spec, disk), ...driveConfig(drive) },
   };
 }
 

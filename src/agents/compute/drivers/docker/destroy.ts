@@ -21,6 +21,7 @@ export async function removeGuest(ctx: DriverContext, serverId: string): Promise
     throw toFault(error, 'compute.destroy-failed', 'remove the server');
   }
   await ctx.disks.remove(serverId);
+  await ctx.drives.remove(serverId);
 }
 
 /** The guest in a server's place goes, and what it saw of the server. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
 import type { NetworkDriver } from '../../../network/protocol.ts';
+import type { ConfigDrives } from './config-drives.ts';
 import type { Disks } from './disks.ts';
 import type { Engine } from './engine.ts';
 import type { GuestNotes } from './guest-notes.ts';
@@ -22,6 +23,7 @@ export interface DriverContext {
   disks: Disks;
   oldRoots: OldRoots;
   views: Views;
+  drives: ConfigDrives;
   moves: MoveTransport | undefined;
   log: Log;
   clock: Clock;

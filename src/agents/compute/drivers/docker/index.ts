@@ -11,6 +11,7 @@ import { createGate, createKeyedLock, type KeyedLock } from '../../locks.ts';
 import type { ComputeDriver, HostResources } from '../../protocol.ts';
 import { createCaptures } from './captures.ts';
 import { watchChanges } from './changes.ts';
+import { createConfigDrives } from './config-drives.ts';
 import { readConsole } from './console.ts';
 import { createDisks, type DisksOptions } from './disks.ts';
 import { destroyServer, killServer } from './destroy.ts';
@@ -69,21 +70,27 @@ export interface DockerDriver extends ComputeDriver {
   ready: Promise<void>;
 }
 
-export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
-  const { cloud, network, log, clock } = options;
-  if (!/^[a-z0-9][a-z0-9-]*$/.test(cloud)) throw new Error(`not usable as a name of a cloud: ${cloud}`);
-  const engine = options.engine ?? createEngine({ socket_path: options.socket_path ?? '/var/run/docker.sock' });
+function driverContext(options: DockerDriverOptions, engine: Engine): DriverContext {
+  const { cloud, network, log, clock, state_dir } = options;
   const netns_dir = options.netns_dir ?? '/run/gantry/netns';
-  const ctx: DriverContext = {
+  return {
     engine, cloud, network, log, clock,
-    images: createImages({ engine, cloud, store: options.image_store, state_dir: options.state_dir, log, clock }),
+    images: createImages({ engine, cloud, store: options.image_store, state_dir, log, clock }),
     links: createNetnsLinks(netns_dir),
-    disks: createDisks({ engine, dir: join(options.state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
+    disks: createDisks({ engine, dir: join(state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
+    drives: createConfigDrives(join(state_dir, 'config-drives')),
     views: createViews({ dir: join(dirname(netns_dir), 'views'), cloud, clock, log }),
-    oldRoots: createOldRoots(join(options.state_dir, 'rescue')),
-    notes: createGuestNotes(join(options.state_dir, 'guests')),
+    oldRoots: createOldRoots(join(state_dir, 'rescue')),
+    notes: createGuestNotes(join(state_dir, 'guests')),
     moves: options.moves,
   };
+}
+
+export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
+  const { cloud, log } = options;
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(cloud)) throw new Error(`not usable as a name of a cloud: ${cloud}`);
+  const engine = options.engine ?? createEngine({ socket_path: options.socket_path ?? '/var/run/docker.sock' });
+  const ctx = driverContext(options, engine);
   const disks = options.disks === undefined ? undefined : createDiskConverter({ directory: join(options.state_dir, 'disks'), transport: options.disks, log });
   const captures = createCaptures({ ctx, dir: join(options.state_dir, 'captures'), send: options.layers ?? nowhere });
   const lock = createKeyedLock();

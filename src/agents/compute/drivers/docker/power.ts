@@ -50,6 +50,7 @@ async function act(ctx: DriverContext, serverId: string, container: ContainerIns
 
 export async function start(ctx: DriverContext, serverId: string, container: ContainerInspect, network?: NodeNetworkState): Promise<void> {
   await ctx.disks.ready(serverId, container);
+  await ctx.drives.ready(serverId);
   await plugAgain(ctx, serverId, container.Id, network);
   await viewAgain(ctx, serverId, container.Id);
   await startContainer(ctx, container.Id);
@@ -104,6 +105,7 @@ async function reboot(ctx: DriverContext, serverId: string, container: Container
   if (!['running', 'paused', 'exited', 'created'].includes(state)) throw wrongState(serverId, 'reboot', state);
   // Its network first: a server that cannot come up again is better left running.
   await ctx.disks.ready(serverId, container);
+  await ctx.drives.ready(serverId);
   await plugAgain(ctx, serverId, container.Id, how.network);
   if (state === 'paused') await ctx.notes.update(serverId, { suspended_run: '' });
   if (state === 'paused') await post(ctx, container.Id, 'unpause');

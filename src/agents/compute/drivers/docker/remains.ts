@@ -6,7 +6,7 @@ import { findContainer, inspectContainer } from './guests.ts';
 
 /** Looks once at everything there was at its start; what has a container stays. */
 export async function removeRemains(ctx: DriverContext, lock: KeyedLock): Promise<void> {
-  const noted = new Set([...(await ctx.notes.list()), ...(await ctx.disks.list())]);
+  const noted = new Set([...(await ctx.notes.list()), ...(await ctx.disks.list()), ...(await ctx.drives.list())]);
   const links = await ctx.links.list();
   for (const id of await ctx.views.list()) {
     if ((await inspectContainer(ctx, id)) === undefined) await ctx.views.remove(id);

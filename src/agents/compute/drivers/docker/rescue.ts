@@ -8,7 +8,7 @@ import type { ContainerInspect } from './engine-types.ts';
 import { unknownServer } from './faults.ts';
 import { findContainers, inspectContainer, isRescue, reportContainer } from './guests.ts';
 import { guestView } from './guest-view.ts';
-import { injectionArchive } from './inject.ts';
+import { firstBoot } from './first-boot.ts';
 import { tryPasswords } from './passwords.ts';
 import { post, start, stop } from './power.ts';
 import { createWithImage, engineCall, networkFault, startContainer } from './spawn.ts';
@@ -48,7 +48,9 @@ async function run(ctx: DriverContext, spec: GuestSpec, oldRoot: string): Promis
   if (container === undefined) throw unknownServer(spec.server_id);
   const disk = await ctx.disks.prepare(rescueDisk(spec.server_id), spec.limits.disk_gb);
   await disk?.attach(container);
-  const files = injectionArchive(spec, ctx.clock.now());
+  // User data are for the server's own system.
+  const { user_data: _own, ...plain } = spec;
+  const { files } = await firstBoot(ctx, id, plain);
   if (files !== undefined) await engineCall('put files into the server', () => ctx.engine.json('PUT', `/containers/${id}/archive`, { query: { path: '/' }, bytes: files, timeout_ms: COPY_MS }), 'compute.inject-failed');
   const { netns } = await ctx.network.plug(spec.server_id, spec.network).catch((error: unknown) => {
     throw networkFault(error);

@@ -8,7 +8,8 @@ import { isEngineStatus } from './engine-error.ts';
 import { toFault } from './faults.ts';
 import { engineDisk } from './engine-disk.ts';
 import { findContainer, inspectContainer, reportContainer } from './guests.ts';
-import { injectionArchive } from './inject.ts';
+import { firstBoot, runUserData } from './first-boot.ts';
+import { checkFiles } from './inject.ts';
 import { guestView } from './guest-view.ts';
 import { receiveLayer } from './move-layer.ts';
 import { tryPasswords } from './passwords.ts';
@@ -18,13 +19,14 @@ const START_MS = 120_000;
 
 /** Idempotent by server id: a container that has ever run is adopted as it is, but for one of another incarnation, which is replaced. */
 export async function spawnServer(ctx: DriverContext, spec: GuestSpec): Promise<GuestReport> {
-  // What moves here brings its files along.
-  const files = spec.layer === undefined ? injectionArchive(spec, ctx.clock.now()) : undefined;
-  const config = containerConfig(spec, ctx.cloud, spec.of_flavor?.disk_rates === undefined ? undefined : await engineDisk(ctx));
+  checkFiles(spec.files);
+  const disk = spec.of_flavor?.disk_rates === undefined ? undefined : await engineDisk(ctx);
+  // What no container can have is refused before anything is made.
+  containerConfig(spec, ctx.cloud, disk);
   const existing = await adopt(ctx, spec);
   if (existing !== undefined) return existing;
   try {
-    return await build(ctx, spec, config, files);
+    return await build(ctx, spec, disk);
   } catch (error) {
     await undo(ctx, spec);
     throw error;
@@ -45,21 +47,23 @@ async function adopt(ctx: DriverContext, { server_id: serverId, incarnation }: G
   return undefined;
 }
 
-async function build(ctx: DriverContext, spec: GuestSpec, config: object, files: Buffer | undefined): Promise<GuestReport> {
-  const view = guestView(spec);
+async function build(ctx: DriverContext, spec: GuestSpec, disk: string | undefined): Promise<GuestReport> {
+  const drive = spec.config_drive === undefined ? undefined : await ctx.drives.prepare(spec.server_id, spec.config_drive);
+  const view = guestView(spec, drive);
   const [plugged, created, viewed] = await Promise.allSettled([
     ctx.network.plug(spec.server_id, spec.network),
-    create(ctx, spec, config, files),
+    create(ctx, spec, containerConfig(spec, ctx.cloud, disk, drive)),
     ctx.views.prepare(spec.server_id, view),
     ctx.notes.update(spec.server_id, { network: spec.network, view }),
   ]);
   if (created.status === 'rejected') throw created.reason;
   if (plugged.status === 'rejected') throw networkFault(plugged.reason);
   if (viewed.status === 'rejected') throw conflict('compute.view-failed', 'Could not prepare what the server sees of its machine.', { cause: viewed.reason });
-  const { id, ...how } = created.value;
+  const { id, script, ...how } = created.value;
   await viewed.value.attach(id);
   await ctx.links.put(id, plugged.value.netns);
   if (spec.off !== true) await startContainer(ctx, id);
+  if (script && spec.off !== true) await runUserData(ctx, id, spec.server_id);
   const report = await engineCall('look at the server', () => reportContainer(ctx, spec.server_id, id));
   if (report?.power_state === 'running' && spec.passwords !== undefined) await tryPasswords(ctx, spec.server_id, id, spec.passwords);
   if (report === undefined) throw conflict('compute.start-failed', 'Could not start the server: its container was removed meanwhile.');
@@ -70,10 +74,12 @@ interface Created {
   id: string;
   image_fetch?: ImageFetch;
   layer?: MovedLayer;
+  /** It carries user data that the node carries out. */
+  script: boolean;
 }
 
 /** The disk is made while the engine makes the container. */
-async function create(ctx: DriverContext, spec: GuestSpec, config: object, files: Buffer | undefined): Promise<Created> {
+async function create(ctx: DriverContext, spec: GuestSpec, config: object): Promise<Created> {
   const [disk, made] = await Promise.allSettled([ctx.disks.prepare(spec.server_id, spec.limits.disk_gb), createWithImage(ctx, spec, config)]);
   if (made.status === 'rejected') throw made.reason;
   if (disk.status === 'rejected') throw disk.reason;
@@ -84,15 +90,18 @@ async function create(ctx: DriverContext, spec: GuestSpec, config: object, files
     await disk.value?.attach(container);
     if (spec.layer !== undefined) created.layer = await receiveLayer(ctx, container, spec.layer);
   }
+  // What moves here brings its files along.
+  if (spec.layer !== undefined) return { ...created, script: false };
+  const { files, script } = await engineCall('look into the server', () => firstBoot(ctx, created.id, spec));
   if (files !== undefined) {
     const call = { query: { path: '/' }, bytes: files, timeout_ms: CREATE_MS };
     await engineCall('put files into the server', () => ctx.engine.json('PUT', `/containers/${created.id}/archive`, call), 'compute.inject-failed');
   }
-  return created;
+  return { ...created, script };
 }
 
 /** Create first, fetch the image only if the engine says that it is missing: the usual start costs one call. */
-export async function createWithImage(ctx: DriverContext, spec: GuestSpec, config: object, name = containerName(ctx.cloud, spec.server_id)): Promise<Created> {
+export async function createWithImage(ctx: DriverContext, spec: GuestSpec, config: object, name = containerName(ctx.cloud, spec.server_id)): Promise<Omit<Created, 'script'>> {
   return await engineCall('create the container', async () => {
     try {
       return { id: await createContainer(ctx, name, config) };

@@ -1,6 +1,7 @@
 import { readdir, readlink, stat } from 'node:fs/promises';
 import { revokedFlows } from '../../firewall/cuts.ts';
 import type { NodeNetworkState, PortReport, PortWiring } from '../../protocol.ts';
+import { applyMetadata } from './metadata.ts';
 import { executeGuest, executeNode } from './execute.ts';
 import { KernelError } from './co-process.ts';
 import type { Action, Desired, Observed, Plan } from './model.ts';
@@ -32,6 +33,7 @@ export async function applyState(node: Node, given: NodeNetworkState): Promise<P
   const plan = planNode(desired, observed);
   const failed = await carryOut(node, desired, observed, plan);
   const routed = await applyRouters(node, state, observed, look);
+  await applyMetadata(node, state, observed);
   await cutFlows(node, first ? [] : revokedFlows(before, state));
   await clean(node, plan);
   if (look && failed.size === 0) node.looked_at = Date.now();

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { unavailable } from '../../../../kernel/fault.ts';
-import { deviceOf, isHostLeg, namespacePath, routerOf } from './names.ts';
+import { deviceOf, isHostLeg, metadataOf, namespacePath, routerOf } from './names.ts';
 import type { Shell } from './tools.ts';
 
 /**
@@ -35,17 +35,17 @@ export async function removeCloud(shell: Shell, cloud: string, enter_host: strin
   const listing = await shell.run(`ls /run/netns 2>/dev/null; echo @@part; ${enter_host}ip -o link show type veth`);
   const [names = '', links = ''] = listing.output.split('@@part\n');
   const legs = links.split('\n').map((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? '').filter((name) => isHostLeg(cloud, name));
-  const devices = names.split('\n').filter((name) => deviceOf(cloud, name) !== undefined || routerOf(cloud, name) !== undefined);
+  const devices = names.split('\n').filter((name) => deviceOf(cloud, name) !== undefined || routerOf(cloud, name) !== undefined || metadataOf(cloud, name) !== undefined);
   const script: string[] = legs.map((leg) => `${enter_host}ip link del ${leg}`);
   if (names.split('\n').includes(cloud)) {
     // Deleting the links first: a namespace goes away later, in the background, and they with it.
     const inside = `nsenter --net=${namespacePath(cloud)}`;
-    script.push(`${inside} ip -o link show | while IFS=': @' read -r n l rest; do case "$l" in tap*|brq*|ext*|vxl*|rtr*) echo "link del $l";; esac; done | ${inside} ip -force -batch -`);
+    script.push(`${inside} ip -o link show | while IFS=': @' read -r n l rest; do case "$l" in tap*|brq*|ext*|vxl*|rtr*|mdt*) echo "link del $l";; esac; done | ${inside} ip -force -batch -`);
   }
   script.push(...devices.map((name) => `ip netns del ${name}`));
   if (names.split('\n').includes(cloud)) script.push(`ip netns del ${cloud}`);
   script.push(`if ${enter_host}nft list table inet ${cloud} >/dev/null 2>&1; then ${enter_host}nft delete table inet ${cloud}; fi`);
   const { output } = await shell.run(script.join('\n'));
-  const left = await shell.run(`ls /run/netns 2>/dev/null | grep -E '^${cloud}(-(r-)?[0-9a-f-]{36})?$'; ${enter_host}ip -o link show type veth | grep -E '^[0-9]+: ${cloud}-[0-9a-f]{8}@'`);
+  const left = await shell.run(`ls /run/netns 2>/dev/null | grep -E '^${cloud}(-([rm]-)?[0-9a-f-]{36})?$'; ${enter_host}ip -o link show type veth | grep -E '^[0-9]+: ${cloud}-[0-9a-f]{8}@'`);
   if (left.output.trim() !== '') throw unavailable('network.purge-incomplete', `Left behind: ${left.output.trim()} (${output.trim()})`);
 }

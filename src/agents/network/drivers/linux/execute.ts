@@ -78,7 +78,7 @@ function guestLines(action: Action, cloud: string): IpCommand[] {
       const route = `${rest.join(' ')} proto ${ROUTE_PROTOCOL}`;
       const family = version === '6' && rest[0] === 'default' ? route.replace('default', '::/0') : route;
       return action.verb === 'add'
-        ? [{ line: `route add ${family} onlink`, unless: THERE }]
+        ? [{ line: `route add ${family}${action.route.includes(' via ') ? ' onlink' : ' scope link'}`, unless: THERE }]
         : [{ line: `route del ${family}`, unless: GONE }];
     }
     default:

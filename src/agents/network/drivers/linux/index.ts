@@ -7,6 +7,7 @@ import { applyState } from './apply.ts';
 import { removeCloud } from './base.ts';
 import { readCounters, type TapCounters } from './counters.ts';
 import { checkCloud, guestNamespace, namespacePath } from './names.ts';
+import { type MetadataNetworks, metadataNetworks } from './metadata.ts';
 import { createNode, ensureReady, stopTools, type Node } from './node.ts';
 import { plugDevice, unplugDevice } from './plug.ts';
 
@@ -33,6 +34,7 @@ export interface LinuxNetworkOptions {
 export interface LinuxNetworkDriver extends NetworkDriver {
   /** Per MAC, as the guest sees it; empty for an unknown device. */
   tapCounters(device_id: string): Promise<TapCounters[]>;
+  metadata: MetadataNetworks;
 }
 
 /** The network of a node in the kernel: bridges, veth pairs, nftables, VXLAN. Needs root. */
@@ -45,6 +47,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): LinuxNet
     unplug: (device_id) => node.lock.shared(() => node.devices(device_id, () => unplugDevice(node, device_id))),
     purge: () => node.lock.alone(() => purge(node)),
     tapCounters: (device_id) => tapCounters(node, device_id),
+    metadata: metadataNetworks(node),
     close: () => node.lock.alone(() => stopTools(node)),
   };
 }

@@ -14,6 +14,9 @@ export interface Observed {
   router_ends: Map<string, ObservedEnd>;
   /** Routers whose namespace exists. */
   routers: Set<string>;
+  /** Networks with a namespace for their metadata, and the bridges' ends of their legs. */
+  metadata: Set<string>;
+  metadata_ends: Map<string, ObservedEnd>;
   /** Devices whose pinned namespace exists. */
   devices: Set<string>;
   /** Devices whose namespace was looked into; its cables by tap. */
@@ -59,7 +62,7 @@ export interface GuestLink {
 }
 
 export const emptyObserved = (): Observed => ({
-  bridges: new Map(), taps: new Map(), legs: new Map(), host_legs: new Map(), tunnels: new Map(), router_ends: new Map(), routers: new Set(), devices: new Set(), guests: new Map(),
+  bridges: new Map(), taps: new Map(), legs: new Map(), host_legs: new Map(), tunnels: new Map(), router_ends: new Map(), routers: new Set(), metadata: new Set(), metadata_ends: new Map(), devices: new Set(), guests: new Map(),
 });
 
 /** What a node has to be: the wiring, and the ports of devices whose namespace it keeps. */

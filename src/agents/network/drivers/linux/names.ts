@@ -18,6 +18,11 @@ export const routerNamespace = (cloud: string, router_id: string): string => `${
 export const routerEnd = (port_id: string): string => `rtr${port_id.slice(0, 11)}`;
 /** The router's end. */
 export const routerLeg = (leg: { port_id: string; is_gateway: boolean }): string => `${leg.is_gateway ? 'qg' : 'qr'}-${leg.port_id.slice(0, 11)}`;
+/** Of a network: where its guests reach the metadata service. */
+export const metadataNamespace = (cloud: string, network_id: string): string => `${cloud}-m-${network_id}`;
+/** The bridge's end of its leg. */
+export const metadataEnd = (network_id: string): string => `mdt${network_id.slice(0, 11)}`;
+export const METADATA_LEG = 'md0';
 export const namespacePath = (name: string): string => `/run/netns/${name}`;
 
 const CLOUD = /^[a-z][a-z0-9]{0,5}$/;
@@ -39,6 +44,11 @@ export function deviceOf(cloud: string, namespace: string): string | undefined {
 /** The router a namespace of this cloud belongs to; undefined for anything else. */
 export function routerOf(cloud: string, namespace: string): string | undefined {
   return deviceOf(`${cloud}-r`, namespace);
+}
+
+/** The network whose metadata a namespace of this cloud is for; undefined for anything else. */
+export function metadataOf(cloud: string, namespace: string): string | undefined {
+  return deviceOf(`${cloud}-m`, namespace);
 }
 
 export function isHostLeg(cloud: string, link: string): boolean {

@@ -41,6 +41,11 @@ export interface Node {
   wired: Map<string, string>;
   /** Routers that are known to be right, as they were asked for. */
   routers: Map<string, string>;
+  /** Networks whose metadata can be reached, by the number of their leg. */
+  metadata: Map<string, number>;
+  /** How many legs were made for them so far. */
+  legs: number;
+  metadataChanged: () => void;
   /** Where the next look into guests goes on. */
   turn: number;
   namespace: string | undefined;
@@ -64,7 +69,7 @@ export function createNode(options: LinuxNetworkOptions): Node {
     look_every_ms: options.look_every_ms ?? 25_000,
     guests_per_look: options.guests_per_look ?? 16,
     base: emptyState(), applied: false, looked_at: 0, slices: new Map(), plugged: new Set(), cables: new Map(),
-    rules: undefined, ready: new Map(), wired: new Map(), routers: new Map(), turn: 0, namespace: undefined, preparing: undefined,
+    rules: undefined, ready: new Map(), wired: new Map(), routers: new Map(), metadata: new Map(), legs: 0, metadataChanged: () => {}, turn: 0, namespace: undefined, preparing: undefined,
     async forget() {
       await Promise.all([node.tools.inside.close(), node.nft.close()]);
       node.tools.inside = ipTool(cloud, timeout, log);
@@ -80,7 +85,7 @@ export function createNode(options: LinuxNetworkOptions): Node {
 
 function forgetKernel(node: Node): void {
   node.rules = undefined;
-  for (const known of [node.cables, node.ready, node.wired, node.routers]) known.clear();
+  for (const known of [node.cables, node.ready, node.wired, node.routers, node.metadata]) known.clear();
 }
 
 export async function stopTools(node: Node): Promise<void> {

@@ -2,8 +2,8 @@ import { emptyObserved, type Observed, type ObservedGuest, type GuestLink } from
 import { emptyObserved as emptyRules, type ObservedRuleset } from '../../firewall/ruleset.ts';
 import { canonical } from '../../firewall/addresses.ts';
 import { KernelError } from './co-process.ts';
-import { deviceOf, guestNamespace, isHostLeg, namespacePath, routerOf } from './names.ts';
-import { ROUTE_PROTOCOL, routeText } from './routes.ts';
+import { deviceOf, guestNamespace, isHostLeg, metadataOf, namespacePath, routerOf } from './names.ts';
+import { METADATA_V4, metadataRoute, ROUTE_PROTOCOL, routeText } from './routes.ts';
 import type { Shell } from './tools.ts';
 
 interface AddressJson {
@@ -77,6 +77,7 @@ export async function observeLinks(shell: Shell, cloud: string, host: string): P
   }
   observed.devices = devicesOf(cloud, names.split('\n'));
   observed.routers = new Set(names.split('\n').flatMap((name) => routerOf(cloud, name) ?? []));
+  observed.metadata = new Set(names.split('\n').flatMap((name) => metadataOf(cloud, name) ?? []));
   return { observed, indexes };
 }
 
@@ -92,6 +93,8 @@ function addCloudLink(observed: Observed, link: LinkJson): void {
     observed.taps.set(link.ifname, { device_id: alias.split(' ')[0] || null, bridge, mtu: link.mtu, up, alias });
   } else if (link.ifname.startsWith('rtr')) {
     observed.router_ends.set(link.ifname, { index: link.ifindex, bridge, mtu: link.mtu, up });
+  } else if (link.ifname.startsWith('mdt')) {
+    observed.metadata_ends.set(link.ifname, { index: link.ifindex, bridge, mtu: link.mtu, up });
   } else if (link.ifname.startsWith('ext')) {
     observed.legs.set(link.ifname, { bridge, mtu: link.mtu, up });
   } else if (link.ifname.startsWith('vxl')) {
@@ -152,7 +155,9 @@ function guestLink(link: LinkJson): GuestLink {
 
 export function addRoutes(guest: Pick<ObservedGuest, 'routes'>, version: 4 | 6, routes: RouteJson[]): void {
   for (const route of routes) {
-    if (route.gateway === undefined || route.dev === undefined) continue;
+    if (route.dev === undefined) continue;
+    if (route.gateway === undefined && route.dst === METADATA_V4) guest.routes.add(metadataRoute(route.dev));
+    if (route.gateway === undefined) continue;
     guest.routes.add(routeText(version, route.dst, canonical(route.gateway), route.dev, route.metric ?? 0));
   }
 }

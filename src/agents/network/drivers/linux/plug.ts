@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { revokedFlows } from '../../firewall/cuts.ts';
 import type { NetworkWiring, NodeNetworkState, PortWiring } from '../../protocol.ts';
 import { executeGuest, executeNode } from './execute.ts';
+import { ensureMetadata } from './metadata.ts';
 import { emptyObserved, type Desired, type Observed, type Plan } from './model.ts';
 import { bridgeName, guestNamespace, hostLegName, legName, namespacePath, tapName, vxlanName } from './names.ts';
 import { currentState, cutFlows, deviceKey, ensureReady, networkKey, updateRules, type Node } from './node.ts';
@@ -47,7 +48,7 @@ async function ensureNetworks(node: Node, state: NodeNetworkState, ports: PortWi
   const ids = new Set(ports.map((port) => port.network_id));
   const wanted = state.networks.filter((network) => ids.has(network.network_id));
   const isReady = (network: NetworkWiring): boolean => node.ready.get(network.network_id) === networkKey(network, state);
-  if (wanted.every(isReady)) return;
+  if (wanted.every(isReady)) return await ensureMetadata(node, wanted);
   await node.networks('all', async () => {
     const missing = wanted.filter((network) => !isReady(network));
     if (missing.length === 0) return;
@@ -56,6 +57,7 @@ async function ensureNetworks(node: Node, state: NodeNetworkState, ports: PortWi
     await executeNode(node.tools, planNode(desiredOf(node, state, missing, []), onlyNetworks(node, observed, missing)).prepare);
     for (const network of missing) node.ready.set(network.network_id, networkKey(network, state));
   });
+  await ensureMetadata(node, wanted);
 }
 
 function desiredOf(node: Node, state: NodeNetworkState, networks: NetworkWiring[], ports: PortWiring[]): Desired {

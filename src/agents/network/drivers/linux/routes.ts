@@ -4,6 +4,13 @@ import { canonical, parseRange, rangeText } from '../../firewall/addresses.ts';
 /** Routes carry this protocol number, so that ours are told from the guest's own. */
 export const ROUTE_PROTOCOL = 117;
 
+/** Where every guest asks for its metadata. */
+export const METADATA_V4 = '169.254.169.254';
+export const METADATA_V6 = 'fe80::a9fe:a9fe';
+
+/** A neighbour on the guest's first network with IPv4: no router is needed. */
+export const metadataRoute = (name: string): string => `4 ${METADATA_V4} dev ${name} metric 0`;
+
 interface Wanted {
   version: 4 | 6;
   destination: string;
@@ -53,5 +60,7 @@ export function guestRoutes(cables: { port: PortWiring; name: string }[]): Set<s
       routes.add(routeText(one.version, one.destination, one.via, one.name, before === 0 ? lowest : lowest + 100 + before));
     }
   }
+  const way = cables.find(({ port }) => port.fixed_ips.some((ip) => ip.ip_version === 4));
+  if (way !== undefined && ![...routes].some((route) => route.startsWith(`4 ${METADATA_V4}`))) routes.add(metadataRoute(way.name));
   return routes;
 }
