@@ -1,3 +1,5 @@
+import { createGate } from '../../kernel/gate.ts';
+
 /** One at a time per key, in the order asked. */
 export interface KeyedLock {
   run<T>(key: string, work: () => Promise<T>): Promise<T>;
@@ -15,29 +17,6 @@ export function createKeyedLock(): KeyedLock {
         return await mine;
       } finally {
         if (last.get(key) === settled) last.delete(key);
-      }
-    },
-  };
-}
-
-/** At most `limit` at a time, in the order asked. */
-export interface Gate {
-  run<T>(work: () => Promise<T>): Promise<T>;
-}
-
-export function createGate(limit: number): Gate {
-  let free = limit;
-  const waiting: (() => void)[] = [];
-  return {
-    async run<T>(work: () => Promise<T>): Promise<T> {
-      if (free > 0) free -= 1;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
-      try {
-        return await work();
-      } finally {
-        const next = waiting.shift();
-        if (next === undefined) free += 1;
-        else next();
       }
     },
   };

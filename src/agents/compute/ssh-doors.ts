@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { AgentLink } from '../../kernel/bus/agent-link.ts';
 import { joinStream } from '../../kernel/bus/pipe-duplex.ts';
 import type { Log } from '../../kernel/log/log.ts';
-import { createGate } from './locks.ts';
+import { createGate } from '../../kernel/gate.ts';
 import { computeMethods, type ComputeDriver, type GuestReport } from './protocol.ts';
 
 const CHILD = join(import.meta.dirname, 'ssh-door-child.ts');

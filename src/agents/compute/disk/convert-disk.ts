@@ -7,7 +7,7 @@ import { rootCandidates, type RootCandidate } from '../../../kernel/disk/root-ca
 import { badRequest, Fault, isFault, unavailable } from '../../../kernel/fault.ts';
 import type { Log } from '../../../kernel/log/log.ts';
 import { TarError } from '../../../kernel/tar.ts';
-import { createGate } from '../locks.ts';
+import { createGate } from '../../../kernel/gate.ts';
 import type { ConvertDisk, ConvertedDisk, ConvertProgress, ImageRef } from '../protocol.ts';
 import { fetchDisk } from './fetch-disk.ts';
 import { archiveRoot, MOUNT_FAILED, NO_ROOT } from './mounted-root.ts';

@@ -5,7 +5,7 @@
 import { fork } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Server as NetServer } from 'node:net';
-import { createGate, type Gate } from '../../compute/locks.ts';
+import { createGate, type Gate } from '../../../kernel/gate.ts';
 import type { MetadataReply, MetadataRequest } from '../../compute/protocol.ts';
 import type { Log } from '../../../kernel/log/log.ts';
 import type { MetadataNetworks } from '../drivers/linux/metadata.ts';
