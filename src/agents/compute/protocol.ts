@@ -146,6 +146,10 @@ export interface GuestReport {
   finished_at: string | null;
   /** Last lines of the log after a bad exit, at most 2 KiB; else empty. */
   last_output: string;
+  /** Of a guest that ended by itself and was started again: how often, and how it ended last. */
+  restarts?: { count: number; exit_code: number; oom_killed: boolean; ended_at: string };
+  /** Of one with a health check: `starting`, `healthy`, `unhealthy`. */
+  health?: string;
   /** Of a spawn that had to bring the image to the node first. */
   image_fetch?: ImageFetch;
   /** Of a spawn with a `layer`. */

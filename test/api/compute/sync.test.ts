@@ -102,3 +102,17 @@ test('a server that nothing works on any more gets a state that a user can act o
   await world.settled(id);
   assert.equal((await world.call('GET', `/servers/${id}`)).status, 404);
 });
+
+test('each restart of a guest is an action, told once', async () => {
+  const world = await serveCompute({ nodes: 1 });
+  const id = await world.boot();
+  const [driver] = world.nodes.drivers;
+  const actions = async () => (await world.call('GET', `/servers/${id}/os-instance-actions`)).json.instanceActions;
+  for (const count of [1, 1, 2]) driver!.restarted(id, count, 3);
+  while ((await actions()).length < 3) await new Promise(setImmediate);
+  assert.deepEqual((await actions()).map((one: any) => [one.action, one.message]), [
+    ['restart', 'Container exited with code 3 and was started again (2)'], ['restart', 'Container exited with code 3 and was started again (1)'], ['create', null],
+  ]);
+  assert.equal((await world.show(id)).status, 'ACTIVE');
+  await world.close();
+});

@@ -7,13 +7,16 @@ import type { JobDeps } from '../deps.ts';
 import { endedBadly, exitFault, exitMessage, powerStateNumber } from '../model/guest-exit.ts';
 import { endEvent, startAction, startEvent } from '../model/server-actions.ts';
 import { afterPowerSeen, powerStates } from '../model/server-state.ts';
+import { hasAction, insertAction } from '../store/server-actions.ts';
 import { type ServerChange, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
 
 const EVENT = 'compute__sync_instance_power_state';
+const RESTART_EVENT = 'compute_restart_guest';
 
 /** @returns whether the server is another than before. */
 export async function heal(deps: JobDeps, row: ServerRow, report: GuestReport): Promise<boolean> {
+  await noteRestart(deps, row, report);
   const power_state = powerStateNumber(report.power_state);
   const next = afterPowerSeen(row.vm_state, power_state);
   if (next === undefined && power_state === row.power_state) return false;
@@ -25,6 +28,25 @@ export async function heal(deps: JobDeps, row: ServerRow, report: GuestReport): 
   if (next !== undefined) change.vm_state = bad ? 'error' : next;
   if (bad) change.fault_json = JSON.stringify(exitFault(report, now));
   return await write(deps, row, change, next === 'stopped' ? { text: exitMessage(report), bad } : undefined);
+}
+
+/** A guest in a frenzy is not written down each time: the first ones, and then ever fewer. */
+const isTold = (count: number): boolean => count <= 10 || (count & (count - 1)) === 0;
+
+/** An action for each restart, told once however often it is heard. */
+async function noteRestart(deps: JobDeps, row: ServerRow, { container_id, restarts }: GuestReport): Promise<void> {
+  if (restarts === undefined || !isTold(restarts.count)) return;
+  const id = `restart:${row.id}:${container_id?.slice(0, 12) ?? ''}:${restarts.count}`;
+  const at = isoMicros(deps.clock.now());
+  const why = restarts.oom_killed ? 'ran out of memory and was killed' : `exited with code ${restarts.exit_code}`;
+  await deps.db.transaction(async (raw) => {
+    const tx = asTransaction<ComputeTables>(raw);
+    if (await hasAction(tx, id)) return;
+    const action = { id, server_id: row.id, action: 'restart', request_id: requestId(), project_id: null, user_id: null };
+    await insertAction(tx, { ...action, start_time: at, updated_at: at, message: `Container ${why} and was started again (${restarts.count})` });
+    await startEvent(tx, deps.clock, id, RESTART_EVENT, row.host);
+    await endEvent(tx, deps.clock, id, RESTART_EVENT);
+  });
 }
 
 /** The node has no guest for this server any more. */

@@ -21,8 +21,9 @@ export function endedBadly(report: GuestReport): boolean {
 export function exitMessage(report: GuestReport): string {
   const code = report.exit_code === null ? '' : ` with code ${report.exit_code}`;
   const why = report.oom_killed ? `Container ran out of memory and was killed${code === '' ? '' : ` (exit${code})`}` : `Container exited${code}`;
+  const often = report.restarts === undefined ? '' : ` after ${report.restarts.count} ${report.restarts.count === 1 ? 'restart' : 'restarts'}`;
   const last = report.last_output.trimEnd().split('\n').at(-1)?.trim() ?? '';
-  return last === '' ? why : `${why}: ${last.slice(0, 200)}`;
+  return last === '' ? `${why}${often}` : `${why}${often}: ${last.slice(0, 200)}`;
 }
 
 export function exitFault(report: GuestReport, created: string): ServerFault {

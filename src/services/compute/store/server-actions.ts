@@ -68,3 +68,7 @@ export async function listActions(db: Reader, server_id: string, filters: Filter
     limit,
   });
 }
+
+export async function hasAction(tx: Reader, id: string): Promise<boolean> {
+  return (await tx.selectFrom('compute_server_actions').select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
+}

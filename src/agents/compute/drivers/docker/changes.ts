@@ -7,6 +7,7 @@ import type { EngineEvent } from './engine-types.ts';
 import { watchEvents } from './events.ts';
 import { inspectContainer, reportAll, reportServer } from './guests.ts';
 import { createReboots } from './reboots.ts';
+import { createRestarts } from './restarts.ts';
 import { isSystem } from './system-guest.ts';
 
 export interface Changes {
@@ -20,6 +21,11 @@ export function watchChanges(ctx: DriverContext, startRebooted: (serverId: strin
   const listeners: ((report: GuestReport) => void)[] = [];
   const lock = createKeyedLock();
   const reboots = createReboots(ctx, startRebooted);
+  const restarts = createRestarts(ctx, startRebooted);
+  const catchUp = async (): Promise<void> => {
+    await reboots.catchUp();
+    await restarts.catchUp();
+  };
   /** What was told last, to tell nothing twice; forgetting it is harmless. */
   const told = new Map<string, string>();
 
@@ -36,6 +42,7 @@ export function watchChanges(ctx: DriverContext, startRebooted: (serverId: strin
       const container = await inspectContainer(ctx, event.Actor.ID);
       if (container !== undefined) await ctx.notes.update(serverId, { oom_run: container.State.StartedAt });
     }
+    if (event.Action === 'die') await restarts.died(serverId, event.Actor.ID);
     if (event.Action === 'die' && isSystem(event.Actor.Attributes)) await reboots.died(serverId, event.Actor.ID);
     // Also when somebody else removed the container.
     if (event.Action === 'destroy') await ctx.links.remove(event.Actor.ID);
@@ -55,12 +62,12 @@ export function watchChanges(ctx: DriverContext, startRebooted: (serverId: strin
       if (serverId !== undefined) void lock.run(serverId, () => look(serverId, event)).catch(failed);
     },
     onResume() {
-      void reboots.catchUp().catch(failed);
+      void catchUp().catch(failed);
       void reportAll(ctx).then((reports) => reports.forEach(tell)).catch(failed);
     },
   });
 
-  void events.ready.then(reboots.catchUp).catch(failed);
+  void events.ready.then(catchUp).catch(failed);
   return {
     ready: events.ready,
     listen: (listener) => void listeners.push(listener),

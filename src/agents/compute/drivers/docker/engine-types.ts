@@ -9,6 +9,8 @@ export interface ContainerState {
   Pid: number;
   ExitCode: number;
   Error: string;
+  /** Of containers with a health check. */
+  Health?: { Status: string };
   StartedAt: string;
   FinishedAt: string;
 }

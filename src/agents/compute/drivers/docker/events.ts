@@ -20,7 +20,7 @@ export interface Events {
   close(): void;
 }
 
-const ACTIONS = ['start', 'die', 'oom', 'pause', 'unpause', 'destroy'];
+const ACTIONS = ['start', 'die', 'oom', 'pause', 'unpause', 'destroy', 'health_status'];
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 

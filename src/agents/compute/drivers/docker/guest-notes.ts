@@ -15,6 +15,10 @@ export interface GuestNote {
   stopped_run?: string;
   /** The run that was suspended: it is frozen, and not merely paused. */
   suspended_run?: string;
+  /** How often it was started again after it had ended by itself; `ended_run` is the last that did. */
+  restarts?: { count: number; in_a_row: number; ended_run: string; exit_code: number; oom_killed: boolean; ended_at: string };
+  /** The run after which it was not started again. */
+  gave_up_run?: string;
   /** The run in which the kernel killed one of its processes for memory. */
   oom_run?: string;
   /** It stands still for a capture, and for nothing else. */

@@ -13,6 +13,11 @@ export const extraRuntimes = (names: readonly string[]): string[] =>
 
 export const restartLabel = (rule: RestartRule | undefined): string => (rule === undefined ? 'no' : rule.most > 0 ? `${rule.name}:${rule.most}` : rule.name);
 
+export function restartRuleOf(labels: Record<string, string> | null | undefined): RestartRule {
+  const [, name, most] = /^(on-failure|always|unless-stopped)(?::(\d+))?$/.exec(labels?.[RESTART_LABEL] ?? '') ?? [];
+  return name === undefined ? { name: 'no', most: 0 } : { name: name as RestartRule['name'], most: Number(most ?? 0) };
+}
+
 export function optionConfig(options: GuestOptions): object {
   const { entrypoint, working_dir, user, stop_signal, stop_timeout, health } = options;
   return {

@@ -9,6 +9,7 @@ import type { DriverContext } from './driver-context.ts';
 import { isEngineStatus } from './engine-error.ts';
 import type { ContainerInspect, ContainerState, ContainerSummary } from './engine-types.ts';
 import type { GuestNote } from './guest-notes.ts';
+import { isPending } from './restart-plan.ts';
 import { isRebooting, isSystem, systemExitCode } from './system-guest.ts';
 import { unknownServer } from './faults.ts';
 
@@ -72,13 +73,20 @@ async function reportOf(ctx: DriverContext, serverId: string, container: Contain
   const state = container.State;
   const note = await ctx.notes.read(serverId);
   const system = isSystem(container.Config.Labels);
-  const described = system ? describeSystem(state, note) : describeState(state, note);
-  const report = { server_id: serverId, container_id: container.Id, ...described, last_output: '' };
+  const shown = isPending(container, note) ? { ...state, Status: 'running' as const } : state;
+  const described = system ? describeSystem(shown, note) : describeState(shown, note);
+  const report = { server_id: serverId, container_id: container.Id, ...described, last_output: '', ...restartsOf(note), ...(state.Health === undefined ? {} : { health: state.Health.Status }) };
   if (report.power_state === 'crashed') {
     report.last_output = await readConsole(ctx.engine, container.Id, LAST_OUTPUT_LINES, { tty: container.Config.Tty, limit: LAST_OUTPUT_BYTES }).catch(() => '');
     if (report.last_output === '' && state.Error !== '') report.last_output = state.Error.slice(0, LAST_OUTPUT_BYTES);
   }
   return report;
+}
+
+function restartsOf({ restarts }: GuestNote): Pick<GuestReport, 'restarts'> {
+  if (restarts === undefined) return {};
+  const { count, exit_code, oom_killed, ended_at } = restarts;
+  return { restarts: { count, exit_code, oom_killed, ended_at } };
 }
 
 type Described = Pick<GuestReport, 'power_state' | 'exit_code' | 'oom_killed' | 'started_at' | 'finished_at'>;

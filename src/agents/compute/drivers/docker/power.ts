@@ -6,6 +6,7 @@ import { leaveRescue } from './destroy.ts';
 import { unknownServer, wrongState } from './faults.ts';
 import type { ContainerInspect } from './engine-types.ts';
 import { findContainer, inspectContainer, isSuspended, needContainer, reportContainer } from './guests.ts';
+import { isPending } from './restart-plan.ts';
 import { releaseMemory } from './release-memory.ts';
 import { engineCall, networkFault, startContainer } from './spawn.ts';
 import { isRebooting, isSystem } from './system-guest.ts';
@@ -34,7 +35,7 @@ async function act(ctx: DriverContext, serverId: string, container: ContainerIns
       if (!is('created', 'exited')) throw wrongState(serverId, 'start', state);
       return await start(ctx, serverId, container, action.network);
     case 'stop':
-      if (is('exited', 'created')) return;
+      if (is('exited', 'created')) return await ctx.notes.update(serverId, { stopped_run: container.State.StartedAt });
       if (!is('running')) throw wrongState(serverId, 'stop', state);
       return await stop(ctx, serverId, container, action.timeout_seconds);
     case 'pause':
@@ -56,18 +57,21 @@ export async function start(ctx: DriverContext, serverId: string, container: Con
   await startContainer(ctx, container.Id);
 }
 
-/** A guest that has ended with the wish to be rebooted runs again; nothing happens to any other. */
+/** A guest that has ended with the wish to be rebooted, or is to be restarted, runs again; nothing happens to any other. */
 export async function startRebooted(ctx: DriverContext, serverId: string): Promise<void> {
   const found = await findContainer(ctx, serverId);
   const container = found === undefined ? undefined : await inspectContainer(ctx, found.Id);
-  if (container === undefined || !isSystem(container.Config.Labels) || !isRebooting(container.State, await ctx.notes.read(serverId))) return;
+  if (container === undefined) return;
+  const note = await ctx.notes.read(serverId);
+  const rebooting = isSystem(container.Config.Labels) && isRebooting(container.State, note);
+  if (!rebooting && !isPending(container, note)) return;
   try {
     await start(ctx, serverId, container);
-    ctx.log.info({ server_id: serverId }, 'a guest rebooted itself');
+    ctx.log.info({ server_id: serverId }, rebooting ? 'a guest rebooted itself' : 'a guest that had ended runs again');
   } catch (error) {
     // It is off then, and whoever starts it learns why.
     await ctx.notes.update(serverId, { stopped_run: container.State.StartedAt });
-    ctx.log.error({ err: error, server_id: serverId }, 'a guest that rebooted itself could not be started again');
+    ctx.log.error({ err: error, server_id: serverId }, 'a guest that had ended could not be started again');
   }
 }
 
@@ -101,7 +105,7 @@ export async function stop(ctx: DriverContext, serverId: string, container: Cont
 /** Soft: the guest is asked and given its time. Hard: killed, from any state. Disk, address and name stay. */
 async function reboot(ctx: DriverContext, serverId: string, container: ContainerInspect, how: Extract<PowerAction, { action: 'reboot' }>): Promise<void> {
   const state = container.State.Status;
-  if (!how.hard && state !== 'running') throw wrongState(serverId, 'soft reboot', state);
+  if (!how.hard && state !== 'running' && !isPending(container, await ctx.notes.read(serverId))) throw wrongState(serverId, 'soft reboot', state);
   if (!['running', 'paused', 'exited', 'created'].includes(state)) throw wrongState(serverId, 'reboot', state);
   // Its network first: a server that cannot come up again is better left running.
   await ctx.disks.ready(serverId, container);

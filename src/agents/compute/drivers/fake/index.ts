@@ -14,7 +14,7 @@ import { fakeMoving, NOTHING_WRITTEN } from './moving.ts';
 import type { SendLayer } from '../../disk/transport.ts';
 import { fakeCaptures } from './captures.ts';
 import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
-import { fakeInside, type Given } from './inside.ts';
+import { fakeHandles, fakeInside, type Given } from './inside.ts';
 
 export { parseDuration } from './guests.ts';
 
@@ -30,6 +30,8 @@ export interface FakeDriverOptions {
 export interface FakeDriver extends ComputeDriver {
   /** As if the guest's process had ended on its own. */
   exit(serverId: string, code: number, oom?: boolean): void;
+  /** As if it had ended on its own and been started again. */
+  restarted(serverId: string, count: number, exit_code: number): void;
   /** The specification with which a guest was spawned. */
   specOf(serverId: string): GuestSpec | undefined;
   /** Of the guest that runs in a server's place. */
@@ -76,9 +78,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   }
 
   return {
-    exit: (serverId, code, oom) => guests.exit(serverId, code, oom),
-    specOf: (serverId) => guests.all.get(serverId)?.spec,
-    rescueOf: (serverId) => guests.all.get(serverId)?.rescue,
+    ...fakeHandles(clock, guests),
     given,
     spawn: (spec) => lock.run(spec.server_id, () => spawn(spec)),
     power: (serverId, action) => lock.run(serverId, () => power(serverId, action)),

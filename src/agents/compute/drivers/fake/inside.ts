@@ -3,6 +3,7 @@ import type { Clock } from '../../../../kernel/clock.ts';
 import { conflict } from '../../../../kernel/fault.ts';
 import type { ComputeDriver, GuestSpec, PasswordHash } from '../../protocol.ts';
 import type { FakeGuests } from './guests.ts';
+import type { FakeDriver } from './index.ts';
 
 export type Given = { server_id: string; signal: string } | { server_id: string; passwords: PasswordHash[] };
 
@@ -34,5 +35,15 @@ export function fakeInside(clock: Clock, guests: FakeGuests, given: Given[], obe
       await obey(guests.need(server_id).spec, 'password');
       given.push({ server_id, passwords });
     },
+  };
+}
+
+/** What tests hold a simulated node by. */
+export function fakeHandles(clock: Clock, guests: FakeGuests): Pick<FakeDriver, 'exit' | 'restarted' | 'specOf' | 'rescueOf'> {
+  return {
+    exit: (serverId, code, oom) => guests.exit(serverId, code, oom),
+    restarted: (serverId, count, exit_code) => void guests.change(guests.need(serverId), { restarts: { count, exit_code, oom_killed: false, ended_at: clock.now().toISOString() } }),
+    specOf: (serverId) => guests.all.get(serverId)?.spec,
+    rescueOf: (serverId) => guests.all.get(serverId)?.rescue,
   };
 }
