@@ -27,6 +27,9 @@ test('createImage: an image with what nova says of it, in the header or in the b
     hw_arch: 'x', os_command_line: 'sleep 9', base_image_ref: world.image.id, color: 'blue', instance_uuid: id, image_type: 'snapshot', image_location: 'snapshot', image_state: 'available',
   });
   assert.ok(boot_roles?.includes('member') && user_id && owner_id && owner_user_name !== undefined && owner_project_name !== undefined);
+  const own = (await act(id, { createImage: { name: 'own', metadata: { image_type: 'mine' } } })).json.image_id;
+  await world.settled(id);
+  assert.equal(world.images.images.get(own)!.properties['image_type'], 'mine');
   const old = await act(id, { createImage: { name: 'old' } }, { version: '2.44' });
   assert.deepEqual([old.status, old.text], [202, '']);
   assert.match(old.headers.get('location')!, /\/image\/images\/[0-9a-f-]{36}$/);

@@ -35,7 +35,8 @@ export async function imageOfServer(deps: ComputeDeps, caller: ImageCaller, row:
   const boot = await findBoot(deps.db.read as Kysely<ComputeTables>, row.id);
   if (boot === undefined) throw conflict('compute.server-not-ready', `Instance ${row.id} is not ready`);
   const is_foreign = caller.auth.project_id !== row.project_id;
-  const properties = { ...inherited(deps.config, boot), ...wanted.properties, instance_uuid: row.id, user_id: caller.auth.user_id, image_type: wanted.type };
+  // What the caller says of it counts, even against nova's own words.
+  const properties = { ...inherited(deps.config, boot), instance_uuid: row.id, user_id: caller.auth.user_id, image_type: wanted.type, ...wanted.properties };
   const state = { image_location: 'snapshot', image_state: 'available', owner_id: row.project_id };
   const { min_ram = 0, min_disk = 0 } = (JSON.parse(boot.image_json) as BootImage).origin ?? {};
   const made = await inNovaWords(row.id, deps.image.snapshots.create(caller, {
