@@ -73,7 +73,7 @@ async function measure(cloud: RealCloud, rounds: number, image_mb: number, chang
   const id = await createServer(admin, { name: 'bench', imageRef, flavorRef, networks });
   await waitServer(admin, id, 'ACTIVE');
   const tag = await docker('images', '--format', '{{.Repository}}:{{.Tag}}', '--filter', `reference=gantry/*/${imageRef}`);
-  const stored = async (): Promise<number> => Number((await runProgram(['du', '-sb', `${cloud.data_dir}/images/blobs`])).stdout.split('\t')[0]);
+  const stored = async (): Promise<number> => Number((await runProgram(['du', '-sb', `${cloud.data_dir}/controller/blobs`])).stdout.split('\t')[0]);
   const plain = (): Promise<string> => docker('run', '-d', '--label', LABEL, '--network', 'none', tag);
   const change = (container: string): Promise<string> => docker('exec', container, 'dd', 'if=/dev/urandom', 'of=/changed', 'bs=1M', `count=${change_mb}`);
   const times: Times = { snapshot: [], commit: [], commit_save: [], rebuild: [], remake: [], bytes: [] };
