@@ -86,9 +86,7 @@ test('a server of a host that is gone is made anew with its addresses, and what 
     const { services } = (await cloud.admin.call('compute', 'GET', `/os-services?host=${second.hostname}`)) as { services: { state: string }[] };
     return services[0]!.state === 'down';
   });
-  await act(id, { evacuate: {} });
-  await waitServer(cloud.admin, id, 'SHUTOFF');
-  await act(id, { 'os-start': null });
+  await act(id, { evacuate: { onSharedStorage: false } });
   await waitServer(cloud.admin, id, 'ACTIVE');
   assert.equal(await sh('first', id, CABLE), cable);
   assert.equal(await there('second', id), true, 'its host does not know of it yet');
