@@ -85,6 +85,25 @@ export interface MetadataRequest {
 /** `body` is base64. */
 export type MetadataReply = Record<'type' | 'body', string> & { status: number };
 
+/** A volume as a guest has it. The node's own storage knows its device; the guest sees that as `device`. */
+export interface GuestVolume {
+  volume_id: string;
+  attachment_id: string;
+  /** `/dev/vdb` */
+  device: string;
+  /** Where its file system is mounted, which a blank volume is given first; null: the device alone. */
+  mount_path: string | null;
+  read_only: boolean;
+  /** 0: the guest's root is on it. */
+  boot_index: number | null;
+  multiattach: boolean;
+}
+
+export interface AttachedVolume {
+  device: string;
+  mounted: boolean;
+}
+
 /** All that a container is made of. */
 export interface GuestSpec {
   server_id: string;
@@ -124,6 +143,8 @@ export interface GuestSpec {
   /** It is made, and not started. */
   off?: true;
   network: NodeNetworkState;
+  /** Attached before its first process starts, and again at every start. */
+  volumes?: GuestVolume[];
   /**
    * Which making of this server's guest it is. One that has another is replaced: its container and disk go, its namespace with
    * cables and addresses stays. Absent: whatever guest there is, is the one.
@@ -249,6 +270,10 @@ export interface ComputeDriver {
   resize(server_id: string, limits: GuestLimits): Promise<GuestReport>;
   /** Sends what a guest that is off has written to this path of the controller. */
   sendLayer(server_id: string, path: string): Promise<MovedLayer>;
+  /** Hot, and again at every start. Asked twice, it is done once. Faults: 404 `compute.server-unknown`, what the node's storage says. */
+  attachVolume?(server_id: string, volume: GuestVolume): Promise<AttachedVolume>;
+  /** Nothing happens when the guest has no such volume. @param force also while it is in use; else fault 409 `compute.device-busy`. */
+  detachVolume?(server_id: string, volume_id: string, force: boolean): Promise<void>;
   /** Stop, remove, unplug. Unknown server: nothing happens. */
   destroy(server_id: string): Promise<void>;
   inspect(server_id: string): Promise<GuestReport | undefined>;
@@ -298,6 +323,8 @@ export const computeMethods = {
   setPasswords: 'compute.set-passwords',
   resize: 'compute.resize',
   sendLayer: 'compute.send-layer',
+  attachVolume: 'compute.attach-volume',
+  detachVolume: 'compute.detach-volume',
   destroy: 'compute.destroy',
   inspect: 'compute.inspect',
   list: 'compute.list',

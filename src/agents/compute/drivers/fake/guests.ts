@@ -61,7 +61,7 @@ export function createFakeGuests(clock: Clock): FakeGuests {
 export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
 
 /** Waits and fails as the server's metadata say. */
-export async function obey(spec: GuestSpec, what: 'spawn' | 'destroy' | 'power' | 'password' | 'rescue' | 'unrescue' | 'capture' | 'resize' | 'move', sleep: Sleep, signal: AbortSignal): Promise<void> {
+export async function obey(spec: GuestSpec, what: 'spawn' | 'destroy' | 'power' | 'password' | 'rescue' | 'unrescue' | 'capture' | 'resize' | 'move' | 'attach' | 'detach', sleep: Sleep, signal: AbortSignal): Promise<void> {
   const wait = spec.metadata[`slow:${what}`];
   if (wait !== undefined) await sleep(parseDuration(wait), signal);
   const message = spec.metadata[`fail:${what}`];

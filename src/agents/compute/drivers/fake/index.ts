@@ -1,7 +1,7 @@
 /**
  * Servers that exist in memory only: for tests, for trying out a large cloud on one machine, for rehearsing failures.
  * What shall go wrong is said by the server's own metadata:
- *   `fail:spawn`, `fail:destroy`, `fail:power`, `fail:password`, `fail:capture`, `fail:resize`, `fail:move` = the message of the fault;
+ *   `fail:spawn`, `fail:destroy`, `fail:power`, `fail:password`, `fail:capture`, `fail:resize`, `fail:move`, `fail:attach`, `fail:detach` = the message of the fault;
  *   `slow:spawn`, `slow:destroy`, `slow:power`, `slow:password`, `slow:capture`, `slow:resize`, `slow:move` = how long it takes (`200ms`, `5s`, `1m`);
  *   `exit:code` = the guest ends with this code, `exit:after` its spawn (default at once), `exit:oom` = `true` for want of memory.
  */
@@ -12,6 +12,7 @@ import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type Hos
 import { openFakeConsole } from './console.ts';
 import { fakeMoving, NOTHING_WRITTEN } from './moving.ts';
 import type { SendLayer } from '../../disk/transport.ts';
+import { fakeVolumes } from './volumes.ts';
 import { fakeCaptures } from './captures.ts';
 import { consoleOf, createFakeGuests, diagnosticsOf, nextReport, obey, parseDuration, sleepFor, type Guest, type Sleep } from './guests.ts';
 import { fakeHandles, fakeInside, type Given } from './inside.ts';
@@ -84,6 +85,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     power: (serverId, action) => lock.run(serverId, () => power(serverId, action)),
     ...fakeInside(clock, guests, given, (spec, what) => obey(spec, what, sleep, signal)),
     ...fakeMoving(guests, lock, (spec, what) => obey(spec, what, sleep, signal)),
+    ...fakeVolumes(guests, lock, (spec, what) => obey(spec, what, sleep, signal)),
     destroy: (serverId) => lock.run(serverId, () => destroy(serverId)),
     inspect: async (serverId) => copy(guests.all.get(serverId)),
     list: async () => [...guests.all.values()].map((guest) => ({ ...guest.report })),
