@@ -41,7 +41,7 @@ test('keys of the login user are where it looks for them, and a user that the im
 
 test('a config drive is a disk with its label, a folder, and the same one after a reboot; nothing of it stays', async () => {
   const content = Buffer.from('{"uuid":"x"}').toString('base64');
-  const spec = rig.spec(image, { config_drive: { files: [{ content, paths: ['openstack/latest/meta_data.json', 'openstack/2012-08-10/meta_data.json'] }] } });
+  const spec = rig.spec(image, { of_flavor: { cap_add: ['SYS_ADMIN'] }, config_drive: { files: [{ content, paths: ['openstack/latest/meta_data.json', 'openstack/2012-08-10/meta_data.json'] }] } });
   await rig.driver.spawn(spec);
   const id = spec.server_id;
   const look = async (): Promise<void> => {
@@ -50,6 +50,8 @@ test('a config drive is a disk with its label, a folder, and the same one after 
     assert.equal((await rig.inside(id, 'dd', 'if=/dev/disk/by-label/config-2', 'bs=1', 'skip=1144', 'count=8')).output.slice(0, 8), 'config-2');
     assert.equal((await rig.inside(id, 'cat', '/var/lib/cloud/seed/config_drive/openstack/latest/meta_data.json')).output, '{"uuid":"x"}');
     assert.notEqual((await rig.inside(id, 'sh', '-c', 'echo x > /dev/sr0')).code, 0);
+    const mounted = await rig.inside(id, 'sh', '-c', 'mount /dev/sr0 /tmp && cat /tmp/openstack/latest/meta_data.json');
+    assert.match(mounted.output, /\{"uuid":"x"\}/);
     assert.match((await rig.inside(id, 'cat', '/proc/partitions')).output, / sr0$/m);
   };
   await look();

@@ -22,7 +22,8 @@ export function guestView({ limits }: Pick<GuestSpec, 'limits'>, drive?: DriveDe
 export function driveConfig(drive: DriveDevice | undefined): object {
   if (drive === undefined) return {};
   return {
-    Devices: [{ PathOnHost: drive.device, PathInContainer: `/dev/${DRIVE}`, CgroupPermissions: 'r' }],
+    // Programs ask to write first and take no for an answer from the device alone, which is read-only itself.
+    Devices: [{ PathOnHost: drive.device, PathInContainer: `/dev/${DRIVE}`, CgroupPermissions: 'rw' }],
     Binds: [`${drive.folder}:${DRIVE_FOLDER}:ro`],
   };
 }
