@@ -33,6 +33,7 @@ async function act(ctx: DriverContext, serverId: string, container: ContainerIns
     case 'start':
       if (is('running')) return;
       if (!is('created', 'exited')) throw wrongState(serverId, 'start', state);
+      await beginAnew(ctx, serverId);
       return await start(ctx, serverId, container, action.network);
     case 'stop':
       if (is('exited', 'created')) return await ctx.notes.update(serverId, { stopped_run: container.State.StartedAt });
@@ -73,6 +74,12 @@ export async function startRebooted(ctx: DriverContext, serverId: string): Promi
     await ctx.notes.update(serverId, { stopped_run: container.State.StartedAt });
     ctx.log.error({ err: error, server_id: serverId }, 'a guest that had ended could not be started again');
   }
+}
+
+/** Who starts a guest by hand gives it all its restarts again. */
+async function beginAnew(ctx: DriverContext, serverId: string): Promise<void> {
+  const { restarts } = await ctx.notes.read(serverId);
+  if (restarts !== undefined) await ctx.notes.update(serverId, { restarts: { ...restarts, in_a_row: 0 } });
 }
 
 /** Suspended is frozen with a note that says so; both stay over restarts of agent and engine. */
