@@ -34,7 +34,7 @@ export function agentOptions({ agent, cloud }: Config, log: Log): AgentOptions {
     docker_socket: agent.docker_socket,
     disk_limit: agent.disk_limit,
     state_dir: agent.state_dir,
-    drivers: { compute: agent.compute_driver, network: agent.network_driver },
+    drivers: { compute: agent.compute_driver, network: agent.network_driver, volume: agent.volume_driver },
     log,
   };
 }

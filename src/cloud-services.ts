@@ -8,6 +8,7 @@ import type { Service } from './kernel/service.ts';
 import type { Tasks } from './kernel/task/tasks.ts';
 import type { CloudConfig } from './cloud-config.ts';
 import { localUrl } from './kernel/config/config.ts';
+import { createBlockStorageService } from './services/block-storage/index.ts';
 import { consolePage } from './services/compute/console/page.ts';
 import { createComputeService } from './services/compute/index.ts';
 import { createIdentityService, type IdentityService } from './services/identity/index.ts';
@@ -22,6 +23,8 @@ const catalogue = [
   { type: 'compute', name: 'nova', path: '/compute/v2.1' },
   { type: 'placement', name: 'placement', path: '/placement' },
   { type: 'network', name: 'neutron', path: '/networking' },
+  { type: 'block-storage', name: 'cinder', path: '/volume/v3' },
+  { type: 'volumev3', name: 'cinderv3', path: '/volume/v3' },
 ];
 
 export interface Foundation {
@@ -59,17 +62,22 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
   const placement = createPlacementService(base);
   const network = createNetworkService({ ...base, config: config.network, nodes, identity: identity.client });
   for (const [method, handler] of Object.entries(network.nodeHandlers)) nodes.handle(method, handler);
+  const volumes = createBlockStorageService({
+    ...base, config: config.block_storage, nodes, tasks, identity: identity.client, image: image.client,
+    directory: join(config.cloud.data_dir, 'controller'), key_file: join(secrets, 'volume-keys', 'master'),
+  });
   const compute = createComputeService({
     ...base, config: config.compute, nodes, tasks,
     identity: identity.client, image: image.client, network: network.client, placement: placement.client,
     ssh: { key_file: join(secrets, 'ssh-keys', 'gateway'), host: config.api.host },
   });
   return {
-    services: [identity.service, image.service, ...image.registry, placement.service, network.service, compute.service, consolePage()],
+    services: [identity.service, image.service, ...image.registry, placement.service, network.service, compute.service, volumes.service, consolePage()],
     identity,
     async start(adminPassword) {
       await identity.bootstrap({ admin_password: adminPassword(), region: config.cloud.region, services: catalogue });
       await image.start();
+      await volumes.start();
       await compute.start();
     },
     stop: () => compute.stop(),

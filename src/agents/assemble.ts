@@ -16,6 +16,10 @@ import { createMetadataProxy } from './network/metadata/proxy.ts';
 import { networkMethods, type NetworkDriver, type NodeNetworkState } from './network/protocol.ts';
 import { networkHandlers, type NetworkService } from './network/serve.ts';
 import { reportCompute } from './report-compute.ts';
+import { reportVolume } from './report-volume.ts';
+import { createFakeVolumeDriver } from './volume/drivers/fake/index.ts';
+import { chunkPath, type VolumeDriver } from './volume/protocol.ts';
+import { volumeHandlers } from './volume/serve.ts';
 
 export interface AgentOptions {
   /** `ws://` or `wss://`. */
@@ -27,7 +31,7 @@ export interface AgentOptions {
   /** PEM file of the authority behind a `wss://` controller. */
   ca_file?: string;
   hostname: string;
-  roles: ('compute' | 'network')[];
+  roles: ('compute' | 'network' | 'volume')[];
   /** Name of the cloud on this host. */
   cloud: string;
   docker_socket: string;
@@ -35,7 +39,7 @@ export interface AgentOptions {
   disk_limit?: 'auto' | 'off';
   state_dir: string;
   tunnel_ip?: string;
-  drivers: { compute: 'docker' | 'fake'; network: 'linux' | 'fake' };
+  drivers: { compute: 'docker' | 'fake'; network: 'linux' | 'fake'; volume?: 'fake' };
   log: Log;
   backoff?: NonNullable<AgentLinkOptions['backoff']>;
 }
@@ -46,6 +50,8 @@ export interface Agent {
   /** Undefined without the role `compute`. */
   readonly compute: ComputeDriver | undefined;
   readonly network: NetworkDriver;
+  /** Undefined without the role `volume`. */
+  readonly volume: VolumeDriver | undefined;
   /** Leaves guests, cables and rules as they are. */
   close(): Promise<void>;
 }
@@ -61,6 +67,7 @@ export function startAgent(options: AgentOptions): Agent {
   };
   const { network, metadata } = createNetwork(options);
   const compute = options.roles.includes('compute') ? createCompute(options, network, linked) : undefined;
+  const volume = options.roles.includes('volume') ? createVolume(linked) : undefined;
   let converging: NetworkService | undefined;
   let doors: SshDoors | undefined;
   const telling = metadata && createMetadataProxy({ networks: metadata, ask: (request) => linked().call<MetadataReply>(computeMethods.metadata, request, { timeout_ms: 15_000 }), log: log.child({ part: 'metadata' }) });
@@ -76,6 +83,7 @@ export function startAgent(options: AgentOptions): Agent {
     roles: options.roles,
     handlers: {
       ...(compute !== undefined && computeHandlers(behindDoors(compute, () => doors), (event, params) => void link?.emit(event, params), (stream_id) => linked().openStream(stream_id))),
+      ...(volume !== undefined && volumeHandlers(volume, (path, body) => linked().send(path, body))),
       [networkMethods.poke]: (params) => converging?.handlers[networkMethods.poke]?.(params),
     },
     log,
@@ -87,18 +95,22 @@ export function startAgent(options: AgentOptions): Agent {
   });
   const stopReporting = compute === undefined ? () => {} : reportCompute({ driver: compute, link, hostname: options.hostname, log });
   if (compute !== undefined) doors = keepSshDoors({ driver: compute, link, log });
+  const stopReportingVolumes = volume === undefined ? () => {} : reportVolume({ driver: volume, link, log });
   return {
     node_id: link.node_id,
     link,
     compute,
     network,
+    volume,
     async close() {
       stopReporting();
+      stopReportingVolumes();
       doors?.close();
       await telling?.close();
       await linked().close();
       await converging?.close();
       await compute?.close();
+      await volume?.stop();
       await network.close();
     },
   };
@@ -108,6 +120,11 @@ function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): { netw
   if (drivers.network === 'fake') return { network: createFakeNetworkDriver() };
   const network = createLinuxNetworkDriver({ cloud, log: log.child({ part: 'network' }), ...(tunnel_ip !== undefined && { tunnel_ip }) });
   return { network, metadata: network.metadata };
+}
+
+function createVolume(linked: () => AgentLink): VolumeDriver {
+  const { archive } = imageStore(linked);
+  return createFakeVolumeDriver({ image: archive, chunk: (chain, digest) => linked().fetch(chunkPath(chain, digest)) });
 }
 
 function createCompute(options: AgentOptions, network: NetworkDriver, linked: () => AgentLink): ComputeDriver {
