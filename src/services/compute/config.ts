@@ -23,6 +23,7 @@ export const ComputeSection = Type.Object(
     non_inheritable_image_properties: Type.Array(Type.String({ minLength: 1 }), { default: ['cache_in_nova', 'bittorrent'], description: 'Properties of images that images made of servers do not have from them.' }),
     max_limit: Type.Integer({ default: 1000, minimum: 1, description: 'Most entries on one page of a list.' }),
     max_schedule_attempts: Type.Integer({ default: 3, minimum: 1, description: 'How many hosts are tried for one server.' }),
+    node_wait: Type.Integer({ default: 30, minimum: 0, maximum: 3600, description: 'Seconds that a new server waits for its host while the agent or the engine there is away, as during a restart, before the next host is tried.' }),
     resize_confirm_window: Type.Integer({ default: 0, minimum: 0, description: 'Seconds after which a resize or move counts as confirmed; 0: never.' }),
     sync_interval: Type.Integer({ default: 60, minimum: 1, description: 'Seconds between two comparisons of servers with what the nodes run.' }),
     orphan_grace: Type.Integer({ default: 120, minimum: 0, description: 'Seconds that a guest without a server may stay on a node before it is removed.' }),

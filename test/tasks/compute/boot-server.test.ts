@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { testTask, type TaskWorld } from '../harness.ts';
+import { unavailable } from '../../../src/kernel/fault.ts';
+import { testTask, testTasks, type TaskWorld } from '../harness.ts';
 import { ctx, runTask, serverWorld } from './world.ts';
 
 const KIND = 'compute.boot-server';
@@ -112,5 +113,88 @@ test('no address left is the fault of the server, and nothing is kept', async ()
   assert.equal(row.vm_state, 'error');
   assert.equal(JSON.parse(row.fault_json!).message, 'No more IP addresses available on network x.');
   assert.deepEqual(await world.outside(), { guests: [], ports: [], claims: [] });
+  await world.close();
+});
+
+/** Their engines do not answer the first calls. @returns the nodes that were asked, in turn. */
+function enginesAway({ nodes }: Awaited<ReturnType<typeof serverWorld>>, calls: number): () => string[] {
+  let left = calls;
+  for (const driver of nodes.drivers) {
+    const spawn = driver.spawn.bind(driver);
+    driver.spawn = async (spec) => {
+      if (left-- > 0) throw unavailable('compute.engine-unavailable', 'Could not create the container: the Docker engine of the node does not answer.');
+      return await spawn(spec);
+    };
+  }
+  return () => nodes.calls.filter(({ method }) => method === 'compute.spawn').map(({ node_id }) => node_id);
+}
+
+test('an engine that restarts is waited for, and the server stays where it was placed', async () => {
+  const world = await serverWorld();
+  const asked = enginesAway(world, 2);
+  await boot(world);
+  assert.equal((await world.row()).vm_state, 'active');
+  assert.equal(asked().length, 3);
+  assert.deepEqual(new Set(asked()), new Set([(await world.row()).node_id]));
+  await world.close();
+});
+
+test('an agent that restarts is waited for', async () => {
+  const world = await serverWorld({ nodes: 1 });
+  const [driver] = world.nodes.drivers;
+  const spawn = driver!.spawn.bind(driver);
+  let first = true;
+  driver!.spawn = async (spec) => {
+    if (!first) return await spawn(spec);
+    first = false;
+    world.nodes.setConnected(0, false);
+    setTimeout(() => world.nodes.setConnected(0, true), 300);
+    throw unavailable('bus.node-unavailable', 'The node fake-0001 is not connected.', { retryable: true });
+  };
+  await boot(world);
+  assert.equal((await world.row()).vm_state, 'active');
+  await world.close();
+});
+
+test('an engine that stays away is left for the next host, also when nothing can be removed there', async () => {
+  const world = await serverWorld({ config: { node_wait: 0 } });
+  const asked = enginesAway(world, 1);
+  for (const driver of world.nodes.drivers) driver.destroy = async () => Promise.reject(unavailable('compute.engine-unavailable', 'Could not stop the server: the Docker engine of the node does not answer.'));
+  await boot(world);
+  const row = await world.row();
+  assert.equal(row.vm_state, 'active');
+  assert.equal(new Set(asked()).size, 2);
+  assert.equal(row.node_id, asked()[1]);
+  await world.close();
+});
+
+test('where every engine stays away the server ends in error, with what was waited for', async () => {
+  const world = await serverWorld({ config: { node_wait: 1 } });
+  const asked = enginesAway(world, Number.POSITIVE_INFINITY);
+  await boot(world);
+  const row = await world.row();
+  assert.equal(row.vm_state, 'error');
+  assert.deepEqual(new Set(asked()), new Set(world.nodes.ids));
+  const { code, message } = JSON.parse(row.fault_json!);
+  assert.equal(code, 500);
+  assert.equal(message, 'Could not create the container: the Docker engine of the node does not answer. It stayed away for 1 s.');
+  assert.deepEqual(await world.outside(), { guests: [], ports: [], claims: [] });
+  await world.close();
+});
+
+test('a deletion ends the wait for an engine', async () => {
+  const world = await serverWorld();
+  const asked = enginesAway(world, Number.POSITIVE_INFINITY);
+  const definition = world.definitionOf(KIND);
+  const tasks = testTasks({ db: world.db, definition });
+  await tasks.run();
+  const id = await world.db.transaction((tx) =>
+    tasks.start(tx, definition, { resource: `server:${world.server_id}`, input: { server_id: world.server_id, action_id: world.action_id }, request_id: ctx.request_id }));
+  while (asked().length < 2) await new Promise(setImmediate);
+  await world.db.transaction((tx) => tasks.cancel(tx, `server:${world.server_id}`));
+  await tasks.whenSettled(id);
+  assert.equal(new Set(asked()).size, 1);
+  assert.deepEqual(await world.outside(), { guests: [], ports: [], claims: [] });
+  await tasks.stop();
   await world.close();
 });

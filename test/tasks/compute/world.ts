@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import { asTransaction } from '../../../src/kernel/db/database.ts';
 import type { TaskDefinition } from '../../../src/kernel/task/define.ts';
+import type { ComputeConfig } from '../../../src/services/compute/config.ts';
 import { createServers } from '../../../src/services/compute/model/create-servers.ts';
 import type { ComputeTasks } from '../../../src/services/compute/deps.ts';
 import { startAction } from '../../../src/services/compute/model/server-actions.ts';
@@ -28,8 +29,8 @@ export interface ServerWorld extends ComputeWorld {
 export const ctx = { request_id: 'req-00000000-0000-4000-8000-000000000000', global_request_id: undefined, log: silentLog, clock: systemClock, auth: callers['member'] };
 
 /** A server as `POST /servers` leaves it, its boot not started. */
-export async function serverWorld(over: { metadata?: Record<string, string>; nodes?: number } = {}): Promise<ServerWorld> {
-  const world = await computeWorld({ nodes: over.nodes ?? 2 });
+export async function serverWorld(over: { metadata?: Record<string, string>; nodes?: number; config?: Partial<ComputeConfig> } = {}): Promise<ServerWorld> {
+  const world = await computeWorld({ nodes: over.nodes ?? 2, config: over.config ?? {} });
   await addFlavors(world.db);
   const image = world.images.add();
   let action_id = '';

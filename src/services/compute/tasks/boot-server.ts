@@ -14,6 +14,7 @@ import { findBoot, findServer, type ServerChange, updateServer } from '../store/
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
 import { bindNics } from './bind-nics.ts';
 import { leaveNode } from './leave-node.ts';
+import { isNodeAway, waitForNode } from './node-away.ts';
 import { claimPlace, type Place } from './place-server.ts';
 import { spawnOn } from './spawn-on.ts';
 import { taskFault, type TaskDeps } from './task-deps.ts';
@@ -119,7 +120,7 @@ async function spawnSomewhere(deps: TaskDeps, ctx: StepContext, server_id: strin
   for (;;) {
     const { row, boot } = await load(deps, server_id);
     try {
-      const report = await spawnOn(deps, ctx, row, boot);
+      const report = await waitForNode(deps, ctx, () => spawnOn(deps, ctx, row, boot));
       if (row.node_id !== null) deps.failures.succeeded(row.node_id);
       return report;
     } catch (error) {
@@ -135,7 +136,7 @@ async function spawnSomewhere(deps: TaskDeps, ctx: StepContext, server_id: strin
 
 /** @throws the fault that made it necessary, when there is no other node. */
 async function move(deps: TaskDeps, ctx: StepContext, row: ServerRow, boot: ServerBootRow, failed: readonly string[], cause: unknown): Promise<void> {
-  await leaveNode(deps, ctx.log, row.node_id!, row.id);
+  await leaveForNow(deps, ctx, row.node_id!, row.id);
   let next: Place;
   try {
     next = await claimPlace(deps, { row, boot, excluded: failed });
@@ -150,7 +151,17 @@ async function move(deps: TaskDeps, ctx: StepContext, row: ServerRow, boot: Serv
 
 async function despawn(deps: TaskDeps, ctx: StepContext, server_id: string): Promise<void> {
   const row = await findServer(reader(deps), server_id);
-  if (row?.node_id != null) await leaveNode(deps, ctx.log, row.node_id, server_id);
+  if (row?.node_id != null) await leaveForNow(deps, ctx, row.node_id, server_id);
+}
+
+/** What cannot be removed since the engine is away is a stranger there when it is back, and is removed then. */
+async function leaveForNow(deps: TaskDeps, { log }: StepContext, node_id: string, server_id: string): Promise<void> {
+  try {
+    await leaveNode(deps, log, node_id, server_id);
+  } catch (error) {
+    if (!isNodeAway(error)) throw error;
+    log.warn({ err: error, node_id, server_id }, 'what was begun of a server stays on a node whose engine is away');
+  }
 }
 
 async function finish(deps: TaskDeps, { server_id, action_id }: ServerTaskInput, report: GuestReport): Promise<void> {
