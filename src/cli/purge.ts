@@ -10,6 +10,7 @@ import { run, which } from './doctor/probes.ts';
 import { refuseSharedEngine, stopCloud } from './down.ts';
 import { CliError } from './errors.ts';
 import { containersOf } from './guests.ts';
+import { releaseBelow } from './mounts.ts';
 import type { Output } from './output.ts';
 import type { Settings } from './settings.ts';
 import { engineDir, ownsEngine, stopOwnPair, unregisterRuntime } from './up/engine.ts';
@@ -151,18 +152,12 @@ function removeClientEntry(settings: Settings): string[] {
 /** Only what `up` has made is removed; a folder in which others keep something stays. */
 function removeDataDir(data_dir: string): string[] {
   if (!existsSync(join(data_dir, 'gantry.toml'))) return [];
-  for (const mount of mountsBelow(data_dir)) run('umount', ['--lazy', mount]);
+  releaseBelow(data_dir);
   for (const name of OWN_ENTRIES) rmSync(join(data_dir, name), { recursive: true, force: true });
   const others = foreignEntries(data_dir);
   if (others.length > 0) return [`${data_dir} stays: ${others.slice(0, 3).join(', ')}${others.length > 3 ? ' …' : ''} in it is not of this cloud`];
   rmdirSync(data_dir);
   return [`removed ${data_dir}`];
-}
-
-/** Deepest first. */
-function mountsBelow(folder: string): string[] {
-  const points = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => (line.split(' ')[4] ?? '').replaceAll('\\040', ' '));
-  return points.filter((point) => point.startsWith(`${folder}/`)).sort((a, b) => b.length - a.length);
 }
 
 function readdirIf(folder: string): string[] {

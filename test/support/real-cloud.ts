@@ -8,6 +8,7 @@ import { login, type Credentials, type Session } from '../../src/cli/api.ts';
 import { logFile, runDir, type Part } from '../../src/cli/process/parts.ts';
 import { alive, identityOf, readPidFile } from '../../src/cli/process/pid-file.ts';
 import { agentPart, controllerPart, warm } from '../../src/cli/process/program.ts';
+import { releaseBelow } from '../../src/cli/mounts.ts';
 import { prepareDataDir } from '../../src/cli/secrets.ts';
 import { checkout, type Settings } from '../../src/cli/settings.ts';
 import { loadConfig } from '../../src/kernel/config/config.ts';
@@ -128,6 +129,7 @@ async function clear(name: string, data_dir: string): Promise<void> {
     while (alive(old)) await sleep(10);
   }
   await removeRemains(name);
+  releaseBelow(data_dir);
   rmSync(data_dir, { recursive: true, force: true, maxRetries: 3 });
 }
 

@@ -24,8 +24,11 @@ export interface Hold {
 }
 
 export interface PlacementClient {
-  /** Makes the provider of a node be there with this inventory (idempotent). The provider's id is the node's id. */
-  ensureProvider(provider: { id: string; name: string; inventory: Record<string, Inventory>; traits?: string[] }): Promise<void>;
+  /**
+   * Makes the provider of a node be there with this inventory (idempotent). The provider's id is the node's id. Of traits that a node
+   * can report it has exactly these; those that somebody else gave it stay.
+   */
+  ensureProvider(provider: { id: string; name: string; inventory: Record<string, Inventory>; traits?: { has: readonly string[]; reportable: readonly string[] } }): Promise<void>;
   removeProvider(id: string): Promise<void>;
   /** Providers that can hold the resources now; at most `limit`. */
   candidates(resources: Resources, limit?: number): Promise<Candidate[]>;

@@ -85,7 +85,7 @@ test('the fault of a server tells administrators which host lacked what was requ
   assert.match(fault.details, /fake-0001: lacks the trait CUSTOM_GPU; fake-0002: lacks the trait CUSTOM_GPU/);
   await remove(id);
   await world.settled(id);
-  await world.placement.ensureProvider({ id: world.nodes.ids[2]!, name: 'fake-0003', inventory: (await world.placement.usage(world.nodes.ids[2]!)).inventory, traits: ['CUSTOM_GPU'] });
+  await world.placement.ensureProvider({ id: world.nodes.ids[2]!, name: 'fake-0003', inventory: (await world.placement.usage(world.nodes.ids[2]!)).inventory, traits: { has: ['CUSTOM_GPU'], reportable: [] } });
   const other = await world.boot({ flavorRef: flavor });
   assert.equal((await world.show(other))['OS-EXT-SRV-ATTR:host'], 'fake-0003');
   await remove(other);
@@ -101,7 +101,7 @@ test('a resize that nobody confirms is confirmed in time', async () => {
     const job = timed.compute.service.jobs.find(({ name }) => name === 'compute.confirm-resizes')!;
     const run = () => job.run({ log: timed.deps.log, clock: timed.deps.clock, signal: new AbortController().signal });
     assert.deepEqual(await run(), { confirmed: 0, closed: 0 });
-    await timed.db.transaction((tx) => tx.updateTable('compute_migrations').set({ updated_at: '2026-01-01T00:00:00.000000Z' }).execute());
+    await timed.db.transaction((tx) => tx.updateTable('compute_migrations').set({ updated_at: '2026-01-01T00:00:00.000000Z' }).where('server_id', '=', id).execute());
     assert.deepEqual(await run(), { confirmed: 1, closed: 0 });
     await timed.settled(id);
     assert.equal((await timed.show(id)).status, 'ACTIVE');

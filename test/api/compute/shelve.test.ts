@@ -103,7 +103,7 @@ test('where shelved servers leave their host at once, they do; and in time, wher
   const job = later.compute.service.jobs.find(({ name }) => name === 'compute.offload-shelved')!;
   const run = { log: later.deps.log, clock: later.deps.clock, signal: new AbortController().signal };
   assert.deepEqual(await job.run(run), { offloaded: 0 });
-  await later.db.transaction((tx) => tx.updateTable('compute_shelved_servers').set({ shelved_at: '2020-01-01T00:00:00.000000Z' }).execute());
+  await later.db.transaction((tx) => tx.updateTable('compute_shelved_servers').set({ shelved_at: '2020-01-01T00:00:00.000000Z' }).where('server_id', '=', other).execute());
   assert.deepEqual(await job.run(run), { offloaded: 1 });
   await later.settled(other);
   assert.equal((await later.show(other)).status, 'SHELVED_OFFLOADED');

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import type { HostResources } from '../../../src/agents/compute/protocol.ts';
 import { type Demands, demandObjection, type HostFacts, matchesSpec, withOwnResources } from '../../../src/services/compute/model/host-demands.ts';
 import { chooseHosts, type HostView, type ScheduleRequest } from '../../../src/services/compute/model/scheduler.ts';
+import { reportableTraits, traitsOf } from '../../../src/services/compute/model/host-traits.ts';
+import { STANDARD_TRAITS } from '../../../src/services/placement/model/resource-classes.ts';
 
 const host = (over: Partial<HostFacts> = {}): HostFacts => ({ aggregates: [], traits: [], resources: { host_ip: '10.1.2.3', hypervisor_type: 'docker', vcpus: 8, cpu_info: { arch: 'x86_64' } } as unknown as HostResources, ...over });
 const asks = (over: Partial<Demands> = {}): Demands => ({ project_id: 'p', extra_specs: {}, image_properties: {}, near: undefined, ...over });
@@ -56,4 +58,17 @@ test('a node that has just failed comes last, and soft groups outweigh an even s
   assert.deepEqual(chooseHosts(free, views, any), ['n1', 'n2', 'n0']);
   const group = { policy: 'soft-affinity', members: new Map([['n2', 1]]), max_per_host: 1 };
   assert.equal(chooseHosts(free, views, { ...any, group })[0], 'n2');
+});
+
+test('parts of a machine that containers lack are said to be lacking, by flavor and by image', () => {
+  assert.match(objects({}, { extra_specs: { 'hw:mem_encryption': 'True' } })!, /no encrypted memory/);
+  assert.match(objects({}, { image_properties: { hw_firmware_type: 'uefi' } })!, /no UEFI firmware/);
+  assert.match(objects({}, { image_properties: { hw_tpm_version: '2.0' } })!, /trusted platform module/);
+  assert.equal(objects({}, { image_properties: { hw_firmware_type: 'bios', hw_mem_encryption: 'False', os_secure_boot: 'disabled' } }), undefined);
+});
+
+test("a host's processors and abilities are traits", () => {
+  const traits = traitsOf({ cpu_info: { arch: 'x86_64', model: '', vendor: '', features: ['avx', 'pni', 'nosuch'], topology: { cores: 2, threads: 2, sockets: 1 } } });
+  for (const name of ['COMPUTE_NODE', 'HW_ARCH_X86_64', 'HW_CPU_X86_AVX', 'HW_CPU_X86_SSE3', 'HW_CPU_HYPERTHREADING']) assert.ok(traits.includes(name), name);
+  assert.ok(traits.every((name) => reportableTraits.includes(name) && STANDARD_TRAITS.includes(name)), traits.join());
 });

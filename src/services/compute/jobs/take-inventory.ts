@@ -6,6 +6,7 @@ import { defineJob, type Job, type JobContext } from '../../../kernel/job/reconc
 import type { Inventory } from '../../placement/client.ts';
 import type { ComputeConfig } from '../config.ts';
 import type { JobDeps } from '../deps.ts';
+import { reportableTraits, traitsOf } from '../model/host-traits.ts';
 import { saveNode, setConnected } from '../store/nodes.ts';
 import type { ComputeTables } from '../store/tables.ts';
 
@@ -29,7 +30,7 @@ export function inventoryOf(resources: HostResources, config: ComputeConfig): Re
 
 export async function takeInventory(deps: JobDeps, node: { id: string; hostname: string }): Promise<void> {
   const resources = await deps.nodes.call<HostResources>(node.id, computeMethods.resources);
-  await deps.placement.ensureProvider({ id: node.id, name: node.hostname, inventory: inventoryOf(resources, deps.config) });
+  await deps.placement.ensureProvider({ id: node.id, name: node.hostname, inventory: inventoryOf(resources, deps.config), traits: { has: traitsOf(resources), reportable: reportableTraits } });
   const row = { id: node.id, host: node.hostname, resources_json: JSON.stringify(resources) };
   await deps.db.transaction((tx) => saveNode(asTransaction<ComputeTables>(tx), row, isoMicros(deps.clock.now())));
 }

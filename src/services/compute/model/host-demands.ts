@@ -1,6 +1,7 @@
 /** What a flavor and an image ask of a host beside room, and what an operator keeps hosts for (nova/scheduler/filters). Pure. */
 import { BlockList, isIPv4 } from 'node:net';
 import type { HostResources } from '../../../agents/compute/protocol.ts';
+import { booleanFrom } from '../../../kernel/api/schema.ts';
 import type { Resources } from '../../placement/client.ts';
 
 export interface HostFacts {
@@ -45,7 +46,25 @@ export const asksMore = ({ extra_specs, near }: Demands): boolean => near !== un
 
 /** Why a server must not go to a host; undefined: it may. */
 export function demandObjection(host: HostFacts, demands: Demands): string | undefined {
-  return traitObjection(host, demands) ?? tenantObjection(host, demands) ?? aggregateObjection(host, demands) ?? imageObjection(host, demands) ?? capabilityObjection(host, demands) ?? distanceObjection(host, demands);
+  return hardwareObjection(demands) ?? traitObjection(host, demands) ?? tenantObjection(host, demands) ?? aggregateObjection(host, demands) ?? imageObjection(host, demands) ?? capabilityObjection(host, demands) ?? distanceObjection(host, demands);
+}
+
+/** Parts of a machine that no host can give a container, by flavor extra spec and by image property. */
+const HARDWARE: readonly { spec: string; property: string; what: string; asked: (value: string) => boolean }[] = [
+  { spec: 'hw:firmware_type', property: 'hw_firmware_type', what: 'UEFI firmware', asked: (value) => value === 'uefi' },
+  { spec: 'hw:firmware_stateless', property: 'hw_firmware_stateless', what: 'stateless firmware', asked: isYes },
+  { spec: 'os:secure_boot', property: 'os_secure_boot', what: 'secure boot', asked: (value) => value === 'required' },
+  { spec: 'hw:mem_encryption', property: 'hw_mem_encryption', what: 'encrypted memory', asked: isYes },
+  { spec: 'hw:tpm_version', property: 'hw_tpm_version', what: 'a trusted platform module', asked: () => true },
+];
+
+function isYes(value: string): boolean {
+  return booleanFrom(value) === true;
+}
+
+function hardwareObjection({ extra_specs, image_properties }: Demands): string | undefined {
+  const found = HARDWARE.find(({ spec, property, asked }) => [extra_specs[spec], image_properties[property]].some((value) => typeof value === 'string' && asked(value)));
+  return found === undefined ? undefined : `containers have no ${found.what.replace(/^a /, '')} (${found.spec}, ${found.property})`;
 }
 
 function traitsAsked({ extra_specs, image_properties }: Demands, kind: 'required' | 'forbidden'): Set<string> {

@@ -80,7 +80,11 @@ export function renderPort(row: Unshown): Pick<PortRow, 'shown' | 'shown_binding
 }
 
 /** A host that is none of our nodes cannot carry a port. */
-export function vifType(row: Pick<PortRow, 'host_id' | 'node_id'>): string {
+/** The one kind of port that nodes can plug: a cable. The others are parts of a network card. */
+export const CABLE = 'normal';
+
+export function vifType(row: Pick<PortRow, 'host_id' | 'node_id' | 'vnic_type'>): string {
+  if (row.host_id !== '' && row.vnic_type !== CABLE) return 'binding_failed';
   if (row.host_id === '') return 'unbound';
   return row.node_id === null ? 'binding_failed' : 'bridge';
 }

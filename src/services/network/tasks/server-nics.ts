@@ -5,6 +5,7 @@ import type { NetworkClient, PlannedNic, RequestedNic, ServerNic } from '../clie
 import { externalAttachForbidden, networkNotFound, portNotFound } from '../faults.ts';
 import { canonicalAddress, isHostAddress, parseAddress, parsePrefix } from '../model/address.ts';
 import type { NetworkDeps } from '../deps.ts';
+import { CABLE } from '../model/views.ts';
 import { createPort, deletePort, patchPort } from '../model/ports.ts';
 import { effectiveQuotas } from '../model/quotas.ts';
 import { ensureDefaultGroup } from '../model/security-groups.ts';
@@ -144,6 +145,7 @@ export async function takeFreePort(env: NetworkDeps, tx: Tx, port_id: string, pl
   const port = await lockPort(tx, port_id);
   if (port === undefined) throw portNotFound(port_id);
   if (port.device_id !== '' && port.device_id !== place.server_id) throw portInUse(port_id);
+  if (port.vnic_type !== CABLE) throw conflict('network.binding-failed', `Binding failed for port ${port_id}: its binding:vnic_type is ${port.vnic_type}, and nodes have ports of the type ${CABLE} only.`);
   await bind(env, tx, port_id, place, index, tag);
 }
 

@@ -3,7 +3,7 @@ import { isoMicros } from '../../../kernel/clock.ts';
 import type { Candidate, Hold, Inventory, PlacementClient, Resources } from '../client.ts';
 import type { PlacementDeps } from '../deps.ts';
 import { capacities, deleteConsumer, lockProvider, pageConsumers, usedOf, writeAllocations } from '../store/allocations.ts';
-import { allTraits } from '../store/provider-lists.ts';
+import { allTraits, traitsOf } from '../store/provider-lists.ts';
 import { deleteProvider, findProvider, insertProvider, inventoriesOf, updateProvider, writeInventories, writeTraits } from '../store/resource-providers.ts';
 import type { InventoryRow, PlacementTables } from '../store/tables.ts';
 import { capacityOf, fits, nonZero } from './capacity.ts';
@@ -33,11 +33,20 @@ async function ensureProvider(deps: PlacementDeps, wanted: Parameters<PlacementC
     if (!found) await insertProvider(tx, { id: wanted.id, name: wanted.name, generation: 0, created_at: now, updated_at: now });
     const rows = Object.entries(wanted.inventory).map(([resource_class, inventory]): InventoryRow => ({ provider_id: wanted.id, resource_class, ...inventory }));
     const current = await inventoriesOf(tx, wanted.id);
-    if (found?.name === wanted.name && same(current, rows) && wanted.traits === undefined) return;
+    const traits = await newTraits(tx, wanted.id, wanted.traits);
+    if (found?.name === wanted.name && same(current, rows) && traits === undefined) return;
     await writeInventories(tx, wanted.id, rows);
-    if (wanted.traits) await writeTraits(tx, wanted.id, wanted.traits);
+    if (traits !== undefined) await writeTraits(tx, wanted.id, traits);
     await updateProvider(tx, wanted.id, { name: wanted.name, generation: (found?.generation ?? 0) + 1, updated_at: now });
   });
+}
+
+/** Undefined: it has the right ones. */
+async function newTraits(tx: Transaction<PlacementTables>, id: string, wanted: Parameters<PlacementClient['ensureProvider']>[0]['traits']): Promise<string[] | undefined> {
+  if (wanted === undefined) return undefined;
+  const current = await traitsOf(tx, id);
+  const next = [...new Set([...current.filter((name) => !wanted.reportable.includes(name)), ...wanted.has])].sort();
+  return next.join() === [...current].sort().join() ? undefined : next;
 }
 
 function same(a: InventoryRow[], b: InventoryRow[]): boolean {
