@@ -270,10 +270,15 @@ export interface ComputeDriver {
   resize(server_id: string, limits: GuestLimits): Promise<GuestReport>;
   /** Sends what a guest that is off has written to this path of the controller. */
   sendLayer(server_id: string, path: string): Promise<MovedLayer>;
-  /** Hot, and again at every start. Asked twice, it is done once. Faults: 404 `compute.server-unknown`, what the node's storage says. */
-  attachVolume?(server_id: string, volume: GuestVolume): Promise<AttachedVolume>;
-  /** Nothing happens when the guest has no such volume. @param force also while it is in use; else fault 409 `compute.device-busy`. */
-  detachVolume?(server_id: string, volume_id: string, force: boolean): Promise<void>;
+  /**
+   * Hot, and again at every start. Asked twice, it is done once. Faults: 404 `compute.server-unknown`, 409 `compute.device-taken`, `compute.mount-failed`,
+   * 501 `compute.volumes-unsupported`, `compute.attach-unsupported`, what the node's storage says.
+   */
+  attachVolume(server_id: string, volume: GuestVolume): Promise<AttachedVolume>;
+  /** Nothing happens when the guest has no such volume. @param force also while it is in use, whose users are killed; else fault 409 `compute.device-busy`. */
+  detachVolume(server_id: string, volume_id: string, force: boolean): Promise<void>;
+  /** Its driver has made the volume larger: the guest sees it, and a file system that the node has mounted grows. */
+  volumeExtended(server_id: string, volume_id: string): Promise<void>;
   /** Stop, remove, unplug. Unknown server: nothing happens. */
   destroy(server_id: string): Promise<void>;
   inspect(server_id: string): Promise<GuestReport | undefined>;
@@ -325,6 +330,7 @@ export const computeMethods = {
   sendLayer: 'compute.send-layer',
   attachVolume: 'compute.attach-volume',
   detachVolume: 'compute.detach-volume',
+  volumeExtended: 'compute.volume-extended',
   destroy: 'compute.destroy',
   inspect: 'compute.inspect',
   list: 'compute.list',

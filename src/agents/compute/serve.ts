@@ -8,7 +8,7 @@ export type Handler = (params: unknown) => Promise<unknown>;
 /**
  * The driver behind the bus: one handler per call of `computeMethods`. Parameters are
  * `{ spec }` for spawn, `{ server_id, action }` for power, `{ spec }` for rescue, `{ server_id, how }` for unrescue, `{ server_id, signal }`, `{ server_id, passwords }`, `{ server_id, limits }` for
- * resize, `{ server_id, path }` for sendLayer, `{ server_id, volume }` for attachVolume, `{ server_id, volume_id, force? }` for detachVolume, `{ server_id, lines? }` for console, `{ image }` for prefetch, `{ server_id, stream_id, request }`
+ * resize, `{ server_id, path }` for sendLayer, `{ server_id, volume }` for attachVolume, `{ server_id, volume_id, force? }` for detachVolume, `{ server_id, volume_id }` for volumeExtended, `{ server_id, lines? }` for console, `{ image }` for prefetch, `{ server_id, stream_id, request }`
  * for openConsole, `{ server_id, image_id }` for capture, `{ image_id }` for what follows it and for dropImage, `{ server_id }` for the others, nothing for list and
  * resources; `{ asked }` for convertDisk. Replies are the driver's; undefined becomes null.
  */
@@ -28,9 +28,13 @@ export function computeHandlers(driver: ComputeDriver, emit: (event: string, par
     },
     [computeMethods.resize]: (params) => driver.resize(serverId(params), field<GuestLimits>(params, 'limits', 'object')),
     [computeMethods.sendLayer]: (params) => driver.sendLayer(serverId(params), field<string>(params, 'path', 'string')),
-    [computeMethods.attachVolume]: (params) => withVolumes(driver).attachVolume(serverId(params), field<GuestVolume>(params, 'volume', 'object')),
+    [computeMethods.attachVolume]: (params) => driver.attachVolume(serverId(params), field<GuestVolume>(params, 'volume', 'object')),
     [computeMethods.detachVolume]: async (params) => {
-      await withVolumes(driver).detachVolume(serverId(params), field<string>(params, 'volume_id', 'string'), (params as { force?: boolean }).force === true);
+      await driver.detachVolume(serverId(params), field<string>(params, 'volume_id', 'string'), (params as { force?: boolean }).force === true);
+      return null;
+    },
+    [computeMethods.volumeExtended]: async (params) => {
+      await driver.volumeExtended(serverId(params), field<string>(params, 'volume_id', 'string'));
       return null;
     },
     [computeMethods.destroy]: async (params) => {
@@ -59,12 +63,6 @@ export function computeHandlers(driver: ComputeDriver, emit: (event: string, par
 const noStreams: OpenStream = () => {
   throw notImplemented('compute.streams-unsupported', 'This node opens no streams.');
 };
-
-function withVolumes(driver: ComputeDriver): Required<Pick<ComputeDriver, 'attachVolume' | 'detachVolume'>> {
-  const { attachVolume, detachVolume } = driver;
-  if (attachVolume === undefined || detachVolume === undefined) throw notImplemented('compute.volumes-unsupported', 'This node attaches no volumes to servers.');
-  return { attachVolume, detachVolume };
-}
 
 function serverId(params: unknown): string {
   return field<string>(params, 'server_id', 'string');

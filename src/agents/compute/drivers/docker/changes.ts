@@ -1,6 +1,6 @@
 /** From events to reports: looks at the guest after each, tells listeners what is new, notes deaths for want of memory. */
 import { noGuest, type GuestReport } from '../../protocol.ts';
-import { createKeyedLock } from '../../locks.ts';
+import { createKeyedLock } from '../../../../kernel/locks.ts';
 import { SERVER_LABEL } from './container-config.ts';
 import type { DriverContext } from './driver-context.ts';
 import type { EngineEvent } from './engine-types.ts';

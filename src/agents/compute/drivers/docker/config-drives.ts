@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Fault } from '../../../../kernel/fault.ts';
 import { isUuid } from '../../../../kernel/ids.ts';
-import { createKeyedLock } from '../../locks.ts';
+import { createKeyedLock } from '../../../../kernel/locks.ts';
 import type { ConfigDrive } from '../../protocol.ts';
 
 const run = promisify(execFile);

@@ -1,6 +1,7 @@
 import type { DriverContext } from './driver-context.ts';
 import { EngineError, isEngineStatus } from './engine-error.ts';
 import { toFault } from './faults.ts';
+import { releaseVolumes } from './volumes.ts';
 import { findContainers, isRescue } from './guests.ts';
 
 const REMOVE_MS = 120_000;
@@ -8,6 +9,7 @@ const REMOVE_MS = 120_000;
 /** Container, its anonymous volumes, link, cables and notes. What is not there is no error. */
 export async function destroyServer(ctx: DriverContext, serverId: string): Promise<void> {
   await removeGuest(ctx, serverId);
+  await releaseVolumes(ctx, serverId);
   await ctx.network.unplug(serverId);
   await ctx.notes.remove(serverId);
 }
@@ -43,6 +45,7 @@ export async function removeContainer(ctx: DriverContext, id: string): Promise<v
   }
   await ctx.links.remove(id);
   await ctx.views.remove(id);
+  await ctx.volumes.forget(id);
 }
 
 /** Somebody else's removal is under way: wait for its end. */

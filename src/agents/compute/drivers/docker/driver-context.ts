@@ -10,6 +10,7 @@ import type { MoveTransport } from './move-layer.ts';
 import type { OldRoots } from './old-roots.ts';
 import type { NetnsLinks } from './netns-links.ts';
 import type { Views } from './views.ts';
+import type { Volumes } from './volumes.ts';
 
 /** What every part of the driver works with. */
 export interface DriverContext {
@@ -23,6 +24,7 @@ export interface DriverContext {
   disks: Disks;
   oldRoots: OldRoots;
   views: Views;
+  volumes: Volumes;
   drives: ConfigDrives;
   moves: MoveTransport | undefined;
   log: Log;

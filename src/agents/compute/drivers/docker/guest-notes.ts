@@ -2,7 +2,8 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import type { NodeNetworkState } from '../../../network/protocol.ts';
 import { isUuid } from '../../../../kernel/ids.ts';
-import { createKeyedLock } from '../../locks.ts';
+import { createKeyedLock } from '../../../../kernel/locks.ts';
+import type { GuestVolume } from '../../protocol.ts';
 import type { GuestView } from './views.ts';
 
 /** The little that Docker cannot keep for us of a guest. A run is named by its `StartedAt`. */
@@ -11,6 +12,8 @@ export interface GuestNote {
   network?: NodeNetworkState;
   /** What it is shown of its machine. */
   view?: GuestView;
+  /** That it has, or is about to have. */
+  volumes?: GuestVolume[];
   /** The run that was ended on request: its exit code is not a crash. */
   stopped_run?: string;
   /** The run that was suspended: it is frozen, and not merely paused. */
@@ -66,4 +69,10 @@ export function createGuestNotes(dir: string): GuestNotes {
         await rm(`${path(serverId)}.new`, { force: true });
       }),
   };
+}
+
+/** Of all guests. */
+export async function claimedVolumes(notes: Pick<GuestNotes, 'list' | 'read'>): Promise<string[]> {
+  const all = await Promise.all((await notes.list()).map((serverId) => notes.read(serverId)));
+  return all.flatMap(({ volumes = [] }) => volumes.map(({ volume_id }) => volume_id));
 }

@@ -1,7 +1,7 @@
 /** Finding our guests on the engine, by label and never by name, and saying how they are. */
 import { isUuid } from '../../../../kernel/ids.ts';
 import { badRequest } from '../../../../kernel/fault.ts';
-import { mapBounded } from '../../locks.ts';
+import { mapBounded } from '../../../../kernel/locks.ts';
 import type { GuestReport, PowerState } from '../../protocol.ts';
 import { CLOUD_LABEL, RESCUE_LABEL, SERVER_LABEL } from './container-config.ts';
 import { readConsole } from './console.ts';

@@ -4,11 +4,12 @@ import type { Clock } from '../../../../kernel/clock.ts';
 import { notImplemented } from '../../../../kernel/fault.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
 import type { NetworkDriver } from '../../../network/protocol.ts';
+import type { VolumeDriver } from '../../../volume/protocol.ts';
 import { hostAddress, readHost } from '../../host.ts';
 import { createDiskConverter, type DiskTransport } from '../../disk/convert-disk.ts';
 import type { SendLayer } from '../../disk/transport.ts';
 import { createGate } from '../../../../kernel/gate.ts';
-import { createKeyedLock, type KeyedLock } from '../../locks.ts';
+import { createKeyedLock, type KeyedLock } from '../../../../kernel/locks.ts';
 import type { ComputeDriver, HostResources } from '../../protocol.ts';
 import { createCaptures } from './captures.ts';
 import { watchChanges } from './changes.ts';
@@ -23,7 +24,7 @@ import type { ContainerInspect, ContainerSummary, EngineInfo } from './engine-ty
 import { versionNumber } from './engine-version.ts';
 import { openConsole } from './guest-console.ts';
 import { extraRuntimes } from './guest-options.ts';
-import { createGuestNotes } from './guest-notes.ts';
+import { claimedVolumes, createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages, type ImageStore } from './images.ts';
 import { sendLayer, type MoveTransport } from './move-layer.ts';
@@ -38,6 +39,7 @@ import { resizeServer } from './resize.ts';
 import { engineCall, spawnServer } from './spawn.ts';
 import { sshDoor } from './ssh-door.ts';
 import { createViews } from './views.ts';
+import { attachVolume, createVolumes, detachVolume, volumeExtended } from './volumes.ts';
 
 export interface DockerDriverOptions {
   /** An engine's client, or the socket to make one for. */
@@ -53,6 +55,8 @@ export interface DockerDriverOptions {
   layers?: SendLayer;
   /** How what a moving server has written leaves and comes; without it none moves. */
   moves?: MoveTransport;
+  /** Of this node; without it guests have none. */
+  volumes?: Pick<VolumeDriver, 'open' | 'close' | 'list'>;
   log: Log;
   clock: Clock;
   /** For the notes on guests; made when missing. */
@@ -74,15 +78,17 @@ export interface DockerDriver extends ComputeDriver {
 function driverContext(options: DockerDriverOptions, engine: Engine): DriverContext {
   const { cloud, network, log, clock, state_dir } = options;
   const netns_dir = options.netns_dir ?? '/run/gantry/netns';
+  const notes = createGuestNotes(join(state_dir, 'guests'));
   return {
     engine, cloud, network, log, clock,
     images: createImages({ engine, cloud, store: options.image_store, state_dir, log, clock }),
     links: createNetnsLinks(netns_dir),
     disks: createDisks({ engine, dir: join(state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
     drives: createConfigDrives(join(state_dir, 'config-drives')),
+    volumes: createVolumes({ driver: options.volumes, dir: join(dirname(netns_dir), 'volumes'), cloud, claimed: () => claimedVolumes(notes) }),
     views: createViews({ dir: join(dirname(netns_dir), 'views'), cloud, clock, log }),
     oldRoots: createOldRoots(join(state_dir, 'rescue')),
-    notes: createGuestNotes(join(state_dir, 'guests')),
+    notes,
     moves: options.moves,
   };
 }
@@ -143,8 +149,11 @@ async function nowhere(): Promise<never> {
 }
 
 /** What is done with a guest that stays. */
-function insideCalls(ctx: DriverContext, lock: KeyedLock): Pick<ComputeDriver, 'rescue' | 'unrescue' | 'signal' | 'setPasswords'> {
+function insideCalls(ctx: DriverContext, lock: KeyedLock): Pick<ComputeDriver, 'rescue' | 'unrescue' | 'signal' | 'setPasswords' | 'attachVolume' | 'detachVolume' | 'volumeExtended'> {
   return {
+    attachVolume: (serverId, volume) => lock.run(serverId, () => engineCall('attach the volume', () => attachVolume(ctx, serverId, volume))),
+    detachVolume: (serverId, volumeId, force) => lock.run(serverId, () => engineCall('detach the volume', () => detachVolume(ctx, serverId, volumeId, force))),
+    volumeExtended: (serverId, volumeId) => lock.run(serverId, () => engineCall('enlarge the volume', () => volumeExtended(ctx, serverId, volumeId))),
     rescue: (spec) => lock.run(spec.server_id, () => rescueServer(ctx, spec)),
     unrescue: (serverId, how) => lock.run(serverId, () => unrescueServer(ctx, serverId, how)),
     signal: (serverId, signal) => signalGuest(ctx, serverId, signal),

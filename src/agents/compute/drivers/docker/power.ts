@@ -9,6 +9,7 @@ import { findContainer, inspectContainer, isSuspended, needContainer, reportCont
 import { isPending } from './restart-plan.ts';
 import { releaseMemory } from './release-memory.ts';
 import { engineCall, networkFault, startContainer } from './spawn.ts';
+import { volumesReady } from './volumes.ts';
 import { isRebooting, isSystem } from './system-guest.ts';
 
 const CALL_MS = 120_000;
@@ -54,6 +55,7 @@ export async function start(ctx: DriverContext, serverId: string, container: Con
   await ctx.disks.ready(serverId, container);
   await ctx.drives.ready(serverId);
   await plugAgain(ctx, serverId, container.Id, network);
+  await volumesReady(ctx, serverId, container.Id);
   await viewAgain(ctx, serverId, container.Id);
   await startContainer(ctx, container.Id);
 }
@@ -121,6 +123,7 @@ async function reboot(ctx: DriverContext, serverId: string, container: Container
   if (state === 'paused') await ctx.notes.update(serverId, { suspended_run: '' });
   if (state === 'paused') await post(ctx, container.Id, 'unpause');
   if (state === 'running' || state === 'paused') await stop(ctx, serverId, container, how.hard ? 0 : how.timeout_seconds);
+  await volumesReady(ctx, serverId, container.Id);
   await viewAgain(ctx, serverId, container.Id);
   await startContainer(ctx, container.Id);
 }

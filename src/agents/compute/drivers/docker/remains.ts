@@ -1,5 +1,5 @@
 /** What an agent that was killed while it removed a guest, or made one, has left beside the containers: notes and links of none. */
-import type { KeyedLock } from '../../locks.ts';
+import type { KeyedLock } from '../../../../kernel/locks.ts';
 import { destroyServer } from './destroy.ts';
 import type { DriverContext } from './driver-context.ts';
 import { findContainer, inspectContainer } from './guests.ts';
@@ -8,6 +8,9 @@ import { findContainer, inspectContainer } from './guests.ts';
 export async function removeRemains(ctx: DriverContext, lock: KeyedLock): Promise<void> {
   const noted = new Set([...(await ctx.notes.list()), ...(await ctx.disks.list()), ...(await ctx.drives.list())]);
   const links = await ctx.links.list();
+  for (const id of await ctx.volumes.given()) {
+    if ((await inspectContainer(ctx, id)) === undefined) await ctx.volumes.forget(id);
+  }
   for (const id of await ctx.views.list()) {
     if ((await inspectContainer(ctx, id)) === undefined) await ctx.views.remove(id);
   }
@@ -16,6 +19,7 @@ export async function removeRemains(ctx: DriverContext, lock: KeyedLock): Promis
     const server_id = netns.startsWith(`/run/netns/${ctx.cloud}-`) ? netns.slice(`/run/netns/${ctx.cloud}-`.length) : undefined;
     if (server_id !== undefined) await lock.run(server_id, () => forgetLink(ctx, container_id));
   }
+  await ctx.volumes.closeUnclaimed();
 }
 
 async function forgetGuest(ctx: DriverContext, server_id: string): Promise<void> {

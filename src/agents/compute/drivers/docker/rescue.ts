@@ -11,6 +11,7 @@ import { guestView } from './guest-view.ts';
 import { firstBoot } from './first-boot.ts';
 import { tryPasswords } from './passwords.ts';
 import { post, start, stop } from './power.ts';
+import { volumesReady } from './volumes.ts';
 import { createWithImage, engineCall, networkFault, startContainer } from './spawn.ts';
 
 /** Where the server's root file system is in the other guest. */
@@ -59,6 +60,7 @@ async function run(ctx: DriverContext, spec: GuestSpec, oldRoot: string): Promis
   await (await ctx.views.prepare(spec.server_id, view)).attach(id);
   await ctx.links.put(id, netns);
   await ctx.notes.update(spec.server_id, { network: spec.network });
+  await volumesReady(ctx, spec.server_id, id);
   await startContainer(ctx, id);
   const report = await needReport(ctx, spec.server_id, id);
   if (report.power_state !== 'running') throw conflict('compute.rescue-failed', `The image to rescue with ended at once${report.exit_code === null ? '' : ` with code ${report.exit_code}`}: ${report.last_output.trim().split('\n').at(-1) ?? ''}`);

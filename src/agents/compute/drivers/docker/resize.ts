@@ -8,6 +8,8 @@ import { unknownServer } from './faults.ts';
 import { guestView } from './guest-view.ts';
 import { inspectContainer, needContainer, reportContainer } from './guests.ts';
 import { powerServer } from './power.ts';
+import type { GuestView } from './views.ts';
+import { volumesAgain } from './volumes.ts';
 import { engineCall } from './spawn.ts';
 
 const UPDATE_MS = 60_000;
@@ -21,12 +23,18 @@ export async function resizeServer(ctx: DriverContext, serverId: string, limits:
   const call = { body: limitsConfig(limits), timeout_ms: UPDATE_MS };
   await engineCall('change the size of the server', () => ctx.engine.json('POST', `/containers/${found.Id}/update`, call), 'compute.resize-failed');
   await resizeDisk(ctx, serverId, container, limits.disk_gb);
-  const view = guestView({ limits });
+  await volumesAgain(ctx, serverId, container);
+  const view = resizedView((await ctx.notes.read(serverId)).view, guestView({ limits }));
   await ctx.notes.update(serverId, { view });
   await ctx.views.change(found.Id, view);
   const report = await engineCall('look at the server', () => reportContainer(ctx, serverId, found.Id));
   if (report === undefined) throw unknownServer(serverId);
   return report;
+}
+
+/** Its other disks stay. */
+function resizedView(old: GuestView | undefined, { machine }: GuestView): GuestView {
+  return { machine: { ...machine, disks: [...machine.disks, ...(old?.machine.disks ?? []).filter(({ name }) => machine.disks.every((disk) => disk.name !== name))] }, links: old?.links ?? [] };
 }
 
 /** A guest whose disk cannot become larger under it is started anew. */

@@ -13,6 +13,8 @@ import { checkFiles } from './inject.ts';
 import { guestView } from './guest-view.ts';
 import { receiveLayer } from './move-layer.ts';
 import { tryPasswords } from './passwords.ts';
+import { checkVolume } from './volume-plan.ts';
+import { volumesReady } from './volumes.ts';
 
 const CREATE_MS = 120_000;
 const START_MS = 120_000;
@@ -20,6 +22,7 @@ const START_MS = 120_000;
 /** Idempotent by server id: a container that has ever run is adopted as it is, but for one of another incarnation, which is replaced. */
 export async function spawnServer(ctx: DriverContext, spec: GuestSpec): Promise<GuestReport> {
   checkFiles(spec.files);
+  spec.volumes?.forEach(checkVolume);
   const disk = spec.of_flavor?.disk_rates === undefined ? undefined : await engineDisk(ctx);
   // What no container can have is refused before anything is made.
   containerConfig(spec, ctx.cloud, disk);
@@ -54,13 +57,14 @@ async function build(ctx: DriverContext, spec: GuestSpec, disk: string | undefin
     ctx.network.plug(spec.server_id, spec.network),
     create(ctx, spec, containerConfig(spec, ctx.cloud, disk, drive)),
     ctx.views.prepare(spec.server_id, view),
-    ctx.notes.update(spec.server_id, { network: spec.network, view }),
+    ctx.notes.update(spec.server_id, { network: spec.network, view, volumes: spec.volumes ?? [] }),
   ]);
   if (created.status === 'rejected') throw created.reason;
   if (plugged.status === 'rejected') throw networkFault(plugged.reason);
   if (viewed.status === 'rejected') throw conflict('compute.view-failed', 'Could not prepare what the server sees of its machine.', { cause: viewed.reason });
   const { id, script, ...how } = created.value;
   await viewed.value.attach(id);
+  await giveVolumes(ctx, spec, id);
   await ctx.links.put(id, plugged.value.netns);
   if (spec.off !== true) await startContainer(ctx, id);
   if (script && spec.off !== true) await runUserData(ctx, id, spec.server_id);
@@ -68,6 +72,13 @@ async function build(ctx: DriverContext, spec: GuestSpec, disk: string | undefin
   if (report?.power_state === 'running' && spec.passwords !== undefined) await tryPasswords(ctx, spec.server_id, id, spec.passwords);
   if (report === undefined) throw conflict('compute.start-failed', 'Could not start the server: its container was removed meanwhile.');
   return { ...report, ...how };
+}
+
+/** What the guest is shown has to name them, too. */
+async function giveVolumes(ctx: DriverContext, { server_id, volumes = [] }: GuestSpec, containerId: string): Promise<void> {
+  if (volumes.length === 0) return;
+  await volumesReady(ctx, server_id, containerId);
+  await ctx.views.begin(server_id, containerId, (await ctx.notes.read(server_id)).view);
 }
 
 interface Created {

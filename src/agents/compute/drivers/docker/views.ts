@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:f
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log/log.ts';
-import { mapBounded } from '../../locks.ts';
+import { mapBounded } from '../../../../kernel/locks.ts';
 import { readUsage } from '../../view/usage.ts';
 import { fixedFiles, idle, movingFiles, SHOWN, type ViewedMachine } from '../../view/view-files.ts';
 
@@ -52,7 +52,7 @@ async function make(folder: string, cloud: string, view: GuestView, now: Date): 
   const files = new Map([...fixedFiles(view.machine, hostCpus), ...movingFiles(view.machine, idle(booted_at))]);
   await Promise.all([...new Set([...files.keys()].map((path) => dirname(path))), '/sys/dev/block', '/sys/block'].map((path) => mkdir(join(folder, path), { recursive: true, mode: 0o755 })));
   await Promise.all([...files].map(([path, text]) => writeFile(join(folder, path), text, { mode: 0o444 })));
-  await Promise.all(view.machine.disks.map(({ name, major, minor }) => symlink(`../../block/${name}`, join(folder, `/sys/dev/block/${major}:${minor}`))));
+  await linkDisks(folder, view);
   await writeFile(join(folder, KNOWN), JSON.stringify({ cloud, view, booted_at } satisfies Known));
   // Last: without it the runtime shows nothing.
   await writeFile(join(folder, 'list'), [...SHOWN.map((path) => `bind ${path}\n`), ...view.links.map(([path, target]) => `link ${path} ${target}\n`)].join(''));
@@ -75,11 +75,28 @@ async function refresh(folder: string, { view, booted_at }: Known, containerId: 
   }
 }
 
-/** In place, since the guest has these very files. */
-async function alter(folder: string, { cloud, booted_at }: Known, view: GuestView): Promise<void> {
+/** In place, since the guest has these very files and folders. */
+async function alter(folder: string, { cloud, view: old, booted_at }: Known, view: GuestView): Promise<void> {
   const hostCpus = await readFile('/proc/cpuinfo', 'utf8');
-  for (const [path, text] of [...fixedFiles(view.machine, hostCpus), ...movingFiles(view.machine, idle(booted_at))]) await writeFile(join(folder, path), text);
+  const gone = old.machine.disks.filter((disk) => !view.machine.disks.some(({ name, major, minor }) => name === disk.name && major === disk.major && minor === disk.minor));
+  for (const { name, major, minor } of gone) {
+    await rm(join(folder, `/sys/dev/block/${major}:${minor}`), { force: true });
+    if (!view.machine.disks.some((disk) => disk.name === name)) await rm(join(folder, '/sys/block', name), { recursive: true, force: true });
+  }
+  for (const [path, text] of [...fixedFiles(view.machine, hostCpus), ...movingFiles(view.machine, idle(booted_at))]) {
+    await mkdir(dirname(join(folder, path)), { recursive: true, mode: 0o755 });
+    await writeFile(join(folder, path), text);
+  }
+  await linkDisks(folder, view);
   await writeFile(join(folder, KNOWN), JSON.stringify({ cloud, view, booted_at } satisfies Known));
+}
+
+async function linkDisks(folder: string, { machine }: GuestView): Promise<void> {
+  for (const { name, major, minor } of machine.disks) {
+    const path = join(folder, `/sys/dev/block/${major}:${minor}`);
+    await rm(path, { force: true });
+    await symlink(`../../block/${name}`, path);
+  }
 }
 
 export function createViews({ dir, cloud, clock, log, refresh_ms }: ViewsOptions): Views {

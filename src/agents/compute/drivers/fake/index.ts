@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../../../../kernel/clock.ts';
 import { notImplemented } from '../../../../kernel/fault.ts';
-import { createKeyedLock } from '../../locks.ts';
+import { createKeyedLock } from '../../../../kernel/locks.ts';
 import { noGuest, type ComputeDriver, type GuestReport, type GuestSpec, type HostResources, type KeptImage, type PowerAction } from '../../protocol.ts';
 import { openFakeConsole } from './console.ts';
 import { fakeMoving, NOTHING_WRITTEN } from './moving.ts';

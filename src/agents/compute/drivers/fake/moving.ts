@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KeyedLock } from '../../locks.ts';
+import type { KeyedLock } from '../../../../kernel/locks.ts';
 import type { ComputeDriver, GuestSpec, MovedLayer } from '../../protocol.ts';
 import type { FakeGuests } from './guests.ts';
 

@@ -1,9 +1,9 @@
-import type { KeyedLock } from '../../locks.ts';
+import type { KeyedLock } from '../../../../kernel/locks.ts';
 import type { ComputeDriver, GuestSpec } from '../../protocol.ts';
 import type { FakeGuests } from './guests.ts';
 
 /** A guest's volumes are what its specification says of them. */
-export function fakeVolumes(guests: FakeGuests, lock: KeyedLock, obey: (spec: GuestSpec, what: 'attach' | 'detach') => Promise<void>): Required<Pick<ComputeDriver, 'attachVolume' | 'detachVolume'>> {
+export function fakeVolumes(guests: FakeGuests, lock: KeyedLock, obey: (spec: GuestSpec, what: 'attach' | 'detach') => Promise<void>): Pick<ComputeDriver, 'attachVolume' | 'detachVolume' | 'volumeExtended'> {
   const others = (spec: GuestSpec, volume_id: string) => (spec.volumes ?? []).filter((volume) => volume.volume_id !== volume_id);
   return {
     attachVolume: (serverId, volume) =>
@@ -20,5 +20,6 @@ export function fakeVolumes(guests: FakeGuests, lock: KeyedLock, obey: (spec: Gu
         if (!force) await obey(guest.spec, 'detach');
         guest.spec = { ...guest.spec, volumes: others(guest.spec, volume_id) };
       }),
+    volumeExtended: async (serverId) => void guests.need(serverId),
   };
 }

@@ -1,4 +1,4 @@
-import { createGate } from '../../kernel/gate.ts';
+import { createGate } from './gate.ts';
 
 /** One at a time per key, in the order asked. */
 export interface KeyedLock {
