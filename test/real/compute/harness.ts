@@ -15,6 +15,7 @@ import { createGuestNotes } from '../../../src/agents/compute/drivers/docker/gue
 import { createEngine, type Engine } from '../../../src/agents/compute/drivers/docker/engine.ts';
 import { endOfArchive, writeEntry } from '../../../src/kernel/tar.ts';
 import type { GuestSpec, ImageRef } from '../../../src/agents/compute/protocol.ts';
+import type { VolumeDriver } from '../../../src/agents/volume/protocol.ts';
 import type { NodeNetworkState } from '../../../src/agents/network/protocol.ts';
 import { systemClock } from '../../../src/kernel/clock.ts';
 import { silentLog } from '../../../src/kernel/log/log.ts';
@@ -133,10 +134,11 @@ export interface RigOptions {
   send?: SendLayer;
   disk_limit?: 'auto' | 'off';
   moves?: MoveTransport;
+  volumes?: Pick<VolumeDriver, 'open' | 'close' | 'list'>;
 }
 
 /** @param socket of the engine to work on. */
-export async function createRig(socket = SOCKET, { layers, send, moves, disk_limit = 'off' }: RigOptions = {}): Promise<Rig> {
+export async function createRig(socket = SOCKET, { layers, send, moves, volumes, disk_limit = 'off' }: RigOptions = {}): Promise<Rig> {
   const cloud = `${PREFIX}-${process.pid}-${randomUUID().slice(0, 6)}`;
   const stateDir = await mkdtemp(join(tmpdir(), `${cloud}-`));
   const engine = createEngine({ socket_path: socket });
@@ -165,6 +167,7 @@ export async function createRig(socket = SOCKET, { layers, send, moves, disk_lim
       state_dir: stateDir,
       disk_limit,
       ...(moves === undefined ? {} : { moves }),
+      ...(volumes === undefined ? {} : { volumes }),
       ...(send === undefined ? {} : { layers: send }),
       netns_dir: netnsDir,
     });

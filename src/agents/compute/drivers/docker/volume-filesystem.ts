@@ -11,12 +11,15 @@ const TIMEOUT_MS = 600_000;
 const NOTHING_FOUND = 2;
 /** What is looked at before a volume counts as blank. */
 const EDGE = 4 * 1024 * 1024;
+/** Where it is, and how long. */
 const SUPERBLOCK = 1024;
-const LOG_BLOCK_SIZE = 24;
+/** Fields of it. */
+const [BLOCKS_LOW, LOG_BLOCK_SIZE, BLOCKS_HIGH] = [4, 24, 0x150];
 const MOUNTABLE = new Set(['ext2', 'ext3', 'ext4', 'xfs']);
 /** Folders that programs insist on being empty have no lost+found; a check makes one when it is needed. */
 const MAKE = 'mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard "$1" && debugfs -w -R "rmdir lost+found" "$1" > /dev/null 2>&1';
 /** 1 and below: whole, or made whole. */
+const GROW = 'e2fsck -fp "$1" > /dev/null; [ $? -le 1 ] && resize2fs "$1" > /dev/null 2>&1';
 const MEND = 'e2fsck -p "$1" > /dev/null; [ $? -le 1 ]';
 
 /** Made if the volume is blank, mended if need be, but for one that is mounted by somebody already, or may not be written. @returns its type */
@@ -29,17 +32,24 @@ export async function readyFileSystem({ path, size_bytes }: LocalDevice, read_on
     return 'ext4';
   }
   if (!MOUNTABLE.has(type)) throw conflict('compute.mount-failed', `The volume holds ${type}, which is not mounted here; that can be ${[...MOUNTABLE].join(', ')}.`);
-  if (fresh && type !== 'xfs') await shell('mend the file system of', MEND, path);
+  if (!fresh || type === 'xfs') return type;
+  await shell('mend the file system of', MEND, path);
+  const { blocks, could_be } = await blocksOf(path, size_bytes);
+  if (blocks < could_be) await shell('enlarge the file system of', GROW, path);
   return type;
 }
 
-/** How many blocks the file system could have; undefined when it is none that grows while it is mounted. */
-export async function blocksOf({ path, size_bytes }: LocalDevice): Promise<number | undefined> {
-  if ((await typeOf(path)) !== 'ext4') return undefined;
+/** How many blocks an ext4 file system takes of all that there are; undefined for any other. */
+export async function roomFor({ path, size_bytes }: LocalDevice): Promise<number | undefined> {
+  return (await typeOf(path)) === 'ext4' ? (await blocksOf(path, size_bytes)).could_be : undefined;
+}
+
+async function blocksOf(path: string, size_bytes: number): Promise<{ blocks: number; could_be: number }> {
   const device = await open(path, 'r');
   try {
-    const { buffer } = await device.read(Buffer.alloc(4), 0, 4, SUPERBLOCK + LOG_BLOCK_SIZE);
-    return Math.floor(size_bytes / (1024 << buffer.readUInt32LE()));
+    const { buffer } = await device.read(Buffer.alloc(SUPERBLOCK), 0, SUPERBLOCK, SUPERBLOCK);
+    const blocks = buffer.readUInt32LE(BLOCKS_LOW) + buffer.readUInt32LE(BLOCKS_HIGH) * 2 ** 32;
+    return { blocks, could_be: Math.floor(size_bytes / (1024 << buffer.readUInt32LE(LOG_BLOCK_SIZE))) };
   } finally {
     await device.close();
   }

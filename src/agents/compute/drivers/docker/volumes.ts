@@ -13,7 +13,7 @@ import type { ContainerInspect } from './engine-types.ts';
 import { unknownServer } from './faults.ts';
 import { inspectContainer, needContainer } from './guests.ts';
 import { growInside, mountInside, plugDevice, umountInside, unplugDevice, usersOf, type Inside } from './guest-volume.ts';
-import { blocksOf, readyFileSystem } from './volume-filesystem.ts';
+import { readyFileSystem, roomFor } from './volume-filesystem.ts';
 import { checkVolume, runtimeList, viewWith, type OpenVolume } from './volume-plan.ts';
 
 /** What the node's volumes are opened with, and where the runtime looks for those of a container. */
@@ -162,9 +162,21 @@ export async function volumeExtended(ctx: DriverContext, serverId: string, volum
   const container = await containerOf(ctx, serverId);
   const { device } = await ctx.volumes.open({ ...volume, mount_path: null });
   const inside = insideOf(container);
-  const blocks = volume.mount_path === null || volume.read_only ? undefined : await blocksOf(device);
-  if (inside !== undefined && blocks !== undefined) await growInside(inside, volume, device, blocks);
+  if (inside !== undefined && volume.mount_path !== null && !volume.read_only) await growMounted(ctx, inside, { volume, device });
   await show(ctx, serverId, container.Id);
+}
+
+/** Where the kernel does not let it grow under its users, it is mounted anew; if they use it just now, it grows at the next start. */
+async function growMounted(ctx: DriverContext, inside: Inside, { volume, device }: Pick<OpenVolume, 'volume' | 'device'>): Promise<void> {
+  const blocks = await roomFor(device);
+  if (blocks === undefined) return;
+  try {
+    await growInside(inside, volume, device, blocks);
+  } catch (error) {
+    const free = await umountInside(inside, volume, device, false);
+    if (free) await mountInside(inside, await ctx.volumes.open(volume));
+    else ctx.log.warn({ err: error, volume_id: volume.volume_id }, 'a file system that is in use cannot grow: it will when the server is started again');
+  }
 }
 
 /** After a change of limits: engines write the rules for devices anew. */
