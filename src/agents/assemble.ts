@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { connectToController, type AgentLink, type AgentLinkOptions } from '../kernel/bus/agent-link.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log/log.ts';
@@ -17,6 +19,8 @@ import { networkMethods, type NetworkDriver, type NodeNetworkState } from './net
 import { networkHandlers, type NetworkService } from './network/serve.ts';
 import { reportCompute } from './report-compute.ts';
 import { reportVolume } from './report-volume.ts';
+import { imageWriter } from './volume-images.ts';
+import { createFileVolumeDriver } from './volume/drivers/file/index.ts';
 import { createFakeVolumeDriver } from './volume/drivers/fake/index.ts';
 import { chunkPath, type VolumeDriver } from './volume/protocol.ts';
 import { volumeHandlers } from './volume/serve.ts';
@@ -39,7 +43,9 @@ export interface AgentOptions {
   disk_limit?: 'auto' | 'off';
   state_dir: string;
   tunnel_ip?: string;
-  drivers: { compute: 'docker' | 'fake'; network: 'linux' | 'fake'; volume?: 'fake' };
+  drivers: { compute: 'docker' | 'fake'; network: 'linux' | 'fake'; volume?: 'file' | 'fake' };
+  /** Holds the volumes of the driver `file`; below `state_dir` when missing. */
+  volume_dir?: string;
   log: Log;
   backoff?: NonNullable<AgentLinkOptions['backoff']>;
 }
@@ -66,8 +72,8 @@ export function startAgent(options: AgentOptions): Agent {
     return link;
   };
   const { network, metadata } = createNetwork(options);
-  const compute = options.roles.includes('compute') ? createCompute(options, network, linked) : undefined;
-  const volume = options.roles.includes('volume') ? createVolume(linked) : undefined;
+  const volume = options.roles.includes('volume') ? createVolume(options, linked) : undefined;
+  const compute = options.roles.includes('compute') ? createCompute(options, network, linked, volume) : undefined;
   let converging: NetworkService | undefined;
   let doors: SshDoors | undefined;
   const telling = metadata && createMetadataProxy({ networks: metadata, ask: (request) => linked().call<MetadataReply>(computeMethods.metadata, request, { timeout_ms: 15_000 }), log: log.child({ part: 'metadata' }) });
@@ -122,16 +128,19 @@ function createNetwork({ drivers, cloud, log, tunnel_ip }: AgentOptions): { netw
   return { network, metadata: network.metadata };
 }
 
-function createVolume(linked: () => AgentLink): VolumeDriver {
+function createVolume({ drivers, state_dir, volume_dir }: AgentOptions, linked: () => AgentLink): VolumeDriver {
   const { archive } = imageStore(linked);
-  return createFakeVolumeDriver({ image: archive, chunk: (chain, digest) => linked().fetch(chunkPath(chain, digest)) });
+  const chunk = (chain: string, digest: string): Promise<Readable> => linked().fetch(chunkPath(chain, digest));
+  if (drivers.volume === 'file') return createFileVolumeDriver({ dir: volume_dir ?? join(state_dir, 'volumes'), writeImage: imageWriter(archive), chunk });
+  return createFakeVolumeDriver({ image: archive, chunk });
 }
 
-function createCompute(options: AgentOptions, network: NetworkDriver, linked: () => AgentLink): ComputeDriver {
+function createCompute(options: AgentOptions, network: NetworkDriver, linked: () => AgentLink, volumes: VolumeDriver | undefined): ComputeDriver {
   const { drivers, cloud, docker_socket, disk_limit, state_dir, log } = options;
   if (drivers.compute === 'fake') return withCables(createFakeDriver({ clock: systemClock, resources: { hostname: options.hostname }, layers: layerSender(linked) }), network);
   return createDockerDriver({
     socket_path: docker_socket,
+    ...(volumes !== undefined && { volumes }),
     ...(disk_limit !== undefined && { disk_limit }),
     cloud,
     network,

@@ -213,3 +213,25 @@ test('a container with a view gets one hook more, which names its folder and its
   const plain = create({ ...bundle(), root: { path: '/where/ever' } });
   assert.ok(!plain.config.includes('createContainer'));
 });
+
+test('volumes are added to the lists that are there, or to new ones; without any, nothing is', root, () => {
+  ready();
+  mkdirSync(join(dir, 'volumes'), { recursive: true });
+  const device = { path: '/dev/vdb', type: 'b', major: 7, minor: 32_768 };
+  const rule = { allow: true, type: 'b', major: 7, minor: 32_768, access: 'rw' };
+  const mount = { destination: '/a b "c"]', type: 'ext4', source: '/dev/loop32768', options: ['nosuid'] };
+  writeFileSync(join(dir, 'volumes', ID), `cloud c\ndevices ${JSON.stringify(device)}\nrules ${JSON.stringify(rule)}\nmounts ${JSON.stringify(mount)}\n`);
+  const namespaces = [{ type: 'network' }];
+  const old = { allow: false, access: 'rwm' };
+  for (const [mounts, devices, rules] of [[[{ destination: '/proc' }], [{ path: '/dev/x' }], [old]], [[], [], []], [null, null, null], [undefined, undefined, undefined]] as const) {
+    const made = create({ ...bundle({ linux: { namespaces, devices, resources: { devices: rules } } }), mounts });
+    assert.equal(made.status, 0, made.stderr);
+    const { mounts: mounted, linux } = JSON.parse(made.config) as { mounts: unknown; linux: { devices: unknown; resources: unknown } };
+    assert.deepEqual(mounted, [...(mounts ?? []), mount]);
+    assert.deepEqual(linux.devices, [...(devices ?? []), device]);
+    assert.deepEqual(linux.resources, { devices: [...(rules ?? []), rule] });
+  }
+  assert.match(create(bundle()).stderr, /no rules for devices/, 'never a device without a rule');
+  rmSync(join(dir, 'volumes'), { recursive: true });
+  assert.ok(!create(bundle()).config.includes('vdb'));
+});

@@ -25,6 +25,7 @@ interface Volume {
 const TIB = 2 ** 40;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
+const busy = (id: string): Fault => conflict('volume.busy', `The volume ${id} is in use on its node.`);
 const noVolume = (id: string): Fault => notFound('volume.not-found', `The node has no volume ${id}.`);
 
 export interface FakeVolumeDriver extends VolumeDriver {
@@ -46,7 +47,7 @@ export function createFakeVolumeDriver(options: FakeVolumeOptions = {}): FakeVol
       volumes.set(spec.volume_id, { size_bytes: spec.size_bytes, pages: await contentOf(spec, get, options), snapshots: new Map(), open: false });
     },
     async remove(volume_id) {
-      if (volumes.get(volume_id)?.open === true) throw conflict('volume.busy', `The volume ${volume_id} is in use on its node.`);
+      if (volumes.get(volume_id)?.open === true) throw busy(volume_id);
       volumes.delete(volume_id);
     },
     async extend(volume_id, size_bytes) {
@@ -92,7 +93,9 @@ function snapshotCalls(get: Get, find: (id: string) => Volume | undefined): Pick
     },
     async revert(volume_id, snapshot_id) {
       const volume = get(volume_id);
-      volume.pages = new Map(snapshotOf(volume, snapshot_id).pages);
+      const snapshot = snapshotOf(volume, snapshot_id);
+      if (volume.open) throw busy(volume_id);
+      volume.pages = new Map(snapshot.pages);
     },
   };
 }
