@@ -23,6 +23,7 @@ import { takeInventory } from '../../src/services/compute/jobs/take-inventory.ts
 import { type ComputeService, createComputeService } from '../../src/services/compute/index.ts';
 import { Value } from 'typebox/value';
 import { freshDatabase, type TestDatabase } from './database.ts';
+import { type FakeBlockStorage, fakeBlockStorage } from './fake-block-storage.ts';
 import { serveSurfaces, testAuth, type TestSurface } from './surface.ts';
 
 export interface FakeNodes extends ComputeNodes {
@@ -278,6 +279,7 @@ export interface ComputeWorld {
   network: FakeNetwork;
   images: FakeImages;
   placement: PlacementClient;
+  volumes: FakeBlockStorage;
   compute: ComputeService;
   deps: JobDeps;
   config: ComputeConfig;
@@ -302,11 +304,12 @@ export async function computeWorld(options: { nodes?: number; config?: Partial<C
   const { client: placement, service: placementService } = createPlacementService({ db, clock: systemClock, log });
   const tasks = createTasks({ db, log, clock: systemClock, exclusive: true, retryDelay: () => 1, undo_attempts: 4 });
   const identity = { authenticate: async () => undefined, findProject: async (id: string) => Object.values(callers).find(({ project_id }) => project_id === id), onProjectDeleted() {} } as never;
-  const deps: JobDeps = { db, clock: systemClock, log, config, identity, image: images, network, placement, nodes };
+  const volumes = fakeBlockStorage(testAuth().project_id!);
+  const deps: JobDeps = { db, clock: systemClock, log, config, identity, image: images, network, placement, volumes, nodes };
   const compute = createComputeService({ ...deps, tasks });
   await migrate(db, [...taskMigrations, ...placementService.migrations, ...compute.service.migrations]);
   for (const node of await nodes.nodes()) await takeInventory(deps, node);
-  return { database, db, tasks, nodes, network, images, placement, compute, deps, config, close: () => database.close() };
+  return { database, db, tasks, nodes, network, images, placement, volumes, compute, deps, config, close: () => database.close() };
 }
 
 export const ADMIN_TOKEN = 'admin';

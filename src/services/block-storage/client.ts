@@ -18,6 +18,8 @@ export interface VolumeInfo {
 }
 
 export interface NewVolume {
+  /** Its id; asked twice with the same one, it is made once. */
+  id?: string;
   /** GiB */
   size: number;
   name: string;

@@ -2,9 +2,11 @@ import type { Transaction } from 'kysely';
 import type { PlannedNic } from '../network/client.ts';
 import type { PasswordHash } from '../../agents/compute/protocol.ts';
 import type { NodeLink } from '../../kernel/bus/node-link.ts';
+import type { Auth } from '../../kernel/context.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Database } from '../../kernel/db/database.ts';
 import type { Log } from '../../kernel/log/log.ts';
+import type { BlockStorageClient } from '../block-storage/client.ts';
 import type { IdentityClient } from '../identity/client.ts';
 import type { ImageClient } from '../image/client.ts';
 import type { NetworkClient } from '../network/client.ts';
@@ -40,6 +42,8 @@ export interface ServerTasks {
   /** `new_port_id`: of the port that is made when the plan names none. */
   'attach-interface': { nic: PlannedNic; new_port_id: string };
   'detach-interface': { port_id: string };
+  'attach-volume': VolumeInput;
+  'detach-volume': VolumeInput;
   password: { passwords: PasswordHash[] };
   /** `shell`: the image's shell instead of what it runs. */
   rescue: { image: BootImage; shell: boolean; passwords: PasswordHash[]; was_running: boolean };
@@ -50,6 +54,13 @@ export interface ServerTasks {
   'revert-resize': MoveInput;
   /** `forced`: without asking the scheduler. `stopped`: it is not to run. */
   evacuate: MoveInput & { host: string | null; forced: boolean; stopped: boolean };
+}
+
+/** By the id of the block device mapping. */
+interface VolumeInput {
+  device_id: string;
+  /** Who asked. */
+  auth: Auth;
 }
 
 /** By the uuid of the migration. */
@@ -91,6 +102,7 @@ export interface ComputeDeps {
   readonly image: ImageClient;
   readonly network: NetworkClient;
   readonly placement: PlacementClient;
+  readonly volumes: BlockStorageClient;
   readonly nodes: ComputeNodes;
   readonly tasks: ComputeTasks;
 }

@@ -6,8 +6,10 @@ import type { Service } from '../../kernel/service.ts';
 import type { Tasks } from '../../kernel/task/tasks.ts';
 import { computeEndpoints } from './api/index.ts';
 import { consoleSocket } from './console/socket.ts';
+import { volumeAttachmentPolicies } from './api/volume-attachments.ts';
 import { layerRelayEndpoints } from './api/layer-relay.ts';
 import { resourcePolicies } from './api/resources.ts';
+import type { BlockStorageClient } from '../block-storage/client.ts';
 import type { ComputeDeps, JobDeps } from './deps.ts';
 import { formatFault, invalidInput } from './faults.ts';
 import { offloadShelvedJob } from './jobs/offload-shelved.ts';
@@ -25,11 +27,14 @@ import { createLayerRelay } from './model/layer-relay.ts';
 import { serverPolicies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
 import { type SshOptions, sshDoorkeeper } from './ssh/doorkeeper.ts';
+import { noBlockStorage } from './model/no-block-storage.ts';
 import { computeTasks } from './tasks/index.ts';
 import { computeVersions } from './versions.ts';
 
-export type ComputeServiceDeps = JobDeps & {
+export type ComputeServiceDeps = Omit<JobDeps, 'volumes'> & {
   readonly tasks: Tasks;
+  /** Without it there are no volumes. */
+  readonly volumes?: BlockStorageClient;
   /** Without it nobody is let in by ssh. */
   readonly ssh?: SshOptions;
 };
@@ -42,7 +47,8 @@ export interface ComputeService {
 }
 
 export function createComputeService(deps: ComputeServiceDeps): ComputeService {
-  const { tasks: engine, ssh, ...rest } = deps;
+  const { tasks: engine, ssh, volumes = noBlockStorage, ...others } = deps;
+  const rest: JobDeps = { ...others, volumes };
   const sync = createPowerSync(rest);
   const relay = createLayerRelay();
   const taskDeps = { ...rest, engine, settled: sync.settled, relay, failures: createBuildFailures(), inTurn: createTurns() };
@@ -55,7 +61,7 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
     prefix: '/compute',
     microversions: computeVersions,
     endpoints: [...computeEndpoints(all), ...layerRelayEndpoints(relay)],
-    policies: [...serverPolicies, ...resourcePolicies],
+    policies: [...serverPolicies, ...volumeAttachmentPolicies, ...resourcePolicies],
     formatFault,
     invalid: invalidInput,
     requestIdHeaders: ['x-compute-request-id'],

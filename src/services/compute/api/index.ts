@@ -13,6 +13,7 @@ import { serverMetadataEndpoints } from './server-metadata.ts';
 import { serverPasswordEndpoints } from './server-password.ts';
 import { serverTagEndpoints } from './server-tags.ts';
 import { serverEndpoints } from './servers.ts';
+import { volumeAttachmentEndpoints } from './volume-attachments.ts';
 import { versionsDocumentEndpoints } from './versions.ts';
 
 /** Every call of the Compute API. */
@@ -28,6 +29,7 @@ export const computeEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...serverPasswordEndpoints(deps),
   ...serverIpEndpoints(deps),
   ...serverInterfaceEndpoints(deps),
+  ...volumeAttachmentEndpoints(deps),
   ...serverDiagnosticsEndpoints(deps),
   ...instanceActionEndpoints(deps),
   ...serverGroupEndpoints(deps),

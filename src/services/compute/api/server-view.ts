@@ -5,10 +5,12 @@ import { isoMicrosNoZone, isoSeconds } from '../../../kernel/clock.ts';
 import { addressesOf, faultOf, flavorOf, groupsOf, metadataOf, tagsOf } from '../model/server-row.ts';
 import { statusOf } from '../model/server-state.ts';
 import type { ListedServer } from '../store/servers.ts';
+import type { BlockDeviceRow } from '../store/tables.ts';
 import { versions } from '../versions.ts';
 import { link } from './parameters.ts';
 
 type Json = Record<string, unknown>;
+type AttachedDevice = Pick<BlockDeviceRow, 'volume_id' | 'delete_on_termination'>;
 
 export interface ViewOptions {
   version: number;
@@ -21,6 +23,7 @@ export interface ViewOptions {
   /** State by host; undefined: the caller may not see it. */
   host_status: ((row: ListedServer) => string) | undefined;
   user_data: ReadonlyMap<string, string | null>;
+  volumes: ReadonlyMap<string, readonly AttachedDevice[]>;
   host_id: (host: string, project_id: string) => string;
   /** For one server, not for lists. */
   show_groups: boolean;
@@ -108,7 +111,7 @@ function serverExtras(row: ListedServer, options: ViewOptions): Json {
     'OS-EXT-STS:task_state': row.task_state,
     'OS-EXT-STS:vm_state': row.vm_state,
     'OS-EXT-STS:power_state': row.power_state,
-    'os-extended-volumes:volumes_attached': [],
+    'os-extended-volumes:volumes_attached': shownVolumes(options.volumes.get(row.id) ?? [], options.version),
   };
   const groups = groupsOf(row);
   if (groups.length > 0) out['security_groups'] = groups.map(({ name }) => ({ name }));
@@ -116,6 +119,11 @@ function serverExtras(row: ListedServer, options: ViewOptions): Json {
   if (options.version >= versions.SERVER_HOST_STATUS && options.host_status) out['host_status'] = options.host_status(row);
   if (options.version >= versions.PINNED_ZONE) out['pinned_availability_zone'] = row.pinned_zone;
   return out;
+}
+
+function shownVolumes(devices: readonly AttachedDevice[], version: number): Json[] {
+  const more = version >= versions.SERVER_MORE_ATTRIBUTES;
+  return devices.map(({ volume_id: id, delete_on_termination }) => ({ id, ...(more ? { delete_on_termination: delete_on_termination === 1 } : {}) }));
 }
 
 function adminAttributes(row: ListedServer, options: ViewOptions): Json {

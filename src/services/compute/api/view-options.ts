@@ -1,5 +1,6 @@
 import type { Call } from '../../../kernel/api/endpoint.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { devicesOfServers } from '../store/block-devices.ts';
 import { listNodes } from '../store/nodes.ts';
 import { type ListedServer, userDataOf } from '../store/servers.ts';
 import type { NodeRow } from '../store/tables.ts';
@@ -9,7 +10,7 @@ import { hostIdOf, type ViewOptions } from './server-view.ts';
 
 type AnyCall = Pick<Call, 'version' | 'base' | 'allows'>;
 
-/** What this caller may see of these servers, and what has to be read for it: at most two queries. */
+/** What this caller may see of these servers, and what has to be read for it: at most three queries. */
 export async function viewOptions(deps: ComputeDeps, call: AnyCall, rows: readonly ListedServer[], one: boolean): Promise<ViewOptions> {
   const { version, base } = call;
   const first = rows[0];
@@ -25,6 +26,7 @@ export async function viewOptions(deps: ComputeDeps, call: AnyCall, rows: readon
     extra_specs: version >= versions.SERVER_FLAVOR_EMBEDDED && call.allows('os_compute_api:servers:show:flavor-extra-specs', target),
     host_status: version >= versions.SERVER_HOST_STATUS ? await hostStatus(deps, call, target) : undefined,
     user_data: withUserData.length === 0 ? new Map() : await userDataOf(readerOf(deps), withUserData),
+    volumes: Map.groupBy(await devicesOfServers(readerOf(deps), rows.map(({ id }) => id)), ({ server_id }) => server_id),
     host_id: rememberedHostIds(),
     show_groups: one,
   };

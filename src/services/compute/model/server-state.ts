@@ -24,6 +24,8 @@ interface Rule {
 
 const IN_USE = ['active', 'paused', 'suspended', 'stopped'] as const;
 
+const WITH_VOLUMES = ['active', 'paused', 'stopped', 'resized', 'soft-delete', 'shelved', 'shelved_offloaded'] as const;
+
 const rules = {
   start: { vm_states: ['stopped'], must_have_launched: true, lockable: true },
   stop: { vm_states: ['active', 'error'], must_have_launched: true, lockable: true },
@@ -61,6 +63,9 @@ const rules = {
   trigger_crash_dump: { vm_states: ['active', 'paused', 'rescued', 'resized', 'error'], must_have_launched: true, lockable: true },
   attach_interface: { vm_states: ['active', 'paused', 'stopped'], must_have_launched: true, lockable: true },
   detach_interface: { vm_states: ['active', 'paused', 'stopped'], must_have_launched: true, lockable: true },
+  attach_volume: { vm_states: WITH_VOLUMES, must_have_launched: true, lockable: true },
+  detach_volume: { vm_states: WITH_VOLUMES, must_have_launched: true, lockable: true },
+  swap_volume: { vm_states: ['active', 'paused', 'resized'], must_have_launched: true, lockable: true },
   addFixedIp: { task_states: 'any', must_have_launched: false, lockable: true },
   removeFixedIp: { task_states: 'any', must_have_launched: false, lockable: true },
   'update metadata': { vm_states: IN_USE, task_states: 'any', must_have_launched: true, lockable: true },

@@ -73,6 +73,7 @@ export async function setTags(tx: Reader, server_id: string, tags: readonly stri
 export async function deleteServerParts(tx: Reader, server_id: string): Promise<void> {
   await tx.deleteFrom('compute_server_tags').where('server_id', '=', server_id).execute();
   await tx.deleteFrom('compute_server_passwords').where('server_id', '=', server_id).execute();
+  await tx.deleteFrom('compute_block_devices').where('server_id', '=', server_id).execute();
   await tx.deleteFrom('compute_server_boots').where('server_id', '=', server_id).execute();
 }
 

@@ -81,6 +81,37 @@ export interface ShelvedServerRow {
   shelved_at: string;
 }
 
+/** A volume of a server: nova's block device mapping. */
+export interface BlockDeviceRow {
+  id: string;
+  server_id: string;
+  /** What it is made of when the server is; `volume`: it was there. */
+  source_type: 'volume' | 'image' | 'snapshot' | 'blank';
+  /** Of the image or the snapshot. */
+  source_id: string | null;
+  /** That of a volume which is still to be made, too. */
+  volume_id: string;
+  /** Null until block storage has reserved it for the server. */
+  attachment_id: string | null;
+  /** `/dev/vdb` */
+  device: string;
+  mount_path: string | null;
+  /** 0: the server boots from it. */
+  boot_index: number | null;
+  tag: string | null;
+  volume_type: string | null;
+  volume_name: string | null;
+  /** GiB */
+  volume_size: number;
+  /** Of a volume that is there on one node only; null: on any. */
+  node_id: string | null;
+  delete_on_termination: number;
+  multiattach: number;
+  /** Whether compute has asked for the volume to be made. */
+  made: number;
+  created_at: string;
+}
+
 export interface ServerTagRow {
   server_id: string;
   tag: string;
@@ -211,6 +242,7 @@ export interface MigrationRow {
 export interface ComputeTables {
   compute_servers: ServerRow;
   compute_server_boots: ServerBootRow;
+  compute_block_devices: BlockDeviceRow;
   compute_server_tags: ServerTagRow;
   compute_server_passwords: ServerPasswordRow;
   compute_shelved_servers: ShelvedServerRow;

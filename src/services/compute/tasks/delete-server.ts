@@ -11,6 +11,7 @@ import { migrationsOfServer, updateMigration } from '../store/server-migrations.
 import { deleteServerParts, findServer, updateServer } from '../store/servers.ts';
 import type { ComputeTables, MigrationRow } from '../store/tables.ts';
 import { deleteShelved, findShelved } from '../store/shelved-servers.ts';
+import { leaveVolumes } from './guest-volumes.ts';
 import { leaveNode } from './leave-node.ts';
 import { otherWorkEnds, serverResource, shelfOf, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
 
@@ -23,7 +24,7 @@ export function deleteServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput
   return defineTask<ServerTaskInput>('compute.delete-server')
     .step('end-other-work', { do: (_ctx, input) => endOtherWork(deps, input) })
     .step('destroy', { do: (ctx, { server_id }) => destroy(deps, ctx, server_id) })
-    .step('release', { do: (_ctx, { server_id }) => release(deps, server_id) })
+    .step('release', { do: (ctx, { server_id }) => release(deps, ctx, server_id) })
     .build({
       concurrency: 64,
       onDone: (_ctx, input) => finish(deps, input),
@@ -52,7 +53,9 @@ async function openMoves(deps: TaskDeps, server_id: string): Promise<MigrationRo
   return await migrationsOfServer(deps.db.read as Kysely<ComputeTables>, server_id, [...OPEN, LEFT_BEHIND]);
 }
 
-async function release(deps: TaskDeps, server_id: string): Promise<void> {
+async function release(deps: TaskDeps, ctx: StepContext, server_id: string): Promise<void> {
+  const row = await findServer(deps.db.read as Kysely<ComputeTables>, server_id);
+  if (row !== undefined) await leaveVolumes(deps, ctx, row);
   await deps.network.releaseNics(server_id);
   await deps.placement.release(server_id);
   for (const { uuid } of await openMoves(deps, server_id)) await deps.placement.release(uuid);

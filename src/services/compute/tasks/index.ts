@@ -4,6 +4,7 @@ import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { ComputeTasks, RequestIds, ServerTaskKind } from '../deps.ts';
 import { attachInterfaceTask, detachInterfaceTask } from './attach-interface.ts';
 import type { LayerRelay } from '../model/layer-relay.ts';
+import { attachVolumeTask, detachVolumeTask } from './attach-volume.ts';
 import { bootServerTask } from './boot-server.ts';
 import { changePasswordTask } from './change-password.ts';
 import { confirmResizeTask } from './confirm-resize.ts';
@@ -36,6 +37,8 @@ export function computeTasks(deps: TaskDeps & { relay: LayerRelay }, tasks: Task
     unshelve: unshelveServerTask(deps),
     'attach-interface': attachInterfaceTask(deps),
     'detach-interface': detachInterfaceTask(deps),
+    'attach-volume': attachVolumeTask(deps),
+    'detach-volume': detachVolumeTask(deps),
     password: changePasswordTask(deps),
     rescue: rescueServerTask(deps),
     unrescue: unrescueServerTask(deps),

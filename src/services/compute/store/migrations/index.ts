@@ -9,6 +9,7 @@ import { serverPasswords } from './007-server-passwords.ts';
 import { guestSettings } from './008-guest-settings.ts';
 import { serverMigrations } from './009-migrations.ts';
 import { serversByName } from './010-servers-by-name.ts';
+import { blockDevices } from './012-block-devices.ts';
 import { shelved } from './011-shelved.ts';
 
-export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords, guestSettings, serverMigrations, serversByName, shelved];
+export const migrations: Migration[] = [first, keypairNumbers, quotaClasses, aggregates, nodeNumbers, consoleTokens, serverPasswords, guestSettings, serverMigrations, serversByName, shelved, blockDevices];
