@@ -68,7 +68,7 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
   });
   const compute = createComputeService({
     ...base, config: config.compute, nodes, tasks,
-    identity: identity.client, image: image.client, network: network.client, placement: placement.client,
+    identity: identity.client, image: image.client, network: network.client, placement: placement.client, volumes: volumes.client,
     ssh: { key_file: join(secrets, 'ssh-keys', 'gateway'), host: config.api.host },
   });
   return {

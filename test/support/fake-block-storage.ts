@@ -84,7 +84,7 @@ export function fakeBlockStorage(project_id: string): FakeBlockStorage {
     },
     async beginDetach(volume_id) {
       const volume = find(volume_id);
-      if (volume.status !== 'in-use' && volume.status !== 'detaching') throw badRequest('block-storage.volume-invalid', `Invalid volume: Unable to detach volume ${volume_id}.`);
+      if (volume.status !== 'in-use') throw badRequest('block-storage.volume-invalid', `Invalid volume: Unable to detach volume ${volume_id}.`);
       volume.status = 'detaching';
     },
     async rollDetach(volume_id) {

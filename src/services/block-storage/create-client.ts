@@ -35,9 +35,10 @@ export function createBlockStorageClient(deps: BlockStorageDeps): BlockStorageCl
   const change = (id: string, from: readonly string[], to: Partial<VolumeRow>) => deps.db.transaction((tx) => changeVolume(tx, deps, id, from, to));
   return {
     getVolume: async (auth, id) => await infoOf(deps, await own(auth, id)),
-    async createVolume(auth, { size, name, image_id, snapshot_id, source_volume_id, volume_type, availability_zone, node_id }) {
+    async createVolume(auth, { id, size, name, image_id, snapshot_id, source_volume_id, volume_type, availability_zone, node_id }) {
+      if (id !== undefined && (await volumes.find(deps.db.read, id)) !== undefined) return id;
       const source = { image_id: image_id ?? null, snapshot_id: snapshot_id ?? null, source_volid: source_volume_id ?? null, backup_id: null };
-      const wanted = { size, name, description: null, type: volume_type ?? null, metadata: {}, availability_zone: availability_zone ?? null, group_id: null, node_id, ...source };
+      const wanted = { size, name, description: null, type: volume_type ?? null, metadata: {}, availability_zone: availability_zone ?? null, group_id: null, node_id, ...source, ...(id === undefined ? {} : { id }) };
       return (await createVolume(deps, { auth, ...ids() }, wanted)).id;
     },
     async whenReady(id, signal) {

@@ -30,6 +30,8 @@ export interface VolumeWanted {
   group_id: string | null;
   /** Where the server is that it is made for. */
   node_id?: string | null;
+  /** Which it is to have; left out: a new one. */
+  id?: string;
 }
 
 interface Source {
@@ -149,7 +151,7 @@ function newVolume(deps: BlockStorageDeps, auth: Auth, wanted: VolumeWanted & { 
   const encrypted = type.encryption_json !== null;
   const { name, description, size, project_id, snapshot_id, source_volid, group_id } = wanted;
   return {
-    id: uuid(), project_id, user_id: auth.user_id, name, description, size, snapshot_id, source_volid, group_id, type_id: type.id,
+    id: wanted.id ?? uuid(), project_id, user_id: auth.user_id, name, description, size, snapshot_id, source_volid, group_id, type_id: type.id,
     status: 'creating', previous_status: null, attach_status: 'detached', migration_status: null,
     bootable: source.kind !== 'image' && source.bootable ? 1 : 0, multiattach: isTrueSpec(extraSpecs(type)['multiattach']) ? 1 : 0, encrypted: encrypted ? 1 : 0, read_only: 0,
     availability_zone: wanted.availability_zone ?? source.availability_zone ?? deps.config.default_availability_zone, host: null, node_id: null,

@@ -51,11 +51,12 @@ export function detachVolumeTask(deps: TaskDeps): TaskDefinition<Input> {
     .step('begin', {
       async do(_ctx, input) {
         await begin(deps, input, DETACH_EVENT);
-        await deps.volumes.beginDetach((await deviceOf(deps, input)).volume_id);
+        const { volume_id } = await deviceOf(deps, input);
+        if (!(await isDetaching(deps, input, volume_id))) await deps.volumes.beginDetach(volume_id);
       },
       async undo(_ctx, input) {
         const device = await findOf(deps, input);
-        if (device !== undefined) await deps.volumes.rollDetach(device.volume_id);
+        if (device !== undefined && (await isDetaching(deps, input, device.volume_id))) await deps.volumes.rollDetach(device.volume_id);
       },
     })
     .step('detach', {
@@ -92,6 +93,8 @@ async function serverOf(deps: TaskDeps, { server_id }: Input): Promise<ServerRow
   if (row === undefined || row.deleted === 1) throw conflict('compute.server-gone', `Instance ${server_id} was deleted meanwhile.`);
   return row;
 }
+
+const isDetaching = async (deps: TaskDeps, { auth }: Input, volume_id: string): Promise<boolean> => (await deps.volumes.getVolume(auth, volume_id)).status === 'detaching';
 
 async function begin(deps: TaskDeps, input: Input, event: string): Promise<void> {
   const { host } = await serverOf(deps, input);
