@@ -202,6 +202,8 @@ export interface HostResources {
   cpu_info: { arch: string; model: string; vendor: string; features: string[]; topology: { cores: number; threads: number; sockets: number } };
   /** Names of the engine's runtimes besides runc's, as flavors name them. */
   runtimes?: string[];
+  /** Whether a guest's root can be on a volume. */
+  boots_volumes?: boolean;
   uptime_seconds: number;
   load_average: [number, number, number];
   host_ip: string;

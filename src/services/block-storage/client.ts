@@ -20,7 +20,7 @@ export interface VolumeInfo {
 export interface NewVolume {
   /** Its id; asked twice with the same one, it is made once. */
   id?: string;
-  /** GiB */
+  /** GiB; 0: as its source is. */
   size: number;
   name: string;
   image_id?: string;

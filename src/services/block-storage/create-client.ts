@@ -38,7 +38,7 @@ export function createBlockStorageClient(deps: BlockStorageDeps): BlockStorageCl
     async createVolume(auth, { id, size, name, image_id, snapshot_id, source_volume_id, volume_type, availability_zone, node_id }) {
       if (id !== undefined && (await volumes.find(deps.db.read, id)) !== undefined) return id;
       const source = { image_id: image_id ?? null, snapshot_id: snapshot_id ?? null, source_volid: source_volume_id ?? null, backup_id: null };
-      const wanted = { size, name, description: null, type: volume_type ?? null, metadata: {}, availability_zone: availability_zone ?? null, group_id: null, node_id, ...source, ...(id === undefined ? {} : { id }) };
+      const wanted = { size: size === 0 ? null : size, name, description: null, type: volume_type ?? null, metadata: {}, availability_zone: availability_zone ?? null, group_id: null, node_id, ...source, ...(id === undefined ? {} : { id }) };
       return (await createVolume(deps, { auth, ...ids() }, wanted)).id;
     },
     async whenReady(id, signal) {

@@ -55,7 +55,7 @@ test('what is wrong with a request is said in nova\'s words, and nothing is made
 });
 
 test('what a container cannot have is refused with a reason', async () => {
-  await refused({ block_device_mapping_v2: [{ source_type: 'volume', uuid: world.image.id, boot_index: 0, destination_type: 'volume' }] }, 400, /boot from their image/);
+  await refused({ block_device_mapping_v2: [{ source_type: 'volume', uuid: world.image.id, boot_index: 0, destination_type: 'volume' }] }, 400, /failed to get volume/);
   await refused({ trusted_image_certificates: ['a'] }, 400, /trusted_image_certificates/);
   await refused({ personality: [] }, 400, /'personality' was unexpected/);
 });

@@ -5,7 +5,7 @@ import { serveCompute, type ServedWorld } from '../../support/compute-world.ts';
 
 let world: ServedWorld;
 before(async () => {
-  world = await serveCompute({ nodes: 2 });
+  world = await serveCompute({ nodes: 2, config: { quota_instances: 100, quota_cores: 200 } });
 });
 after(() => world.close());
 
@@ -119,4 +119,114 @@ test('an attachment says whether its volume goes with the server, and the volume
   assert.equal((await world.call('DELETE', `/servers/${id}`)).status, 204);
   await world.settled(id);
   assert.deepEqual([statusOf(stays.id), world.volumes.volumes.has(goes.id)], ['available', false]);
+});
+
+describe('a server is made with volumes', () => {
+  const boot = (over: object) => world.call('POST', '/servers', { body: { server: { name: 'one', flavorRef: '1', networks: 'auto', ...over } } });
+  const image = () => ({ source_type: 'image', destination_type: 'local', uuid: world.image.id, boot_index: 0 });
+  const made = async (over: object): Promise<string> => {
+    const reply = await boot(over);
+    assert.equal(reply.status, 202, reply.text);
+    await world.settled(reply.json.server.id);
+    return reply.json.server.id;
+  };
+
+  test('that are there, and that are made for it, mounted where they are to be', async () => {
+    const there = world.volumes.add();
+    const id = await made({
+      imageRef: world.image.id,
+      block_device_mapping_v2: [
+        image(),
+        { source_type: 'volume', destination_type: 'volume', uuid: there.id, device_name: '/srv/data', tag: 'data' },
+        { source_type: 'blank', destination_type: 'volume', volume_size: 2, delete_on_termination: true },
+      ],
+    });
+    const guest = guestVolumes(id);
+    assert.deepEqual(guest.map(({ device, mount_path, boot_index }) => [device, mount_path, boot_index]), [['/dev/vdb', '/srv/data', null], ['/dev/vdc', null, null]]);
+    assert.deepEqual([statusOf(there.id), statusOf(guest[1]!.volume_id)], ['in-use', 'in-use']);
+    assert.equal(world.volumes.volumes.get(guest[1]!.volume_id)!.size, 2);
+    assert.equal((await world.show(id)).status, 'ACTIVE');
+    await world.call('DELETE', `/servers/${id}`);
+    await world.settled(id);
+    assert.deepEqual([statusOf(there.id), world.volumes.volumes.has(guest[1]!.volume_id)], ['available', false]);
+  });
+
+  test('and boots from one: of an image, or made of one before', async () => {
+    const id = await made({ block_device_mapping_v2: [{ source_type: 'image', destination_type: 'volume', uuid: world.image.id, boot_index: 0, volume_size: 1 }] });
+    const server = await world.show(id);
+    assert.deepEqual([server.status, server.image], ['ACTIVE', '']);
+    assert.deepEqual(guestVolumes(id).map(({ device, boot_index }) => [device, boot_index]), [['/dev/vda', 0]]);
+    const root = await world.call('DELETE', `${attachments(id)}/${guestVolumes(id)[0]!.volume_id}`);
+    assert.deepEqual([root.status, messageOf(root)], [400, 'Cannot detach a root device volume']);
+    const bootable = world.volumes.add({ bootable: true, image_metadata: { image_id: world.image.id } });
+    const legacy = await made({ block_device_mapping: [{ volume_id: bootable.id, device_name: 'vda' }] });
+    assert.equal(statusOf(bootable.id), 'in-use');
+    assert.equal((await world.show(legacy)).status, 'ACTIVE');
+  });
+
+  test('or is refused in nova\'s words', async () => {
+    const refused = async (over: object, message: RegExp): Promise<void> => {
+      const reply = await boot(over);
+      assert.equal(reply.status, 400, reply.text);
+      assert.match(messageOf(reply), message);
+    };
+    const v2 = (...mappings: object[]) => ({ imageRef: world.image.id, block_device_mapping_v2: mappings });
+    const volume = (id: string, over = {}) => ({ source_type: 'volume', destination_type: 'volume', uuid: id, ...over });
+    const free = world.volumes.add();
+    await refused(v2(volume(free.id)), /^Block Device Mapping is Invalid: Boot sequence for the instance/);
+    await refused({ block_device_mapping_v2: [volume(free.id, { boot_index: 0 })] }, /^Block Device .* is not bootable\.$/);
+    await refused(v2(image(), volume('99999999-9999-4999-8999-999999999999')), /failed to get volume/);
+    await refused(v2(image(), volume(world.volumes.add({ status: 'error' }).id)), /^Invalid volume: volume '.*' status must be 'available'/);
+    await refused(v2(image(), { source_type: 'blank', destination_type: 'volume' }), /non-zero size/);
+    await refused(v2(image(), { source_type: 'blank', destination_type: 'local', volume_size: 1 }), /give it a volume/);
+    await refused({ ...v2(image(), volume(free.id)), min_count: 2 }, /multiple instances/);
+    await refused({ ...v2(image()), block_device_mapping: [{ volume_id: free.id }] }, /different block_device_mapping syntaxes/);
+    assert.equal(statusOf(free.id), 'available');
+  });
+
+  test('and a volume that cannot be made leaves an error that says so', async () => {
+    world.volumes.failMaking = true;
+    const id = await made({ imageRef: world.image.id, block_device_mapping_v2: [image(), { source_type: 'blank', destination_type: 'volume', volume_size: 1 }] });
+    world.volumes.failMaking = false;
+    const server = await world.show(id);
+    assert.equal(server.status, 'ERROR');
+    assert.match(server.fault.message, /could not be made: its status is error/);
+  });
+
+  test('that lie on one node, and goes there', async () => {
+    const node = world.nodes.ids[1]!;
+    const id = await made({ imageRef: world.image.id, block_device_mapping_v2: [image(), { source_type: 'volume', destination_type: 'volume', uuid: world.volumes.add({ node_id: node }).id }] });
+    assert.equal((await world.show(id))['OS-EXT-SRV-ATTR:host'], 'fake-0002');
+  });
+});
+
+test('volumes stay with a server that leaves its node, come with it to another one, and are attached meanwhile', async () => {
+  const id = await world.boot();
+  const [first, second, tagged] = [world.volumes.add(), world.volumes.add(), world.volumes.add()];
+  await attach(id, { volumeId: first.id });
+  const act = async (body: object): Promise<void> => {
+    const reply = await world.call('POST', `/servers/${id}/action`, { body, token: 'admin' });
+    assert.equal(reply.status, 202, reply.text);
+    await world.settled(id);
+  };
+  await act({ shelve: null });
+  if ((await world.show(id)).status !== 'SHELVED_OFFLOADED') await act({ shelveOffload: null });
+  assert.deepEqual([(await world.show(id)).status, statusOf(first.id), guestVolumes(id)], ['SHELVED_OFFLOADED', 'in-use', []]);
+  const old = await attach(id, { volumeId: second.id }, '2.19');
+  assert.deepEqual([old.status, messageOf(old)], [409, `Cannot 'attach_volume' instance ${id} while it is in vm_state shelved_offloaded`]);
+  assert.equal((await attach(id, { volumeId: tagged.id, tag: 'x' })).status, 400);
+  assert.equal((await attach(id, { volumeId: second.id }, '2.20')).status, 200);
+  assert.equal(statusOf(second.id), 'in-use');
+  await act({ unshelve: null });
+  assert.deepEqual(guestVolumes(id).map(({ device }) => device), ['/dev/vdb', '/dev/vdc']);
+  const there = world.nodes.ids[(await world.show(id))['OS-EXT-SRV-ATTR:host'] === 'fake-0001' ? 0 : 1];
+  assert.deepEqual([first, second].map(({ attachments: [one] }) => world.volumes.connections.get(one!.id)!.node_id), [there, there]);
+  await act({ migrate: null });
+  const now = world.nodes.ids[(await world.show(id))['OS-EXT-SRV-ATTR:host'] === 'fake-0001' ? 0 : 1];
+  assert.notEqual(now, there);
+  assert.equal(world.volumes.connections.get(first.attachments[0]!.id)!.node_id, now);
+  await act({ revertResize: null });
+  assert.equal(world.volumes.connections.get(first.attachments[0]!.id)!.node_id, there);
+  await act({ rebuild: { imageRef: world.image.id } });
+  assert.deepEqual([guestVolumes(id).length, statusOf(first.id)], [2, 'in-use']);
 });

@@ -17,9 +17,10 @@ const nic: ServerNic = {
 const facts: InstanceFacts = {
   uuid: 'abcdef01-0000-4000-8000-000000000000', name: 'Web 1', hostname: 'web-1.novalocal', project_id: 'p', image_id: '12345678-0000-4000-8000-000000000000', flavor_name: 'm1.tiny',
   availability_zone: 'nova', reservation_id: 'r-1', launch_index: 2, metadata: { role: 'web' }, key: { name: 'me', public_key: 'ecdsa AAAA me' }, nics: [nic, { ...nic, tag: null }],
+  volumes: [{ volume_id: '55555555-0000-4000-8000-000000000000', device: '/dev/vdb', mount_path: '/data', tag: 'database' }],
   files: [{ path: '/etc/motd', content: Buffer.from('hello').toString('base64') }], user_data: Buffer.from([0, 1, 255]),
 };
-const bare: InstanceFacts = { ...facts, metadata: {}, key: null, files: [], user_data: null, nics: [] };
+const bare: InstanceFacts = { ...facts, metadata: {}, key: null, files: [], user_data: null, nics: [], volumes: [] };
 const get = (path: string, of = facts): string | undefined => metadataAnswer(of, path)?.body.toString('utf8');
 const json = (path: string, of = facts): any => JSON.parse(get(path, of)!);
 
@@ -42,7 +43,10 @@ test('meta_data.json grows with its version', () => {
   assert.deepEqual(keys('2018-08-27'), [...first, 'random_seed', 'project_id', 'devices']);
   assert.deepEqual(keys('latest'), [...first, 'random_seed', 'project_id', 'devices', 'dedicated_cpus']);
   const whole = json('/openstack/latest/meta_data.json');
-  assert.deepEqual(whole.devices, [{ type: 'nic', bus: 'none', address: 'none', mac: nic.mac_address, tags: ['front'] }]);
+  assert.deepEqual(whole.devices, [
+    { type: 'nic', bus: 'none', address: 'none', mac: nic.mac_address, tags: ['front'] },
+    { type: 'disk', bus: 'none', address: 'none', serial: '55555555-0000-4000-8000-000000000000', path: '/data', tags: ['database'] },
+  ]);
   assert.deepEqual(whole.public_keys, { me: 'ecdsa AAAA me' });
   assert.deepEqual([whole.hostname, whole.name], ['web-1.novalocal', 'Web 1']);
   assert.deepEqual(Object.keys(json('/openstack/2012-08-10/meta_data.json', bare)), ['uuid', 'hostname', 'name', 'launch_index', 'availability_zone']);

@@ -7,7 +7,7 @@ import { ctx, runTask, serverWorld } from './world.ts';
 const KIND = 'compute.boot-server';
 
 async function setup(): Promise<TaskWorld> {
-  const world = await serverWorld();
+  const world = await serverWorld({ with_volumes: true });
   const definition = world.definitionOf(KIND);
   const input = { server_id: world.server_id, action_id: world.action_id };
   return {
@@ -16,7 +16,7 @@ async function setup(): Promise<TaskWorld> {
     start: (tx, tasks) => tasks.start(tx, definition, { resource: `server:${world.server_id}`, input, request_id: ctx.request_id }),
     async snapshot() {
       const { node_id, host, zone, nics_json } = await world.row();
-      return { outside: await world.outside(), node_id, host, zone, nics_json };
+      return { outside: await world.outside(), volumes: world.volumesNow(), node_id, host, zone, nics_json };
     },
     async expectDone() {
       const row = await world.row();
@@ -26,6 +26,7 @@ async function setup(): Promise<TaskWorld> {
       assert.ok(row.launched_at);
       const id = world.server_id;
       assert.deepEqual(await world.outside(), { guests: [id], ports: [id], claims: [id] });
+      assert.deepEqual(world.volumesNow(), { volumes: [['in-use', 1], ['in-use', 1]], attached: ['/dev/vdb', '/dev/vdc'] });
       assert.equal(world.network.plugged.get(id), true);
       assert.deepEqual(await world.events(), [{ event: 'compute__do_build_and_run_instance', result: 'Success' }]);
     },
@@ -41,7 +42,7 @@ async function setup(): Promise<TaskWorld> {
   };
 }
 
-testTask('boot-server', { setup, steps: ['place', 'network', 'spawn'] });
+testTask('boot-server', { setup, steps: ['place', 'network', 'volumes', 'spawn'] });
 
 const boot = (world: Awaited<ReturnType<typeof serverWorld>>) =>
   runTask(world, KIND, `server:${world.server_id}`, { server_id: world.server_id, action_id: world.action_id });

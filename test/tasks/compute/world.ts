@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { asTransaction } from '../../../src/kernel/db/database.ts';
 import type { TaskDefinition } from '../../../src/kernel/task/define.ts';
 import type { ComputeConfig } from '../../../src/services/compute/config.ts';
+import type { WantedVolume } from '../../../src/services/compute/model/block-device-mapping.ts';
 import { createServers } from '../../../src/services/compute/model/create-servers.ts';
 import type { ComputeTasks } from '../../../src/services/compute/deps.ts';
 import { startAction } from '../../../src/services/compute/model/server-actions.ts';
@@ -22,14 +23,18 @@ export interface ServerWorld extends ComputeWorld {
   row(): Promise<ServerRow>;
   /** What the outside holds of the server: guests, ports, claims. */
   outside(): Promise<unknown>;
+  /** Status and attachments of all volumes, and what the guest has of them. */
+  volumesNow(): { volumes: [string, number][]; attached: string[] };
   /** Events of all actions: name and result. */
   events(): Promise<{ event: string; result: string | null }[]>;
 }
 
 export const ctx = { request_id: 'req-00000000-0000-4000-8000-000000000000', global_request_id: undefined, log: silentLog, clock: systemClock, auth: callers['member'] };
 
+const blank: WantedVolume = { source_type: 'blank', source_id: null, device: '/dev/vdb', mount_path: '/data', boot_index: null, tag: null, volume_type: null, size: 1, delete_on_termination: true };
+
 /** A server as `POST /servers` leaves it, its boot not started. */
-export async function serverWorld(over: { metadata?: Record<string, string>; nodes?: number; config?: Partial<ComputeConfig> } = {}): Promise<ServerWorld> {
+export async function serverWorld(over: { metadata?: Record<string, string>; nodes?: number; config?: Partial<ComputeConfig>; with_volumes?: boolean } = {}): Promise<ServerWorld> {
   const world = await computeWorld({ nodes: over.nodes ?? 2, config: over.config ?? {} });
   await addFlavors(world.db);
   const image = world.images.add();
@@ -39,7 +44,7 @@ export async function serverWorld(over: { metadata?: Record<string, string>; nod
   const [row] = await createServers({ ...world.deps, tasks }, caller, {
     name: 'one', description: null, hostname: undefined, image_id: image.id, flavor_id: '1', networks: 'auto', security_groups: [], key_name: null,
     metadata: over.metadata ?? {}, tags: [], user_data: null, admin_password: null, files: [], config_drive: false, min_count: 1, max_count: 1, access_ip_v4: null, access_ip_v6: null,
-    disk_config: undefined, zone: undefined, host: undefined, hypervisor_hostname: undefined, forced: false, hints: {},
+    disk_config: undefined, zone: undefined, host: undefined, hypervisor_hostname: undefined, forced: false, hints: {}, volumes: over.with_volumes === true ? [blank, { ...blank, source_type: 'volume', source_id: world.volumes.add().id, device: '/dev/vdc', delete_on_termination: false }] : [], multiattach: true,
   });
   const server_id = row!.id;
   const read = world.db.read as Kysely<ComputeTables>;
@@ -54,6 +59,10 @@ export async function serverWorld(over: { metadata?: Record<string, string>; nod
       guests: (await Promise.all(world.nodes.drivers.map((driver) => driver.list()))).flat().map(({ server_id: id }) => id),
       ports: [...world.network.ports.keys()],
       claims: (await world.placement.consumers()).map(({ id }) => id),
+    }),
+    volumesNow: () => ({
+      volumes: [...world.volumes.volumes.values()].map(({ status, attachments }): [string, number] => [status, attachments.length]).sort(),
+      attached: world.nodes.drivers.flatMap((driver) => driver.specOf(server_id)?.volumes ?? []).map(({ device }) => device),
     }),
     async events() {
       const actions = (await listActions(read, server_id, [], 100, undefined))!.rows;

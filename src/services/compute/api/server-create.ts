@@ -6,6 +6,7 @@ import { password } from '../../../kernel/ids.ts';
 import type { InjectedFile } from '../../../agents/compute/protocol.ts';
 import type { RequestedNic } from '../../network/client.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { type MappingInput, type WantedVolume, wantedVolumes } from '../model/block-device-mapping.ts';
 import { type CreateServers, createServers } from '../model/create-servers.ts';
 import { parseZone } from '../model/server-placement.ts';
 import { versions } from '../versions.ts';
@@ -88,6 +89,8 @@ function parse(call: Call<unknown, unknown, Body>, body: Body, passwords: boolea
     access_ip_v6: server.accessIPv6 === undefined ? null : shortIpv6(server.accessIPv6),
     disk_config: server['OS-DCF:diskConfig'],
     ...hostOf(call, server, zone),
+    volumes: volumesOf(server),
+    multiattach: call.version >= versions.MULTI_ATTACH,
     hints: (body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {}) as Record<string, unknown>,
   };
 }
@@ -99,21 +102,21 @@ function refuseUnsupported(server: NewServer): void {
   if (server.block_device_mapping?.length && server.block_device_mapping_v2?.length) {
     throw refused('Using different block_device_mapping syntaxes is not allowed in the same request.');
   }
-  const devices = [...(server.block_device_mapping ?? []), ...(server.block_device_mapping_v2 ?? [])];
-  if (devices.some((device) => !isImageDisk(device, server.imageRef))) {
-    throw refused('Block Device Mapping is Invalid: servers here boot from their image; volumes, snapshots and blank disks cannot be given at create.');
-  }
   if (server.trusted_image_certificates) throw refused('Image signature certificate validation failed: signed images are not supported here, trusted_image_certificates cannot be checked.');
 }
 
-/** The one mapping that says nothing new: the image itself as the local root disk. */
-function isImageDisk(device: Record<string, unknown>, imageRef: string | undefined): boolean {
-  return device['source_type'] === 'image' && device['destination_type'] === 'local' && device['uuid'] === imageRef && Number(device['boot_index']) === 0;
+/** @throws Fault 400 in nova's words. */
+function volumesOf(server: NewServer): WantedVolume[] {
+  const { block_device_mapping: old, block_device_mapping_v2: mappings } = server;
+  const legacy = old !== undefined && old.length > 0;
+  const asked = ((legacy ? old : mappings) ?? []).map((one) => ({ ...one, ...(one.delete_on_termination === undefined ? {} : { delete_on_termination: asBoolean(one.delete_on_termination) }) }));
+  return wantedVolumes(asked as MappingInput[], server.imageRef ?? '', legacy);
 }
 
 function imageOf(server: NewServer): string {
-  if (server.imageRef === undefined || server.imageRef === '') throw badRequest('compute.image-missing', 'Missing imageRef attribute');
-  return server.imageRef;
+  if (server.imageRef !== undefined && server.imageRef !== '') return server.imageRef;
+  if ((server.block_device_mapping ?? server.block_device_mapping_v2 ?? []).length === 0) throw badRequest('compute.image-missing', 'Missing imageRef attribute');
+  return '';
 }
 
 const lastPart = (reference: string): string => reference.slice(reference.lastIndexOf('/') + 1);

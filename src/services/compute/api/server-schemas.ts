@@ -50,7 +50,6 @@ const hints = Type.Object(
   { additionalProperties: true },
 );
 
-/** Volumes do not come with a server here; what is left of a mapping is checked by hand. */
 const blockDevice = Type.Object(
   {
     virtual_name: Type.Optional(Type.String({ maxLength: 255 })),

@@ -76,7 +76,7 @@ export function serverCore(row: ListedServer, options: ViewOptions, extendAddres
     user_id: row.user_id,
     metadata: metadataOf(row),
     hostId: row.host === null ? '' : options.host_id(row.host, row.project_id),
-    image: bookmark(base, 'images', row.image_id),
+    image: row.image_id === '' ? '' : bookmark(base, 'images', row.image_id),
     flavor: shownFlavor(row, options),
     created: isoSeconds(row.created_at),
     updated: isoSeconds(row.updated_at),

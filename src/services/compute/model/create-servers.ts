@@ -10,7 +10,10 @@ import type { ImageInfo } from '../../image/client.ts';
 import type { PlannedNic, RequestedNic } from '../../network/client.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { insertServers, setTags } from '../store/servers.ts';
+import { insertDevices } from '../store/block-devices.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
+import type { WantedVolume } from './block-device-mapping.ts';
+import { imageOfRoot, newDevices, type PlannedVolume, planVolumes } from './volumes-at-create.ts';
 import { flavorOptions } from './flavor-words.ts';
 import { checkRuntime } from './node-runtimes.ts';
 import { guestOptions } from './guest-words.ts';
@@ -19,7 +22,7 @@ import { type FlavorSnapshot, flavorForServer } from './flavors.ts';
 import { guestCommand, guestEnvironment } from './guest-command.ts';
 import { type GuestSettings, passwordsFor } from './guest-settings.ts';
 import { schedulingProperties } from './host-demands.ts';
-import { type BootImage, checkImage, holdImage, imageForServer, originOf } from './image-checks.ts';
+import { type BootImage, checkImage, checkImageOnVolume, holdImage, imageForServer, originOf } from './image-checks.ts';
 import { getKeypair } from './keypairs.ts';
 import { claimServerQuota, quotasOf } from './quota-sets.ts';
 import { startAction } from './server-actions.ts';
@@ -57,9 +60,15 @@ export interface CreateServers {
   /** zone:host:node asks for the node without a look at its zone. */
   forced: boolean;
   hints: Record<string, unknown>;
+  volumes: WantedVolume[];
+  /** Whether the caller knows of volumes that several servers have. */
+  multiattach: boolean;
 }
 
 interface Resolved {
+  volumes: PlannedVolume[];
+  /** The server's own root is on a volume. */
+  boots_volume: boolean;
   flavor: FlavorSnapshot;
   image: ImageInfo;
   image_ref: BootImage;
@@ -101,6 +110,7 @@ export async function createServers(deps: ComputeDeps, caller: Caller, asked: Cr
     await insertServers(tx, rows, rows.map((row) => newBoot(row, asked, resolved, caller.auth)));
     for (const row of rows) {
       await holdImage(deps, raw, row.id, resolved.image.id);
+      await insertDevices(tx, newDevices(row.id, resolved.volumes, row.created_at));
       if (asked.tags.length > 0) await setTags(tx, row.id, asked.tags);
       const action_id = await startAction(tx, caller.ctx, row.id, 'create');
       await deps.tasks.start(raw, 'boot', { server_id: row.id, action_id }, caller.ctx);
@@ -120,8 +130,10 @@ async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers):
   checkMetadataQuota(quotas.metadata_items, asked.metadata);
   checkFileQuota(quotas, asked.files);
   const flavor = await flavorForServer(deps, auth, asked.flavor_id, caller.is_admin);
-  const image = await imageForServer(deps, auth, asked.image_id);
-  const image_ref = checkImage(image, flavor, caller.zero_disk);
+  const volumes = await planVolumes(deps, auth, asked);
+  const of_volume = await imageOfRoot(deps, auth, volumes);
+  const image = of_volume ?? (await imageForServer(deps, auth, asked.image_id));
+  const image_ref = of_volume === undefined ? checkImage(image, flavor, caller.zero_disk) : checkImageOnVolume(image, flavor);
   const words = { image_id: image.id, properties: image.properties, system: image_ref.system !== undefined };
   const options = guestOptions(asked.metadata, words);
   await checkRuntime(deps, flavorOptions(flavor.extra_specs).runtime);
@@ -135,7 +147,7 @@ async function resolve(deps: ComputeDeps, caller: Caller, asked: CreateServers):
   const nics = await deps.network.planNics(auth, asked.networks, asked.max_count);
   const config_drive = deps.config.force_config_drive || image.properties['img_config_drive'] === 'mandatory';
   const settings = { options, ...(asked.admin_password === null ? {} : { passwords: passwordsFor(image_ref, asked.admin_password.text, asked.admin_password.drawn) }) };
-  return { config_drive, flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment, settings };
+  return { volumes, boots_volume: of_volume !== undefined, config_drive, flavor, image, image_ref, public_key, nics, security_groups, group_id, placement, command, environment, settings };
 }
 
 /** Files are put in before the guest starts, and where nothing can be written they cannot be. @throws Fault 400 */
@@ -198,8 +210,8 @@ function newRow(auth: Auth, asked: CreateServers, resolved: Resolved, position: 
     user_id: auth.user_id,
     reservation_id: position.reservation_id,
     launch_index: position.index,
-    image_id: image.id,
-    image_name: image.name,
+    image_id: resolved.boots_volume ? '' : image.id,
+    image_name: resolved.boots_volume ? null : image.name,
     flavor_json: JSON.stringify(flavor),
     flavor_id: flavor.id,
     vcpus: flavor.vcpus,

@@ -86,6 +86,13 @@ export function checkImage(image: ImageInfo, flavor: Pick<FlavorSnapshot, 'ram_m
   return ref;
 }
 
+/** The same for a server whose disk is a volume: of the flavor's disk it needs nothing. Pure. @throws Fault 400 */
+export function checkImageOnVolume(image: ImageInfo, { ram_mb }: Pick<FlavorSnapshot, 'ram_mb'>): BootImage {
+  const ref = imageRefOf(image);
+  checkFlavorFits(image, { ram_mb, disk_gb: 0 });
+  return ref;
+}
+
 /** Whether a flavor is large enough for an image, whatever state that is in. Pure. @throws Fault 400 */
 export function checkFlavorFits(image: ImageInfo, { ram_mb, disk_gb }: Pick<FlavorSnapshot, 'ram_mb' | 'disk_gb'>): void {
   if (ram_mb < image.min_ram) throw badRequest('compute.flavor-memory', "Flavor's memory is too small for requested image.", { type: 'FlavorMemoryTooSmall' });

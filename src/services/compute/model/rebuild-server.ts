@@ -14,7 +14,7 @@ import { guestOptions } from './guest-words.ts';
 import { passwordsFor, settingsOf } from './guest-settings.ts';
 import { type BootImage, checkImage, holdImage, imageForServer, originOf } from './image-checks.ts';
 import { quotasOf } from './quota-sets.ts';
-import { flavorOf, metadataOf } from './server-row.ts';
+import { bootsFromVolume, flavorOf, metadataOf } from './server-row.ts';
 import { checkAction } from './server-state.ts';
 import { type Actor, beginTask, serverGone } from './server-tasks.ts';
 
@@ -47,6 +47,7 @@ export async function rebuildServer(deps: ComputeDeps, { actor, auth, zero_disk 
   checkAction('rebuild', row, actor.is_admin);
   const db = deps.db.read as Kysely<ComputeTables>;
   const boot = await findBoot(db, row.id);
+  if (bootsFromVolume(row)) throw badRequest('compute.rebuild-volume', 'Unable to rebuild with a different image for a volume-backed server.');
   if (row.node_id === null || boot === undefined) throw conflict('compute.server-not-ready', `Instance ${row.id} is not ready`);
   const quotas = await quotasOf(db, deps, row.project_id);
   checkMetadataQuota(quotas.metadata_items, asked.metadata ?? {});

@@ -6,6 +6,7 @@ import { findBoot } from '../store/servers.ts';
 import type { ComputeTables, ServerRow } from '../store/tables.ts';
 import { passwordsFor } from './guest-settings.ts';
 import { type BootImage, imageForServer, imageRefOf } from './image-checks.ts';
+import { bootsFromVolume } from './server-row.ts';
 import { powerStates, checkAction } from './server-state.ts';
 import { type Actor, beginTask } from './server-tasks.ts';
 
@@ -19,6 +20,7 @@ export interface RescueServer {
 export async function rescueServer(deps: ComputeDeps, actor: Actor, row: ServerRow, auth: Auth, asked: RescueServer): Promise<void> {
   checkAction('rescue', row, actor.is_admin);
   if (row.node_id === null) throw conflict('compute.server-not-ready', `Instance ${row.id} is not ready`);
+  if (bootsFromVolume(row)) throw badRequest('compute.not-rescuable', `Instance ${row.id} cannot be rescued: Cannot rescue a volume-backed instance`);
   const wanted = asked.image_id ?? (deps.config.rescue_image === '' ? undefined : deps.config.rescue_image);
   const image = wanted === undefined ? await ownImage(deps, row) : await rescueImage(deps, auth, wanted);
   const input = {

@@ -57,3 +57,6 @@ function nicAddresses(nic: ServerNic): ShownAddress[] {
     ...nic.floating_ips.map(({ ip_address }) => entry(ip_address.includes(':') ? 6 : 4, ip_address, 'floating')),
   ];
 }
+
+/** Its root is a volume: it has no image. */
+export const bootsFromVolume = ({ image_id }: Pick<ServerRow, 'image_id'>): boolean => image_id === '';

@@ -8,7 +8,7 @@ import { findBoot } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
 import type { BootImage } from './image-checks.ts';
 import { inNovaWords } from './images.ts';
-import { flavorOf } from './server-row.ts';
+import { bootsFromVolume, flavorOf } from './server-row.ts';
 import { checkAction, type ServerAction } from './server-state.ts';
 import { type Actor, beginTask } from './server-tasks.ts';
 
@@ -32,6 +32,7 @@ export interface MadeImage {
 
 /** The queued image of a server. Faults: in nova's words. */
 export async function imageOfServer(deps: ComputeDeps, caller: ImageCaller, row: ServerRow, wanted: WantedImage): Promise<MadeImage> {
+  if (bootsFromVolume(row)) throw badRequest('compute.image-of-volume', `Instance ${row.id} boots from a volume: what it has written is there, and is kept by a snapshot of that volume.`);
   const boot = await findBoot(deps.db.read as Kysely<ComputeTables>, row.id);
   if (boot === undefined) throw conflict('compute.server-not-ready', `Instance ${row.id} is not ready`);
   const is_foreign = caller.auth.project_id !== row.project_id;

@@ -12,10 +12,12 @@ import { endEvent, startEvent } from '../model/server-actions.ts';
 import { faultOf, shownNics } from '../model/server-row.ts';
 import { findBoot, findServer, type ServerChange, updateServer } from '../store/servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow } from '../store/tables.ts';
-import { bindNics } from './bind-nics.ts';
+import { bindToNode } from './bind-to-node.ts';
 import { leaveNode } from './leave-node.ts';
 import { isNodeAway, waitForNode } from './node-away.ts';
 import { claimPlace, type Place } from './place-server.ts';
+import { completeVolumes } from './guest-volumes.ts';
+import { makeVolumes, unmakeVolumes } from './make-volumes.ts';
 import { spawnOn } from './spawn-on.ts';
 import { taskFault, type TaskDeps } from './task-deps.ts';
 
@@ -33,6 +35,12 @@ export function bootServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput> 
     .step('network', {
       do: (_ctx, { server_id }) => connect(deps, server_id),
       undo: (_ctx, { server_id }) => deps.network.releaseNics(server_id),
+    })
+    .step('volumes', {
+      async do(ctx, { server_id }) {
+        await makeVolumes(deps, ctx, (await load(deps, server_id)).row);
+      },
+      undo: (ctx, { server_id }) => unmakeVolumes(deps, ctx, server_id),
     })
     .step('spawn', {
       do: (ctx, { server_id }) => spawnSomewhere(deps, ctx, server_id),
@@ -106,7 +114,7 @@ async function connect(deps: TaskDeps, server_id: string): Promise<void> {
 async function claimNics(deps: TaskDeps, row: ServerRow, boot: ServerBootRow): Promise<ServerNic[]> {
   const { node_id, host } = row;
   if (node_id === null || host === null) throw conflict('compute.no-node', 'The server has no node.');
-  return await bindNics(deps, row, boot, { node_id, host, zone: row.zone ?? deps.config.default_availability_zone });
+  return await bindToNode(deps, row, boot, { node_id, host, zone: row.zone ?? deps.config.default_availability_zone });
 }
 
 /** Faults of a node which another node need not have. */
@@ -165,6 +173,7 @@ async function leaveForNow(deps: TaskDeps, { log }: StepContext, node_id: string
 }
 
 async function finish(deps: TaskDeps, { server_id, action_id }: ServerTaskInput, report: GuestReport): Promise<void> {
+  await completeVolumes(deps, server_id);
   const now = isoMicros(deps.clock.now());
   const bad = endedBadly(report);
   const vm_state = report.power_state === 'running' ? 'active' : bad ? 'error' : 'stopped';

@@ -9,7 +9,7 @@ import { startEvent } from '../model/server-actions.ts';
 import { LEFT_BEHIND, newFlavor } from '../model/server-migrations.ts';
 import { updateMigration } from '../store/server-migrations.ts';
 import type { ComputeTables } from '../store/tables.ts';
-import { bindNics } from './bind-nics.ts';
+import { bindToNode } from './bind-to-node.ts';
 import { leaveNode } from './leave-node.ts';
 import { advanceMove, destinationOf, findMove, heldBefore, heldWhileMoving, loadMove, sourceOf } from './move-state.ts';
 import { claimPlace } from './place-server.ts';
@@ -72,7 +72,7 @@ async function unplace(deps: TaskDeps, input: Input): Promise<void> {
 async function rebind(deps: TaskDeps, input: Input, to: typeof sourceOf): Promise<void> {
   const move = to === destinationOf ? await loadMove(deps, input) : await findMove(deps, input);
   if (move === undefined || move.migration.dest_node_id === null) return;
-  await bindNics(deps, move.row, move.boot, await to(deps, move));
+  await bindToNode(deps, move.row, move.boot, await to(deps, move));
 }
 
 async function spawn(deps: TaskDeps, ctx: StepContext, input: Input): Promise<GuestReport> {

@@ -11,9 +11,17 @@ import { instanceFacts } from '../model/metadata/facts.ts';
 import type { FlavorSnapshot } from '../model/flavors.ts';
 import { flavorOf, metadataOf } from '../model/server-row.ts';
 import { mayHaveDoor } from '../model/ssh-access.ts';
+import { guestVolume, type ReservedDevice } from './guest-volumes.ts';
 import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 
-export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], network: NodeNetworkState, config: ComputeConfig): GuestSpec {
+export interface GuestDevices {
+  nics: readonly ServerNic[];
+  /** Those that are reserved for it. */
+  volumes: readonly ReservedDevice[];
+  network: NodeNetworkState;
+}
+
+export function guestSpec(row: ServerRow, boot: ServerBootRow, { nics, volumes, network }: GuestDevices, config: ComputeConfig): GuestSpec {
   const flavor = flavorOf(row);
   const { system, admin_user: login_user, origin: _origin, ...image } = JSON.parse(boot.image_json) as BootImage;
   const { passwords, options } = settingsOf(boot);
@@ -40,8 +48,9 @@ export function guestSpec(row: ServerRow, boot: ServerBootRow, nics: readonly Se
     ...(system === undefined ? {} : { system: { init: system.init, user: system.user } }),
     ...(login_user === undefined ? {} : { login_user }),
     ...(boot.user_data === null || system?.has_cloud_init ? {} : { user_data: boot.user_data }),
-    ...(row.config_drive === '' ? {} : { config_drive: configDrive(instanceFacts(row, boot, nics, { domain: config.dhcp_domain, default_zone: config.default_availability_zone })) }),
+    ...(row.config_drive === '' ? {} : { config_drive: configDrive(instanceFacts(row, boot, { nics, volumes }, { domain: config.dhcp_domain, default_zone: config.default_availability_zone })) }),
     network,
+    volumes: volumes.map(guestVolume),
   };
 }
 

@@ -11,20 +11,20 @@ import type { TaskDeps } from './task-deps.ts';
 
 const NODE_MS = 120_000;
 
-type Reserved = BlockDeviceRow & { attachment_id: string };
+export type ReservedDevice = BlockDeviceRow & { attachment_id: string };
 
 /** Those that are a server's: block storage has given them to it. */
-export async function reservedDevices(deps: Pick<TaskDeps, 'db'>, server_id: string): Promise<Reserved[]> {
+export async function reservedDevices(deps: Pick<TaskDeps, 'db'>, server_id: string): Promise<ReservedDevice[]> {
   const devices = await devicesOf(deps.db.read as Kysely<ComputeTables>, server_id);
-  return devices.filter((device): device is Reserved => device.attachment_id !== null);
+  return devices.filter((device): device is ReservedDevice => device.attachment_id !== null);
 }
 
-export const guestVolume = ({ volume_id, attachment_id, device, mount_path, boot_index, multiattach }: Reserved): GuestVolume => ({
+export const guestVolume = ({ volume_id, attachment_id, device, mount_path, boot_index, multiattach }: ReservedDevice): GuestVolume => ({
   volume_id, attachment_id, device, mount_path, read_only: false, boot_index, multiattach: multiattach === 1,
 });
 
 /** Asked for twice, it is reserved once: what an attempt has reserved that was cut off is found again. */
-export async function reserveVolume(deps: TaskDeps, auth: Auth, device: BlockDeviceRow): Promise<Reserved> {
+export async function reserveVolume(deps: TaskDeps, auth: Auth, device: BlockDeviceRow): Promise<ReservedDevice> {
   if (device.attachment_id !== null) return { ...device, attachment_id: device.attachment_id };
   const attachment_id = (await attachmentOf(deps, auth, device)) ?? (await deps.volumes.reserve(auth, device.volume_id, device.server_id)).attachment_id;
   await deps.db.transaction((tx) => updateDevice(asTransaction<ComputeTables>(tx), device.id, { attachment_id }));
@@ -72,21 +72,23 @@ export function authOf({ user_id, project_id }: Pick<ServerRow, 'user_id' | 'pro
 }
 
 /** Says to block storage on which node the server has it. */
-export async function connectVolume(deps: TaskDeps, row: Pick<ServerRow, 'node_id' | 'host'>, device: Reserved): Promise<void> {
+export async function connectVolume(deps: TaskDeps, row: Pick<ServerRow, 'node_id' | 'host'>, device: ReservedDevice): Promise<void> {
   if (row.node_id === null || row.host === null) return;
   await deps.volumes.connect(device.attachment_id, { node_id: row.node_id, host: row.host, mountpoint: device.device, mode: 'rw' });
 }
 
+export async function completeVolumes(deps: TaskDeps, server_id: string): Promise<void> {
+  for (const { attachment_id } of await reservedDevices(deps, server_id)) await deps.volumes.complete(attachment_id);
+}
+
 /** A server that came to another node has its volumes there. */
 export async function moveVolumes(deps: TaskDeps, server_id: string, to: Pick<ServerRow, 'node_id' | 'host'>): Promise<void> {
-  for (const device of await reservedDevices(deps, server_id)) {
-    await connectVolume(deps, to, device);
-    await deps.volumes.complete(device.attachment_id);
-  }
+  for (const device of await reservedDevices(deps, server_id)) await connectVolume(deps, to, device);
+  await completeVolumes(deps, server_id);
 }
 
 /** @returns false when there is no guest to have it: the next one is made with it. */
-export async function attachToGuest(deps: TaskDeps, ctx: StepContext, row: ServerRow, device: Reserved): Promise<boolean> {
+export async function attachToGuest(deps: TaskDeps, ctx: StepContext, row: ServerRow, device: ReservedDevice): Promise<boolean> {
   if (row.node_id === null) return false;
   return await withGuest(deps.nodes.call(row.node_id, computeMethods.attachVolume, { server_id: row.id, volume: guestVolume(device) }, { timeout_ms: NODE_MS, signal: ctx.signal }));
 }

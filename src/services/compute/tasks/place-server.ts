@@ -12,6 +12,7 @@ import { allAggregates, metadataOfAggregate } from '../model/aggregates.ts';
 import { zonesOfHosts } from '../model/availability-zones.ts';
 import { asksMore, type Demands, type HostFacts, withOwnResources } from '../model/host-demands.ts';
 import type { Placement } from '../model/server-placement.ts';
+import { devicesOf } from '../store/block-devices.ts';
 import { listHosts, listNodes } from '../store/nodes.ts';
 import { findGroup, membersOf } from '../store/server-groups.ts';
 import { buildingOnNodes, findServers } from '../store/servers.ts';
@@ -50,7 +51,7 @@ export async function claimPlace(deps: TaskDeps, wish: Wish): Promise<Place> {
   const resources = resourcesOf(flavor);
   const candidates = await deps.placement.candidates(resources, 1000);
   const request = await scheduleRequest(deps, wish, flavor);
-  const hosts = await viewHosts(deps, request.demands);
+  const hosts = await hostsWithVolumes(deps, row, await viewHosts(deps, request.demands));
   const chosen = wish.forced === true ? hosts.filter(({ host, usable }) => usable && host === request.host).map(({ node_id }) => node_id) : chooseHosts(candidates.map(freeRoom), hosts, request);
   const consumer = { id: row.id, project_id: row.project_id, user_id: row.user_id, type: 'INSTANCE' };
   const claim = wish.claim ?? ((node_id: string) => deps.placement.claim(consumer, node_id, resources));
@@ -62,6 +63,12 @@ export async function claimPlace(deps: TaskDeps, wish: Wish): Promise<Place> {
   const retryable = await someoneReturns(deps, hosts);
   const detail = whyNowhere(hosts, request, resources, await roomOf(deps, hosts));
   throw new Fault(500, 'compute.no-valid-host', 'No valid host was found. There are not enough hosts available.', { type: 'NoValidHost', retryable, detail });
+}
+
+/** Volumes that are there on one node only hold their server to it. */
+async function hostsWithVolumes(deps: TaskDeps, { id }: ServerRow, hosts: KnownHost[]): Promise<KnownHost[]> {
+  const nodes = (await devicesOf(deps.db.read as Kysely<ComputeTables>, id)).flatMap(({ node_id }) => (node_id === null ? [] : [node_id]));
+  return hosts.filter(({ node_id }) => nodes.every((one) => one === node_id));
 }
 
 /** Of so many hosts it is looked up what they have left. */

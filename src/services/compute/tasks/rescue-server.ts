@@ -74,7 +74,7 @@ async function rescueSpec(deps: TaskDeps, row: ServerRow, { action_id, image, pa
   if (boot === undefined) throw conflict('compute.server-lost', `It is not known any more how instance ${row.id} was made.`);
   const settings = { ...settingsOf(boot), passwords, options: { restart: { name: 'no' as const, most: 0 }, ...(shell ? { entrypoint: ['/bin/sh'], tty: true } : {}) } };
   const other = { ...boot, image_json: JSON.stringify(image), files_json: '[]', environment_json: '{}', command_json: shell ? '[]' : 'null', guest_json: JSON.stringify(settings) };
-  return { ...guestSpec(row, other, nicsOf(row), await deps.network.sliceFor(row.id), deps.config), incarnation: action_id };
+  return { ...guestSpec(row, other, { nics: nicsOf(row), volumes: [], network: await deps.network.sliceFor(row.id) }, deps.config), incarnation: action_id };
 }
 
 async function leave(deps: TaskDeps, ctx: StepContext, server_id: string, start: boolean): Promise<GuestReport> {

@@ -11,7 +11,7 @@ import { startEvent } from '../model/server-actions.ts';
 import { beforeOf, flavorFields, isInPlace, newFlavor, oldFlavor } from '../model/server-migrations.ts';
 import { updateMigration } from '../store/server-migrations.ts';
 import type { ComputeTables, MigrationRow } from '../store/tables.ts';
-import { bindNics } from './bind-nics.ts';
+import { bindToNode } from './bind-to-node.ts';
 import { isNodesFault } from './boot-server.ts';
 import { leaveNode } from './leave-node.ts';
 import { resizeGuest, startGuest, stopGuest, transferGuest } from './move-guest.ts';
@@ -115,7 +115,7 @@ const withoutSignal = (ctx: StepContext): StepContext => ({ ...ctx, signal: new 
 async function rebind(deps: Deps, input: Input, to: typeof sourceOf): Promise<void> {
   const move = to === destinationOf ? await loadMove(deps, input) : await findMove(deps, input);
   if (move === undefined || move.migration.dest_node_id === null || isInPlace(move.migration)) return;
-  await bindNics(deps, move.row, move.boot, await to(deps, move));
+  await bindToNode(deps, move.row, move.boot, await to(deps, move));
 }
 
 async function changeGuest(deps: Deps, ctx: StepContext, input: Input): Promise<GuestReport> {

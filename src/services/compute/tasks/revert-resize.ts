@@ -10,7 +10,7 @@ import { beforeOf, flavorFields, isInPlace, newFlavor, oldFlavor } from '../mode
 import { powerStates } from '../model/server-state.ts';
 import { updateMigration } from '../store/server-migrations.ts';
 import type { ComputeTables } from '../store/tables.ts';
-import { bindNics } from './bind-nics.ts';
+import { bindToNode } from './bind-to-node.ts';
 import { leaveNode } from './leave-node.ts';
 import { resizeGuest, startGuest, stopGuest } from './move-guest.ts';
 import { destinationOf, findMove, heldAfter, heldBefore, isGoing, loadMove, type Move, sourceOf } from './move-state.ts';
@@ -70,7 +70,7 @@ async function stay(deps: TaskDeps, ctx: StepContext, input: Input): Promise<voi
 
 async function rebind(deps: TaskDeps, move: Move | undefined, to: typeof sourceOf): Promise<void> {
   if (move === undefined || isInPlace(move.migration)) return;
-  await bindNics(deps, move.row, move.boot, await to(deps, move));
+  await bindToNode(deps, move.row, move.boot, await to(deps, move));
 }
 
 async function goBack(deps: TaskDeps, ctx: StepContext, input: Input): Promise<GuestReport | null> {

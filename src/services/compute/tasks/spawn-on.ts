@@ -5,7 +5,7 @@ import { flavorFields } from '../model/server-migrations.ts';
 import { nicsOf } from '../model/server-row.ts';
 import type { ServerBootRow, ServerRow } from '../store/tables.ts';
 import { guestSpec } from './guest-spec.ts';
-import { guestVolume, reservedDevices } from './guest-volumes.ts';
+import { reservedDevices } from './guest-volumes.ts';
 import type { TaskDeps } from './task-deps.ts';
 
 export interface SpawnOptions extends Pick<GuestSpec, 'layer' | 'off' | 'incarnation'> {
@@ -22,7 +22,8 @@ export interface SpawnOptions extends Pick<GuestSpec, 'layer' | 'off' | 'incarna
 export async function spawnOn(deps: TaskDeps, ctx: StepContext, row: ServerRow, boot: ServerBootRow, options: SpawnOptions = {}): Promise<GuestReport> {
   const { flavor, timeout_ms = deps.config.boot_timeout * 1000, ...how } = options;
   const wanted = flavor === undefined ? row : { ...row, ...flavorFields(flavor) };
-  const spec = { ...guestSpec(wanted, boot, nicsOf(row), await deps.network.sliceFor(row.id), deps.config), volumes: (await reservedDevices(deps, row.id)).map(guestVolume), ...how };
+  const devices = { nics: nicsOf(row), volumes: await reservedDevices(deps, row.id), network: await deps.network.sliceFor(row.id) };
+  const spec = { ...guestSpec(wanted, boot, devices, deps.config), ...how };
   const report = await deps.nodes.call<GuestReport>(row.node_id!, computeMethods.spawn, { spec }, { timeout_ms, signal: ctx.signal });
   if (report.image_fetch !== undefined) ctx.log.info({ image_id: spec.image.id, host: row.host, ...report.image_fetch }, 'the boot brought its image to the node');
   await deps.network.setPlugged(row.id, how.off !== true);

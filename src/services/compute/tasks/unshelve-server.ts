@@ -13,7 +13,7 @@ import { shownNics } from '../model/server-row.ts';
 import { findBoot, findServer, type ServerChange, updateBoot, updateServer } from '../store/servers.ts';
 import { deleteShelved, findShelved } from '../store/shelved-servers.ts';
 import type { ComputeTables, ServerBootRow, ServerRow, ShelvedServerRow } from '../store/tables.ts';
-import { bindNics } from './bind-nics.ts';
+import { bindToNode } from './bind-to-node.ts';
 import { showTask } from './capture-steps.ts';
 import { leaveNode } from './leave-node.ts';
 import { claimPlace, type Place } from './place-server.ts';
@@ -86,7 +86,7 @@ async function unplace(deps: TaskDeps, { server_id, offloaded }: UnshelveInput):
 
 async function connect(deps: TaskDeps, { server_id }: UnshelveInput, found: Place): Promise<void> {
   const { row, boot } = await load(deps, server_id);
-  const nics = await bindNics(deps, row, boot, found);
+  const nics = await bindToNode(deps, row, boot, found);
   await deps.db.transaction((tx) => updateServer(asTransaction<ComputeTables>(tx), server_id, shownNics(nics)));
 }
 

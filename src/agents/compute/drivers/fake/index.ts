@@ -138,6 +138,7 @@ const RESOURCES: HostResources = {
   hypervisor_type: 'fake',
   hypervisor_version: 1_000_000,
   cpu_info: { arch: 'x86_64', model: 'Fake CPU', vendor: 'Fake', features: [], topology: { cores: 32, threads: 2, sockets: 1 } },
+  boots_volumes: true,
   uptime_seconds: 86_400,
   load_average: [0, 0, 0],
   host_ip: '127.0.0.1',

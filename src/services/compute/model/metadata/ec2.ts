@@ -26,7 +26,7 @@ export function ec2MetaData(facts: InstanceFacts, version: Ec2Version): Ec2Tree 
     ...(key !== null && { 'public-keys': { '0': { _name: `0=${key.name}`, 'openssh-key': key.public_key } } }),
     ...(since(version, '2007-01-19') && { 'local-hostname': facts.hostname, 'public-hostname': facts.hostname, 'public-ipv4': floating[0]?.ip_address ?? '' }),
     ...(since(version, '2007-08-29') && { 'instance-type': facts.flavor_name }),
-    ...(since(version, '2007-12-15') && { 'block-device-mapping': { ami: 'vda', root: '/dev/vda' } }),
+    ...(since(version, '2007-12-15') && { 'block-device-mapping': { ami: 'vda', ...Object.fromEntries(facts.volumes.filter(({ device }) => device !== '/dev/vda').map(({ device }, index) => [`ebs${index}`, device])), root: '/dev/vda' } }),
     ...(since(version, '2008-02-01') && { placement: { 'availability-zone': facts.availability_zone } }),
     ...(since(version, '2008-09-01') && { 'instance-action': 'none' }),
   };

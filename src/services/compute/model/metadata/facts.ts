@@ -1,8 +1,11 @@
 /** All that a server may be told of itself. */
 import type { InjectedFile } from '../../../../agents/compute/protocol.ts';
 import type { ServerNic } from '../../../network/client.ts';
-import type { ServerBootRow, ServerRow } from '../../store/tables.ts';
+import type { BlockDeviceRow, ServerBootRow, ServerRow } from '../../store/tables.ts';
 import { flavorOf, metadataOf } from '../server-row.ts';
+
+/** A volume, as the guest is told of it. */
+export type GuestDisk = Pick<BlockDeviceRow, 'volume_id' | 'device' | 'mount_path' | 'tag'>;
 
 export interface InstanceFacts {
   uuid: string;
@@ -17,13 +20,14 @@ export interface InstanceFacts {
   metadata: Record<string, string>;
   key: { name: string; public_key: string } | null;
   nics: readonly ServerNic[];
+  volumes: readonly GuestDisk[];
   files: readonly InjectedFile[];
   /** As it was written by the user, decoded. */
   user_data: Buffer | null;
 }
 
 /** @param domain added to the host name with a dot; empty: nothing. Pure. */
-export function instanceFacts(row: ServerRow, boot: ServerBootRow, nics: readonly ServerNic[], options: { domain: string; default_zone: string }): InstanceFacts {
+export function instanceFacts(row: ServerRow, boot: ServerBootRow, devices: { nics: readonly ServerNic[]; volumes: readonly GuestDisk[] }, options: { domain: string; default_zone: string }): InstanceFacts {
   return {
     uuid: row.id,
     name: row.name,
@@ -36,7 +40,7 @@ export function instanceFacts(row: ServerRow, boot: ServerBootRow, nics: readonl
     launch_index: row.launch_index,
     metadata: metadataOf(row),
     key: boot.public_key === null || row.key_name === null ? null : { name: row.key_name, public_key: boot.public_key },
-    nics,
+    ...devices,
     files: JSON.parse(boot.files_json) as InjectedFile[],
     user_data: boot.user_data === null ? null : Buffer.from(boot.user_data, 'base64'),
   };

@@ -1,6 +1,5 @@
 /** The metadata of a server in OpenStack's format, by dated version. Pure. @see nova's user guide, metadata */
 import { randomBytes } from 'node:crypto';
-import type { ServerNic } from '../../../network/client.ts';
 import type { InstanceFacts } from './facts.ts';
 import { networkData } from './network-data.ts';
 
@@ -54,12 +53,14 @@ function metaData(facts: InstanceFacts, version: OpenstackVersion): object {
     availability_zone: facts.availability_zone,
     ...(since(version, '2013-04-04') && { random_seed: randomBytes(512).toString('base64') }),
     ...(since(version, '2015-10-15') && { project_id: facts.project_id }),
-    ...(since(version, '2016-06-30') && { devices: taggedDevices(facts.nics) }),
+    ...(since(version, '2016-06-30') && { devices: taggedDevices(facts) }),
     ...(since(version, '2020-10-14') && { dedicated_cpus: [] }),
   };
 }
 
-/** Those that somebody has given a tag to, so that the guest can tell them apart. */
-function taggedDevices(nics: readonly ServerNic[]): object[] {
-  return nics.flatMap(({ tag, mac_address }) => (tag === null ? [] : [{ type: 'nic', bus: 'none', address: 'none', mac: mac_address, tags: [tag] }]));
+/** Those that somebody has given a tag to, so that the guest can tell them apart; a disk's serial is what its link in /dev/disk/by-id ends with. */
+function taggedDevices({ nics, volumes }: InstanceFacts): object[] {
+  const cards = nics.flatMap(({ tag, mac_address }) => (tag === null ? [] : [{ type: 'nic', bus: 'none', address: 'none', mac: mac_address, tags: [tag] }]));
+  const disks = volumes.flatMap(({ tag, volume_id, device, mount_path }) => (tag === null ? [] : [{ type: 'disk', bus: 'none', address: 'none', serial: volume_id, path: mount_path ?? device, tags: [tag] }]));
+  return [...cards, ...disks];
 }

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { MetadataReply, MetadataRequest } from '../../../../agents/compute/protocol.ts';
 import { isFault } from '../../../../kernel/fault.ts';
 import type { JobDeps } from '../../deps.ts';
+import { devicesOf } from '../../store/block-devices.ts';
 import { findBoot, findServer } from '../../store/servers.ts';
 import type { ComputeTables } from '../../store/tables.ts';
 import { leavePassword, showPassword } from '../server-password.ts';
@@ -49,7 +50,7 @@ async function readFacts(deps: JobDeps, node_id: string, server_id: string): Pro
   const [row, boot] = [await findServer(db, server_id), await findBoot(db, server_id)];
   if (row === undefined || boot === undefined || row.deleted === 1 || row.node_id !== node_id) return undefined;
   const nics = (await deps.network.nicsOf([server_id])).get(server_id) ?? [];
-  return instanceFacts(row, boot, nics, { domain: deps.config.dhcp_domain, default_zone: deps.config.default_availability_zone });
+  return instanceFacts(row, boot, { nics, volumes: await devicesOf(db, server_id) }, { domain: deps.config.dhcp_domain, default_zone: deps.config.default_availability_zone });
 }
 
 const REASONS: Readonly<Record<number, string>> = { 400: 'Bad Request', 404: 'Not Found', 405: 'Method Not Allowed', 409: 'Conflict' };
