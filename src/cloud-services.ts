@@ -71,6 +71,7 @@ export async function buildServices({ config, log, clock, db, nodes, tasks }: Fo
     identity: identity.client, image: image.client, network: network.client, placement: placement.client, volumes: volumes.client,
     ssh: { key_file: join(secrets, 'ssh-keys', 'gateway'), host: config.api.host },
   });
+  volumes.onExtended((volume_id, server_id) => compute.volumeExtended(volume_id, server_id));
   return {
     services: [identity.service, image.service, ...image.registry, placement.service, network.service, compute.service, volumes.service, consolePage()],
     identity,

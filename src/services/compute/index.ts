@@ -27,6 +27,7 @@ import { createLayerRelay } from './model/layer-relay.ts';
 import { serverPolicies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
 import { type SshOptions, sshDoorkeeper } from './ssh/doorkeeper.ts';
+import { volumeExtended } from './model/volume-extended.ts';
 import { noBlockStorage } from './model/no-block-storage.ts';
 import { computeTasks } from './tasks/index.ts';
 import { computeVersions } from './versions.ts';
@@ -44,6 +45,8 @@ export interface ComputeService {
   /** Listens to nodes and networking from now on. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** A volume of a server has grown: its guest is told. */
+  volumeExtended(volume_id: string, server_id: string): Promise<void>;
 }
 
 export function createComputeService(deps: ComputeServiceDeps): ComputeService {
@@ -74,6 +77,9 @@ export function createComputeService(deps: ComputeServiceDeps): ComputeService {
   const doorkeeper = ssh === undefined ? undefined : sshDoorkeeper(rest, ssh);
   return {
     service,
+    async volumeExtended(volume_id, server_id) {
+      await volumeExtended(rest, volume_id, server_id);
+    },
     async start() {
       await wires.start();
       await doorkeeper?.start();

@@ -230,3 +230,16 @@ test('volumes stay with a server that leaves its node, come with it to another o
   await act({ rebuild: { imageRef: world.image.id } });
   assert.deepEqual([guestVolumes(id).length, statusOf(first.id)], [2, 'in-use']);
 });
+
+test('a volume that has grown is known to its guest', async () => {
+  const id = await world.boot();
+  const [volume, other] = [world.volumes.add(), world.volumes.add()];
+  await attach(id, { volumeId: volume.id });
+  const tell = (tag: string) => world.call('POST', '/os-server-external-events', { token: 'admin', body: { events: [{ name: 'volume-extended', server_uuid: id, tag }] } });
+  const calls = () => world.nodes.calls.filter(({ method }) => method === 'compute.volume-extended').length;
+  const before = calls();
+  const told = await tell(volume.id);
+  assert.deepEqual([told.status, told.json.events[0].code, calls() - before], [200, 200, 1], told.text);
+  const unknown = await tell(other.id);
+  assert.deepEqual([unknown.status, unknown.json.events[0].code, calls() - before], [207, 422, 1]);
+});
