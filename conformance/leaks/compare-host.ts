@@ -6,7 +6,7 @@ import type { HostView } from './host.ts';
 import type { RowView, ServerRow } from './rows.ts';
 
 export function compareHost(rows: RowView, host: HostView): Leak[] {
-  return [...containers(rows, host), ...namespaces(rows, host), ...devices(rows, host), ...filter(rows, host), ...links(host), ...notes(rows, host)];
+  return [...containers(rows, host), ...namespaces(rows, host), ...devices(rows, host), ...filter(rows, host), ...links(host), ...views(host), ...notes(rows, host)];
 }
 
 const leak = (side: Leak['side'], kind: string, id: string, detail: string): Leak => ({ side, kind, id, detail });
@@ -35,10 +35,12 @@ function containers({ servers }: RowView, host: HostView): Leak[] {
   return [...found, ...missing.map((server) => leak('rows', 'server', server.id, `${server.vm_state}, but there is no container`))];
 }
 
-function namespaces({ servers }: RowView, host: HostView): Leak[] {
+function namespaces({ servers, ports }: RowView, host: HostView): Leak[] {
   const stray = [...host.namespaces].filter((id) => servers.get(id)?.node_id == null);
   const running = !host.real.kernel ? [] : host.containers.filter(({ state, server_id }) => state === 'running' && !host.namespaces.has(server_id));
+  const served = new Set([...ports.values()].filter((port) => port.node_id !== null).map((port) => port.network_id));
   return [
+    ...[...host.metadata].filter((id) => !served.has(id)).map((id) => leak('kernel', 'namespace', `${host.cloud}-m-${id}`, 'for the metadata of a network without a port on this node')),
     ...stray.map((id) => leak('kernel', 'namespace', `${host.cloud}-${id}`, 'of no server on this node')),
     ...running.map(({ server_id }) => leak('rows', 'namespace', `${host.cloud}-${server_id}`, 'is missing though the container runs')),
   ];
@@ -81,6 +83,14 @@ function links(host: HostView): Leak[] {
   return [...host.links].filter(([id]) => !ids.has(id)).map(([id, target]) => leak('files', 'namespace link', id.slice(0, 12), `to ${target}, of no container`));
 }
 
+function views(host: HostView): Leak[] {
+  const ids = new Set(host.containers.map(({ id }) => id));
+  return [...host.views].filter((id) => !ids.has(id)).map((id) => leak('files', 'view of a guest', id.startsWith('.') ? id.slice(1) : id.slice(0, 12), 'of no container'));
+}
+
 function notes({ servers }: RowView, host: HostView): Leak[] {
-  return [...host.notes].filter((id) => !servers.has(id)).map((id) => leak('files', 'note of the agent', id, 'of no server'));
+  return [
+    ...[...host.drives].filter(([, id]) => !servers.has(id)).map(([device, id]) => leak('kernel', 'config drive', id, `${device}, of no server`)),
+    ...[...host.notes].filter((id) => !servers.has(id)).map((id) => leak('files', 'note of the agent', id, 'of no server')),
+  ];
 }

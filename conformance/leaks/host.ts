@@ -1,8 +1,11 @@
 /** What this machine holds of a cloud: containers, namespaces, devices, packet filter, links, notes. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { metadataOf } from '../../src/agents/network/drivers/linux/names.ts';
 import { dockerRequest } from '../../src/cli/docker.ts';
+import { hostProbes } from '../../src/cli/doctor/probes.ts';
+import { loopsOf, viewsOf } from '../../src/cli/leftovers.ts';
 import type { Settings } from '../../src/cli/settings.ts';
 
 export interface ContainerView {
@@ -19,6 +22,8 @@ export interface HostView {
   containers: ContainerView[];
   /** Devices of which the machine has a network namespace. */
   namespaces: Set<string>;
+  /** Networks whose metadata the machine has a namespace for. */
+  metadata: Set<string>;
   /** Names of devices in the cloud's namespace: `tap…`, `brq…`, `ext…`, `vxl…`. */
   devices: Set<string>;
   /** Ends of the host's own legs. */
@@ -27,6 +32,10 @@ export interface HostView {
   filter: Set<string>;
   /** Container id → where its link leads. */
   links: Map<string, string>;
+  /** Folders of what guests see: containers, or servers whose container was being made. */
+  views: Set<string>;
+  /** Loop device → server whose config drive is on it. */
+  drives: Map<string, string>;
   /** Servers of which the agent keeps a note. */
   notes: Set<string>;
 }
@@ -44,10 +53,13 @@ export async function observeHost(settings: Settings): Promise<HostView> {
     real,
     containers: real.docker ? await containers(agent.docker_socket, name) : [],
     namespaces: new Set(real.kernel ? ownNames(entries('/run/netns'), name).filter((id) => UUID.test(id)) : []),
+    metadata: new Set(real.kernel ? entries('/run/netns').flatMap((entry) => metadataOf(name, entry) ?? []) : []),
     devices: new Set(inside ? devicesIn(name) : []),
     legs: new Set(real.kernel ? entries('/sys/class/net').filter((link) => link.startsWith(`${name}-`)) : []),
     filter: new Set(inside ? filterIn(name) : []),
     links: new Map(entries(LINKS).map((id) => [id, readlinkSync(join(LINKS, id))] as const).filter(([, target]) => target.startsWith(`/run/netns/${name}-`))),
+    views: new Set(real.docker ? viewsOf(name, hostProbes()).map((folder) => basename(folder)) : []),
+    drives: new Map(real.docker ? drivesOf(agent.state_dir) : []),
     notes: new Set(real.docker ? entries(join(agent.state_dir, 'guests')).map((file) => file.replace(/\.json(\.new)?$/, '')) : []),
   };
 }
@@ -56,6 +68,10 @@ async function containers(socket: string, cloud: string): Promise<ContainerView[
   const filters = encodeURIComponent(JSON.stringify({ label: [`gantry.cloud=${cloud}`] }));
   const rows = (await dockerRequest(socket, 'GET', `/containers/json?all=1&filters=${filters}`, 60_000)) as { Id: string; State: string; Labels: Record<string, string> }[];
   return rows.map((row) => ({ id: row.Id, state: row.State, server_id: row.Labels['gantry.server'] ?? '' }));
+}
+
+function drivesOf(state_dir: string): [device: string, server_id: string][] {
+  return loopsOf(state_dir, hostProbes()).filter(({ file }) => basename(file) === 'drive.img').map(({ device, file }) => [device, basename(dirname(file))]);
 }
 
 function devicesIn(cloud: string): string[] {

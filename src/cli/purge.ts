@@ -6,10 +6,11 @@ import { silentLog } from '../kernel/log/log.ts';
 import { cloudsYamlPath, editCloudsYaml, entryNames, removeClouds } from './clouds-yaml.ts';
 import { foreignEntries, OWN_ENTRIES } from './data-dir.ts';
 import { dockerRequest, engineAnswers } from './docker.ts';
-import { run, which } from './doctor/probes.ts';
+import { hostProbes, run, which } from './doctor/probes.ts';
 import { refuseSharedEngine, stopCloud } from './down.ts';
 import { CliError } from './errors.ts';
 import { containersOf } from './guests.ts';
+import { removeLeftovers, VIEWS } from './leftovers.ts';
 import { releaseBelow } from './mounts.ts';
 import type { Output } from './output.ts';
 import type { Settings } from './settings.ts';
@@ -32,7 +33,9 @@ export async function purge(settings: Settings, output: Output): Promise<number>
     () => (existsSync(data_dir) ? stopCloud(settings) : []),
     () => removeContainers(settings),
     () => removeNetworks(config.cloud.name),
+    () => removeLeftovers(config.cloud.name, config.agent.state_dir, hostProbes()),
     () => removeEngine(settings),
+    () => removeEmptyFolders(),
     () => removeClientEntry(settings),
   ];
   const troubles: string[] = [];
@@ -103,10 +106,15 @@ async function removeNetworks(name: string): Promise<string[]> {
     const path = join('/run/gantry/netns', entry);
     if (readlinkSync(path).startsWith(`/run/netns/${name}-`)) rmSync(path, { force: true });
   }
-  for (const folder of ['/run/gantry/netns', '/run/gantry']) if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
   if (before.length > 0 && existsSync(NAMESPACES) && readdirSync(NAMESPACES).length === 0) removeNamespaceFolder();
   const left = new Set([...ours().map((one) => `namespace ${one}`), ...links().map((one) => `link ${one}`)]);
   return before.filter((one) => !left.has(one)).map((one) => `removed ${one}`);
+}
+
+/** Those of all clouds of the host. */
+function removeEmptyFolders(): string[] {
+  for (const folder of ['/run/gantry/netns', VIEWS, dirname(VIEWS)]) if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+  return [];
 }
 
 /** iproute2 mounts its folder upon itself with the first namespace, and never takes it away. */

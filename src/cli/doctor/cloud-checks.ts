@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fail, ok, warn } from './check.ts';
 import type { Check, Finding } from './check.ts';
+import { loopsOf, viewsOf } from '../leftovers.ts';
 import { CLOUD_NOTES, cloudNote } from '../up/runtime.ts';
 import { firstLine } from './host-checks.ts';
 
@@ -114,7 +115,9 @@ export const checkLeftovers: Check = async (probes, subject) => {
   }
   const namespaces = probes.list('/run/netns').filter((name) => name === subject.name || name.startsWith(`${subject.name}-`)).map((name) => `namespace ${name}`);
   const containers = (await probes.containers(subject.docker_socket, `gantry.cloud=${subject.name}`)).map((name) => `container ${name}`);
-  const found = [...namespaces, ...containers];
+  const views = viewsOf(subject.name, probes).map((folder) => `folder ${folder}`);
+  const loops = loopsOf(join(subject.data_dir, 'agent'), probes).map(({ device }) => `device ${device}`);
+  const found = [...namespaces, ...containers, ...views, ...loops];
   if (found.length === 0) return [ok('GY-LEFT-001', 'leftovers of an earlier cloud: none')];
   const shown = found.length > 5 ? `${found.slice(0, 5).join(', ')} and ${found.length - 5} more` : found.join(', ');
   return [warn('GY-LEFT-001', 'leftovers of an earlier cloud', shown, `./gantry down --purge --name ${subject.name} --data-dir ${subject.data_dir}`)];
