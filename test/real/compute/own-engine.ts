@@ -21,6 +21,8 @@ export interface OwnEngine {
   start(): Promise<void>;
   /** The daemon only: containers and containerd go on. */
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Takes from the stopped daemon what it knows of a container. */
+  forget(containerId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export async function createOwnEngine(): Promise<OwnEngine> {
       await end(daemon, signal);
       if (signal === 'SIGKILL') await rm(join(dir, 'docker.pid'), { force: true });
     },
+    forget: (containerId) => rm(join(dir, 'data', 'containers', containerId), { recursive: true }),
     async close() {
       await end(daemon, 'SIGTERM');
       await end(containerd, 'SIGTERM');

@@ -72,3 +72,11 @@ test('used memory shows within a refresh, and nothing stays behind on the host',
   await rig.driver.destroy(spec.server_id);
   assert.ok(!existsSync(folder));
 });
+
+test('nothing stays behind of a guest that could not be made', async () => {
+  const spec = rig.spec(image);
+  rig.plug.failure = new Error('no cable');
+  await assert.rejects(rig.driver.spawn(spec), { code: 'compute.network-failed' });
+  rig.plug.failure = undefined;
+  assert.ok(!existsSync(`/run/gantry/views/.${spec.server_id}`));
+});

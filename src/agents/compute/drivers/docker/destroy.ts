@@ -22,6 +22,7 @@ export async function removeGuest(ctx: DriverContext, serverId: string): Promise
   } catch (error) {
     throw toFault(error, 'compute.destroy-failed', 'remove the server');
   }
+  await ctx.views.discard(serverId);
   await ctx.disks.remove(serverId);
   await ctx.drives.remove(serverId);
 }

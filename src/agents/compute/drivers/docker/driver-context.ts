@@ -6,6 +6,7 @@ import type { Disks } from './disks.ts';
 import type { Engine } from './engine.ts';
 import type { GuestNotes } from './guest-notes.ts';
 import type { Images } from './images.ts';
+import type { MadeContainers } from './made-containers.ts';
 import type { MoveTransport } from './move-layer.ts';
 import type { OldRoots } from './old-roots.ts';
 import type { NetnsLinks } from './netns-links.ts';
@@ -19,6 +20,7 @@ export interface DriverContext {
   cloud: string;
   network: Pick<NetworkDriver, 'plug' | 'unplug'>;
   images: Images;
+  made: MadeContainers;
   links: NetnsLinks;
   notes: GuestNotes;
   disks: Disks;

@@ -27,7 +27,9 @@ import { extraRuntimes } from './guest-options.ts';
 import { claimedVolumes, createGuestNotes } from './guest-notes.ts';
 import { needContainer, reportAll, reportServer } from './guests.ts';
 import { createImages, type ImageStore } from './images.ts';
+import { createMadeContainers } from './made-containers.ts';
 import { sendLayer, type MoveTransport } from './move-layer.ts';
+import { createOrphans } from './orphans.ts';
 import { createOldRoots } from './old-roots.ts';
 import { createNetnsLinks } from './netns-links.ts';
 import { setPasswords } from './passwords.ts';
@@ -82,6 +84,7 @@ function driverContext(options: DockerDriverOptions, engine: Engine): DriverCont
   return {
     engine, cloud, network, log, clock,
     images: createImages({ engine, cloud, store: options.image_store, state_dir, log, clock }),
+    made: createMadeContainers(join(state_dir, 'containers')),
     links: createNetnsLinks(netns_dir),
     disks: createDisks({ engine, dir: join(state_dir, 'disks'), limit: options.disk_limit ?? 'off', log }),
     drives: createConfigDrives(join(state_dir, 'config-drives')),
@@ -102,8 +105,10 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
   const captures = createCaptures({ ctx, dir: join(options.state_dir, 'captures'), send: options.layers ?? nowhere });
   const lock = createKeyedLock();
   const spawns = createGate(options.concurrent_spawns ?? 8);
+  const orphans = createOrphans(ctx, lock);
+  const endOrphans = (): Promise<void> => orphans.end().catch((error: unknown) => log.warn({ err: error }, 'what runs unknown to the engine could not be looked for'));
   const changes = watchChanges(ctx, (serverId) => lock.run(serverId, () => startRebooted(ctx, serverId)));
-  void changes.ready.then(() => captures.thaw()).then(() => removeRemains(ctx, lock)).catch((error: unknown) => log.warn({ err: error }, 'what earlier guests left could not be removed'));
+  void changes.ready.then(() => captures.thaw()).then(() => removeRemains(ctx, lock, endOrphans)).catch((error: unknown) => log.warn({ err: error }, 'what earlier guests left could not be removed'));
 
   return {
     ready: changes.ready,
@@ -118,7 +123,11 @@ export function createDockerDriver(options: DockerDriverOptions): DockerDriver {
       await lock.run(serverId, () => destroyServer(ctx, serverId));
     },
     inspect: (serverId) => engineCall('look at the server', () => reportServer(ctx, serverId)),
-    list: () => engineCall('list the servers', () => reportAll(ctx)),
+    async list() {
+      const reports = await engineCall('list the servers', () => reportAll(ctx));
+      void endOrphans();
+      return reports;
+    },
     consoleOutput: (serverId, lines) =>
       engineCall('read the console', async () => await readGuestConsole(ctx, await needContainer(ctx, serverId), lines)),
     openConsole: (serverId, request) => engineCall('open the console', () => openConsole(ctx, serverId, request)),

@@ -5,21 +5,33 @@ import type { DriverContext } from './driver-context.ts';
 import { findContainer, inspectContainer } from './guests.ts';
 
 /** Looks once at everything there was at its start; what has a container stays. */
-export async function removeRemains(ctx: DriverContext, lock: KeyedLock): Promise<void> {
+export async function removeRemains(ctx: DriverContext, lock: KeyedLock, endOrphans: () => Promise<void>): Promise<void> {
   const noted = new Set([...(await ctx.notes.list()), ...(await ctx.disks.list()), ...(await ctx.drives.list())]);
   const links = await ctx.links.list();
+  await rememberContainers(ctx, links);
+  // First, since it holds disks and volumes.
+  await endOrphans();
   for (const id of await ctx.volumes.given()) {
     if ((await inspectContainer(ctx, id)) === undefined) await ctx.volumes.forget(id);
   }
   for (const id of await ctx.views.list()) {
     if ((await inspectContainer(ctx, id)) === undefined) await ctx.views.remove(id);
   }
+  for (const server_id of await ctx.views.listPrepared()) await lock.run(server_id, () => ctx.views.discard(server_id));
   for (const server_id of noted) await lock.run(server_id, () => forgetGuest(ctx, server_id));
   for (const { container_id, netns } of links) {
     const server_id = netns.startsWith(`/run/netns/${ctx.cloud}-`) ? netns.slice(`/run/netns/${ctx.cloud}-`.length) : undefined;
     if (server_id !== undefined) await lock.run(server_id, () => forgetLink(ctx, container_id));
   }
   await ctx.volumes.closeUnclaimed();
+}
+
+/** Those of which there is no note yet. */
+async function rememberContainers(ctx: DriverContext, links: readonly { container_id: string; netns: string }[]): Promise<void> {
+  const made = new Set((await ctx.made.list()).map(({ id }) => id));
+  for (const { container_id: id, netns } of links) {
+    if (netns.startsWith(`/run/netns/${ctx.cloud}-`) && !made.has(id)) await ctx.made.add({ id, server_id: netns.slice(`/run/netns/${ctx.cloud}-`.length) });
+  }
 }
 
 async function forgetGuest(ctx: DriverContext, server_id: string): Promise<void> {

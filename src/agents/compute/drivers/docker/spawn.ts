@@ -115,18 +115,19 @@ async function create(ctx: DriverContext, spec: GuestSpec, config: object): Prom
 export async function createWithImage(ctx: DriverContext, spec: GuestSpec, config: object, name = containerName(ctx.cloud, spec.server_id)): Promise<Omit<Created, 'script'>> {
   return await engineCall('create the container', async () => {
     try {
-      return { id: await createContainer(ctx, name, config) };
+      return { id: await createContainer(ctx, name, config, spec.server_id) };
     } catch (error) {
       if (!isEngineStatus(error, 404)) throw error;
       const image_fetch = await ctx.images.ensure(spec.image);
-      return { id: await createContainer(ctx, name, config), image_fetch };
+      return { id: await createContainer(ctx, name, config, spec.server_id), image_fetch };
     }
   }, 'compute.create-failed');
 }
 
-async function createContainer(ctx: DriverContext, name: string, config: object): Promise<string> {
+async function createContainer(ctx: DriverContext, name: string, config: object, server_id: string): Promise<string> {
   try {
     const reply = await ctx.engine.json<{ Id: string }>('POST', '/containers/create', { query: { name }, body: config, timeout_ms: CREATE_MS });
+    await ctx.made.add({ id: reply.Id, server_id });
     return reply.Id;
   } catch (error) {
     if (!isEngineStatus(error, 409)) throw error;

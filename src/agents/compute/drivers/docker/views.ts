@@ -21,6 +21,10 @@ export interface Views {
   /** Of a guest that goes on, as of now. */
   change(containerId: string, view: GuestView): Promise<void>;
   remove(containerId: string): Promise<void>;
+  /** What `prepare` made and nobody was given. */
+  discard(serverId: string): Promise<void>;
+  /** Servers of this cloud with something to discard, or being made. */
+  listPrepared(): Promise<string[]>;
   /** Containers of this cloud that have one. */
   list(): Promise<string[]>;
   close(): void;
@@ -103,8 +107,8 @@ export function createViews({ dir, cloud, clock, log, refresh_ms }: ViewsOptions
   const folderOf = (name: string): string => join(dir, name);
   let busy = false;
 
-  async function all(): Promise<[id: string, found: Known][]> {
-    const names = (await readdir(dir).catch(() => [])).filter((name) => !name.startsWith('.'));
+  async function all(prepared = false): Promise<[id: string, found: Known][]> {
+    const names = (await readdir(dir).catch(() => [])).filter((name) => name.startsWith('.') === prepared);
     const found = await Promise.all(names.map((name) => known(folderOf(name), cloud).catch(() => undefined)));
     return names.flatMap((name, at) => (found[at] === undefined ? [] : [[name, found[at]]]));
   }
@@ -135,6 +139,8 @@ export function createViews({ dir, cloud, clock, log, refresh_ms }: ViewsOptions
   timer.unref();
   return {
     prepare,
+    discard: (serverId) => rm(folderOf(`.${serverId}`), { recursive: true, force: true }),
+    listPrepared: async () => (await all(true)).map(([name]) => name.slice(1)),
     list: async () => (await all()).map(([id]) => id),
     async begin(serverId, containerId, view) {
       const wanted = view ?? (await known(folderOf(containerId), cloud))?.view;
