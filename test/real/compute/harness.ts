@@ -308,6 +308,7 @@ async function removeCloud(engine: Engine, cloud: string): Promise<void> {
   for (const one of await allContainers(engine, `${CLOUD_LABEL}=${cloud}`)) {
     await engine.json('DELETE', `/containers/${one.Id}`, { query: { force: 1, v: 1 } }).catch(() => {});
     await rm(`/run/gantry/netns/${one.Id}`, { force: true });
+    await rm(`/run/gantry/volumes/${one.Id}`, { force: true });
   }
   for (const name of await readdir('/run/netns').catch(() => [])) {
     if (name.startsWith(`${cloud}-`)) await exec('ip', ['netns', 'del', name]).catch(() => {});

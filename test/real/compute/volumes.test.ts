@@ -1,7 +1,8 @@
 /** Volumes in containers that run: their devices, their file systems, and that nobody else gets at them. On an engine of the test's own. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { randomInt, randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import { createFileVolumeDriver } from '../../../src/agents/volume/drivers/file/
 import type { VolumeDriver } from '../../../src/agents/volume/protocol.ts';
 import { createRig, makeImage, until, type Rig, type TestImage } from './harness.ts';
 import { createOwnEngine, type OwnEngine } from './own-engine.ts';
+import type { Told } from './volumes-killed.ts';
 
 const exec = promisify(execFile);
 const MIB = 1024 * 1024;
@@ -239,4 +241,41 @@ test('a shared volume is open as long as one server has it', async () => {
   await rig.driver.destroy(first);
   assert.equal(await said(second, 'head -c 7 /dev/vdb'), 'shared\n');
   await cleared([second], [one]);
+});
+
+/** Kills an agent at some point of its attaching and detaching. */
+async function killAgent(server_id: string, one: GuestVolume): Promise<void> {
+  const told: Told = { socket_path: engine.socket, cloud: rig.cloud, state_dir: rig.state_dir, volumes_dir: join(scratch, 'volumes'), server_id, volume: one };
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'volumes-killed.ts'), JSON.stringify(told)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  const at = randomInt(400);
+  await new Promise((resolve) => setTimeout(resolve, at));
+  child.kill('SIGKILL');
+  assert.deepEqual((await ended)[1], 'SIGKILL', `ended by itself before ${at} ms`);
+}
+
+test('agents that are killed at any point lose no byte and leave no device, mount or node', async () => {
+  const id = await server();
+  const one = await volume({ mount_path: '/data' });
+  await rig.driver.attachVolume(id, one);
+  await sh(id, 'seq 1 20000 > /data/kept; sync');
+  const sum = await said(id, 'tail -n 1 /data/kept; stat -c %s /data/kept');
+  for (let times = 0; times < Number(process.env['GANTRY_KILLS'] ?? 12); times += 1) await killAgent(id, one);
+  // What a program of the killed agent was at goes on for a moment.
+  await until('the programs of the last agent', async () => (await exec('ps', ['-eo', 'args'])).stdout, (all) => !all.includes(one.volume_id) && !/gantry-volume [a-z]+ [0-9a-f]{64}/.test(all));
+  await rig.driver.attachVolume(id, one);
+  assert.equal(await said(id, 'tail -n 1 /data/kept; stat -c %s /data/kept'), sum);
+  await rig.driver.detachVolume(id, one.volume_id, false);
+  assert.deepEqual(await loops(), []);
+  assert.doesNotMatch(await said(id, 'cat /proc/mounts; ls /dev'), / \/data |vdb/);
+  await cleared([id], [one]);
+});
+
+test('a device that is open though no guest has it is closed when the agent begins', async () => {
+  const one = await volume();
+  await volumes.open(one.volume_id, { read_only: false });
+  await rig.again();
+  await until('the device goes', loops, (left) => left.length === 0);
+  await volumes.remove(one.volume_id);
 });

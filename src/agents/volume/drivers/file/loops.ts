@@ -1,12 +1,14 @@
 /** Loop devices over the files of one folder. What there is, is asked of the kernel each time: nothing is remembered. */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createKeyedLock } from '../../../../kernel/locks.ts';
 import type { LocalDevice } from '../../protocol.ts';
 
 const run = promisify(execFile);
+const DEVICES = '/sys/block';
 const LOOP_MAJOR = 7;
 const SECTOR = 512;
 /** Beyond what is given out to whoever asks for any, and beyond the config drives. */
@@ -14,13 +16,12 @@ const FIRST_NUMBER = 32_768;
 const LAST_NUMBER = 1_048_575;
 /** Somebody who only looks at a device (udev, blkid) holds it for a moment. */
 const LOOKERS_MS = 5_000;
-const AGAIN_MS = 20;
+const AGAIN_MS = 5;
 
 export interface Loop {
   path: string;
   file: string;
   number: number;
-  read_only: boolean;
 }
 
 export interface Loops {
@@ -35,12 +36,6 @@ export interface Loops {
   detach(path: string): Promise<boolean>;
 }
 
-interface Listed {
-  name: string;
-  'back-file': string | null;
-  ro: boolean;
-}
-
 const isTaken = (error: unknown): boolean => /resource busy/i.test(String((error as { stderr?: string }).stderr));
 
 export async function command(program: string, ...args: string[]): Promise<string> {
@@ -48,15 +43,18 @@ export async function command(program: string, ...args: string[]): Promise<strin
   return stdout;
 }
 
+/** By the kernel's own files, which takes no program. */
+async function list(): Promise<Loop[]> {
+  const names = (await readdir(DEVICES)).filter((name) => /^loop\d+$/.test(name));
+  const files = await Promise.all(names.map((name) => backingOf(name)));
+  return names.flatMap((name, at) => (files[at] === undefined ? [] : [{ path: `/dev/${name}`, file: files[at], number: Number(name.slice('loop'.length)) }]));
+}
+
+/** Undefined for a device without a file. */
+const backingOf = (name: string): Promise<string | undefined> => readFile(join(DEVICES, name, 'loop/backing_file'), 'utf8').then((text) => text.replace(/\n$/, ''), () => undefined);
+
 export function createLoops(): Loops {
   const lock = createKeyedLock();
-
-  async function list(): Promise<Loop[]> {
-    const text = await command('losetup', '--list', '--json', '--output', 'NAME,BACK-FILE,RO');
-    if (text.trim() === '') return [];
-    const { loopdevices } = JSON.parse(text) as { loopdevices: Listed[] };
-    return loopdevices.flatMap(({ name, 'back-file': file, ro }) => (file === null ? [] : [{ path: name, file, number: Number(name.replace('/dev/loop', '')), read_only: ro }]));
-  }
 
   async function make(file: string, read_only: boolean): Promise<LocalDevice> {
     const taken = new Set((await list()).map((one) => one.number));
@@ -100,9 +98,9 @@ export function createLoops(): Loops {
   };
 }
 
-const isAttached = (path: string): Promise<boolean> => readFile(`/sys/block/${path.replace('/dev/', '')}/loop/backing_file`).then(() => true, () => false);
+const isAttached = async (path: string): Promise<boolean> => (await backingOf(basename(path))) !== undefined;
 
 async function deviceOf(number: number): Promise<LocalDevice> {
-  const sectors = await readFile(`/sys/block/loop${number}/size`, 'utf8');
+  const sectors = await readFile(join(DEVICES, `loop${number}`, 'size'), 'utf8');
   return { path: `/dev/loop${number}`, major: LOOP_MAJOR, minor: number, size_bytes: Number(sectors) * SECTOR };
 }
