@@ -227,6 +227,10 @@ test('what is not blank and no file system is not overwritten, and a failed atta
   await rig.driver.attachVolume(id, { ...one, mount_path: null });
   assert.equal(await said(id, 'head -c 9 /dev/vdb'), 'precious\n');
   await assert.rejects(rig.driver.attachVolume(id, { ...(await volume()) }), { status: 409, code: 'compute.device-taken' });
+  // Nor does a container that somebody has removed.
+  await rig.engine.json('DELETE', `/containers/${rig.cloud}-${id}`, { query: { force: 1 } });
+  await rig.driver.detachVolume(id, one.volume_id, false);
+  assert.deepEqual(await loops(), []);
   await cleared([id], [one]);
 });
 

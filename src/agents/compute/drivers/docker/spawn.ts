@@ -14,7 +14,7 @@ import { guestView } from './guest-view.ts';
 import { receiveLayer } from './move-layer.ts';
 import { tryPasswords } from './passwords.ts';
 import { checkVolume } from './volume-plan.ts';
-import { volumesReady } from './volumes.ts';
+import { noteVolumes, volumesReady } from './volumes.ts';
 
 const CREATE_MS = 120_000;
 const START_MS = 120_000;
@@ -57,7 +57,8 @@ async function build(ctx: DriverContext, spec: GuestSpec, disk: string | undefin
     ctx.network.plug(spec.server_id, spec.network),
     create(ctx, spec, containerConfig(spec, ctx.cloud, disk, drive)),
     ctx.views.prepare(spec.server_id, view),
-    ctx.notes.update(spec.server_id, { network: spec.network, view, volumes: spec.volumes ?? [] }),
+    ctx.notes.update(spec.server_id, { network: spec.network, view }),
+    noteVolumes(ctx, spec.server_id, spec.volumes ?? []),
   ]);
   if (created.status === 'rejected') throw created.reason;
   if (plugged.status === 'rejected') throw networkFault(plugged.reason);

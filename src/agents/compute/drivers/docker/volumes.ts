@@ -11,7 +11,7 @@ import type { AttachedVolume, GuestVolume } from '../../protocol.ts';
 import type { DriverContext } from './driver-context.ts';
 import type { ContainerInspect } from './engine-types.ts';
 import { unknownServer } from './faults.ts';
-import { inspectContainer, needContainer } from './guests.ts';
+import { findContainer, inspectContainer, needContainer } from './guests.ts';
 import { growInside, mountInside, plugDevice, umountInside, unplugDevice, usersOf, type Inside } from './guest-volume.ts';
 import { readyFileSystem, roomFor } from './volume-filesystem.ts';
 import { checkVolume, runtimeList, viewWith, type OpenVolume } from './volume-plan.ts';
@@ -84,12 +84,16 @@ export async function volumesReady(ctx: DriverContext, serverId: string, contain
   if (view !== undefined && volumes.length > 0) await ctx.notes.update(serverId, { view: viewWith(view, opened) });
 }
 
+/** What a guest that is made has from now on; those that it had before are its no more. */
+export async function noteVolumes(ctx: DriverContext, serverId: string, volumes: GuestVolume[]): Promise<void> {
+  const { volumes: before = [] } = await ctx.notes.read(serverId);
+  await ctx.notes.update(serverId, { volumes });
+  for (const { volume_id } of before) await ctx.volumes.close(volume_id);
+}
+
 /** After its containers are gone. */
 export async function releaseVolumes(ctx: DriverContext, serverId: string): Promise<void> {
-  const { volumes = [] } = await ctx.notes.read(serverId);
-  if (volumes.length === 0) return;
-  await ctx.notes.update(serverId, { volumes: [] });
-  for (const { volume_id } of volumes) await ctx.volumes.close(volume_id);
+  if (((await ctx.notes.read(serverId)).volumes ?? []).length > 0) await noteVolumes(ctx, serverId, []);
 }
 
 export async function attachVolume(ctx: DriverContext, serverId: string, volume: GuestVolume): Promise<AttachedVolume> {
@@ -137,13 +141,15 @@ export async function detachVolume(ctx: DriverContext, serverId: string, volumeI
   const { volumes = [] } = await ctx.notes.read(serverId);
   const volume = volumes.find(({ volume_id }) => volume_id === volumeId);
   if (volume === undefined) return;
-  const container = await containerOf(ctx, serverId);
-  const inside = insideOf(container);
-  // Also to learn which device it is.
+  // A container that somebody has removed holds nothing back.
+  const found = await findContainer(ctx, serverId);
+  const container = found === undefined ? undefined : await inspectContainer(ctx, found.Id);
+  const inside = container === undefined ? undefined : insideOf(container);
+  // Opened also to learn which device it is.
   if (inside !== undefined) await takeOut(inside, { ...(await ctx.volumes.open({ ...volume, mount_path: null })), volume }, force);
   await ctx.notes.update(serverId, { volumes: volumes.filter((one) => one !== volume) });
   await ctx.volumes.close(volumeId);
-  await show(ctx, serverId, container.Id);
+  if (container !== undefined) await show(ctx, serverId, container.Id);
 }
 
 /** No more of it can be opened first; then whoever has it open is looked for. */
