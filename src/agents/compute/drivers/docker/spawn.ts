@@ -53,12 +53,12 @@ async function adopt(ctx: DriverContext, { server_id: serverId, incarnation }: G
 async function build(ctx: DriverContext, spec: GuestSpec, disk: string | undefined): Promise<GuestReport> {
   const drive = spec.config_drive === undefined ? undefined : await ctx.drives.prepare(spec.server_id, spec.config_drive);
   const view = guestView(spec, drive);
+  await noteVolumes(ctx, spec.server_id, spec.volumes ?? []);
   const [plugged, created, viewed] = await Promise.allSettled([
     ctx.network.plug(spec.server_id, spec.network),
     create(ctx, spec, containerConfig(spec, ctx.cloud, disk, drive)),
     ctx.views.prepare(spec.server_id, view),
     ctx.notes.update(spec.server_id, { network: spec.network, view }),
-    noteVolumes(ctx, spec.server_id, spec.volumes ?? []),
   ]);
   if (created.status === 'rejected') throw created.reason;
   if (plugged.status === 'rejected') throw networkFault(plugged.reason);
