@@ -60,3 +60,17 @@ test('also by an agent that starts after it', async () => {
   await rig.again();
   await until('the end of the orphan', () => processes(id!), (pids) => pids.length === 0);
 });
+
+test('a guest that containerd has lost is ended, since its server counts as off, and the server starts again', async () => {
+  const spec = rig.spec(await makeImage({ marker: 'orphans' }));
+  const { container_id: id } = await rig.driver.spawn(spec);
+  await own.stop('SIGKILL');
+  await own.loseTasks();
+  await own.start();
+  assert.notEqual((await rig.driver.inspect(spec.server_id))?.power_state, 'running');
+  const seen = await processes(id!);
+  assert.ok(seen.length >= 2, 'the guest and its shim outlive containerd');
+  await until('the end of the orphan', async () => (await rig.driver.list(), await processes(id!)), (pids) => pids.length === 0, 60_000);
+  assert.equal((await rig.driver.power(spec.server_id, { action: 'start' })).power_state, 'running');
+  assert.ok(!(await processes(id!)).some((pid) => seen.includes(pid)));
+});

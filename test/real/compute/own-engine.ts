@@ -23,6 +23,8 @@ export interface OwnEngine {
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Takes from the stopped daemon what it knows of a container. */
   forget(containerId: string): Promise<void>;
+  /** Kills containerd, and starts it without what it knew of what runs. */
+  loseTasks(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -33,7 +35,8 @@ export async function createOwnEngine(): Promise<OwnEngine> {
   const containerdSocket = join(dir, 'containerd.sock');
   const netns = basename(dir);
   await exec('ip', ['netns', 'add', netns]);
-  const containerd = run(dir, 'containerd', ['--root', join(dir, 'ctr-root'), '--state', join(dir, 'ctr-state'), '--address', containerdSocket, '--config', '/dev/null']);
+  const startContainerd = (): ChildProcess => run(dir, 'containerd', ['--root', join(dir, 'ctr-root'), '--state', join(dir, 'ctr-state'), '--address', containerdSocket, '--config', '/dev/null']);
+  let containerd = startContainerd();
   await until('containerd', () => existsSync(containerdSocket), (there) => there);
   let daemon: ChildProcess | undefined;
 
@@ -55,6 +58,13 @@ export async function createOwnEngine(): Promise<OwnEngine> {
       if (signal === 'SIGKILL') await rm(join(dir, 'docker.pid'), { force: true });
     },
     forget: (containerId) => rm(join(dir, 'data', 'containers', containerId), { recursive: true }),
+    async loseTasks() {
+      await end(containerd, 'SIGKILL');
+      await rm(join(dir, 'ctr-root'), { recursive: true, force: true });
+      await rm(containerdSocket, { force: true });
+      containerd = startContainerd();
+      await until('containerd', () => existsSync(containerdSocket), (there) => there);
+    },
     async close() {
       await end(daemon, 'SIGTERM');
       await end(containerd, 'SIGTERM');
