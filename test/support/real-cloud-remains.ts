@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLinuxNetworkDriver } from '../../src/agents/network/drivers/linux/index.ts';
 import { dockerRequest, engineAnswers } from '../../src/cli/docker.ts';
+import { hostProbes } from '../../src/cli/doctor/probes.ts';
+import { viewsOf } from '../../src/cli/leftovers.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
 
 export const DOCKER_SOCKET = process.env['GANTRY_TEST_DOCKER'] ?? '/var/run/docker.sock';
@@ -13,6 +15,7 @@ export async function removeRemains(name: string): Promise<void> {
   if (await engineAnswers(DOCKER_SOCKET)) await removeContainers(name);
   const traces = [...entries('/run/netns'), ...entries('/sys/class/net')].some((entry) => entry === name || entry.startsWith(`${name}-`));
   if (traces) await removeWiring(name);
+  for (const folder of viewsOf(name, hostProbes())) rmSync(folder, { recursive: true, force: true });
   for (const entry of entries(NETNS_LINKS)) {
     if (readlinkSync(join(NETNS_LINKS, entry)).startsWith(`/run/netns/${name}-`)) rmSync(join(NETNS_LINKS, entry), { force: true });
   }
