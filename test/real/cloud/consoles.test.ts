@@ -46,15 +46,23 @@ async function inside(id: string, ...command: string[]): Promise<string> {
   return (await runProgram(['docker', 'exec', container(id), ...command])).stdout;
 }
 
+/** The engine sets a size beside the program: it may be asked too soon. */
+async function hasSize(shell: ConsoleClient, size: string): Promise<void> {
+  for (let asked = 0; !shell.text().includes(size); asked += 1) {
+    assert.ok(asked < 100, shell.text());
+    shell.send('stty size\r');
+    await delay(100);
+  }
+}
+
 test('a shell has a terminal of the asked size, is resized and ends with its code', async () => {
   const shell = await connect(server, { size: { cols: 101, rows: 31 } });
   assert.deepEqual(await shell.until({ word: 'opened' }), { server: { id: server, name: 'talker' }, mode: 'exec', tty: true, input: true });
-  shell.send('stty size; echo "$TERM"\r');
-  await shell.until('31 101');
+  await hasSize(shell, '31 101');
+  shell.send('echo "$TERM"\r');
   await shell.until('xterm-256color');
   shell.send({ resize: { cols: 132, rows: 43 } });
-  shell.send('sleep 0.2; stty size\r');
-  await shell.until('43 132');
+  await hasSize(shell, '43 132');
   shell.send('exit 5\r');
   assert.deepEqual(await shell.until({ word: 'exit' }), { code: 5 });
 });
