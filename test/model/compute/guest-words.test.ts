@@ -60,7 +60,7 @@ describe('words of containers', () => {
     ['docker:health.interval', '5s', /needs docker:health.cmd/], ['docker:tmpfs', '/run', /cannot have \/run/], ['docker:tmpfs', '/run/', /cannot have \/run/], ['docker:tmpfs', '/proc/x', /cannot have/],
     ['docker:tmpfs', '/a:suid', /does not take the option "suid"/], ['docker:tmpfs', '/a:dev', /does not take/], ['docker:tmpfs', 'cache', /absolute/], ['docker:tmpfs', '/a/./../run', /absolute/],
     ['docker:ulimit.rtprio', '99', /is no limit/], ['docker:ulimit.nofile', '9:1', /above the hard/], ['docker:ulimit.nofile', '-1', /from 0/], ['docker:ulimit.nofile', '99999999', /from 0/],
-    ['label.gantry.cloud', 'x', /of the cloud itself/], ['label.', 'x', /names no label/], ['env.', 'x', /names no variable/],
+    ['docker:ssh', 'maybe', /"yes" or "no"/], ['label.gantry.cloud', 'x', /of the cloud itself/], ['label.', 'x', /names no label/], ['env.', 'x', /names no variable/],
   ];
   for (const [key, value, why] of bad) {
     test(`${key}=${value} is refused by name`, () => {
@@ -112,4 +112,8 @@ test('whatever a tenant says of a container, its isolation is the same', () => {
     const { Labels } = containerConfig(spec({ options: said }), 'c') as { Labels: Record<string, string> };
     assert.equal(Labels['gantry.cloud'], 'c');
   }));
+});
+
+test('a server may keep port 22 for itself', () => {
+  checkWords({ 'docker:ssh': 'no' });
 });

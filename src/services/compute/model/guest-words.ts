@@ -34,6 +34,8 @@ const readers: Record<string, Reader> = {
   'docker:stop_signal': (value, key) => ({ stop_signal: matching(value, key, /^SIG[A-Z][A-Z0-9]{1,8}([+-][0-9]{1,2})?$/, 'a signal, such as "SIGINT"') }),
   'docker:stop_timeout': (value, key) => ({ stop_timeout: integer(value, key, 0, 600) }),
   'docker:restart': (value, key) => ({ restart: restartRule(value, key) }),
+  // What it says is done by ssh-access.ts.
+  'docker:ssh': (value, key) => (matching(value, key, /^(yes|no|on|off|true|false|1|0)$/i, '"yes" or "no"'), {}),
   'docker:tmpfs': (value, key) => ({ tmpfs: tmpfsMounts(value, key) }),
 };
 
