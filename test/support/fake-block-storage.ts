@@ -1,7 +1,8 @@
 /** Block storage in memory: volumes with the states that attaching takes them through, in cinder's words. */
+import assert from 'node:assert/strict';
 import { badRequest, conflict, notFound } from '../../src/kernel/fault.ts';
 import { uuid } from '../../src/kernel/ids.ts';
-import type { BlockStorageClient, VolumeInfo } from '../../src/services/block-storage/client.ts';
+import type { BlockStorageClient, BlockStorageProxy, VolumeInfo } from '../../src/services/block-storage/client.ts';
 
 interface Connection {
   node_id: string;
@@ -100,6 +101,7 @@ export function fakeBlockStorage(project_id: string): FakeBlockStorage {
       if (find(id).attachments.length > 0) throw conflict('block-storage.volume-in-use', `Volume ${id} is attached.`);
       volumes.delete(id);
     },
+    proxy: new Proxy({} as BlockStorageProxy, { get: (_target, name) => assert.fail(`this block storage has no lists: ${String(name)}`) }),
   };
   return fake;
 }

@@ -32,6 +32,56 @@ export interface NewVolume {
   node_id: string;
 }
 
+/** As the Compute API once showed volumes. */
+export interface ProxiedVolume {
+  id: string;
+  name: string | null;
+  description: string | null;
+  status: string;
+  /** GiB */
+  size: number;
+  availability_zone: string;
+  created_at: string;
+  /** By its name. */
+  volume_type: string | null;
+  snapshot_id: string | null;
+  metadata: Record<string, string>;
+  attached: { server_id: string | null; device: string | null } | null;
+}
+
+export interface ProxiedSnapshot {
+  id: string;
+  name: string | null;
+  description: string | null;
+  volume_id: string;
+  status: string;
+  /** Of the volume, GiB. */
+  size: number;
+  created_at: string;
+}
+
+export interface ProxiedNewVolume {
+  size: number;
+  name: string | null;
+  description: string | null;
+  volume_type: string | null;
+  snapshot_id: string | null;
+  availability_zone: string | null;
+  metadata: Record<string, string>;
+}
+
+/** For the calls that the Compute API had until 2.35. Faults: 404 in nova's words, else this service's. */
+export interface BlockStorageProxy {
+  /** Those of the project, the newest first. */
+  volumes(auth: Auth): Promise<ProxiedVolume[]>;
+  volume(auth: Auth, id: string): Promise<ProxiedVolume>;
+  createVolume(auth: Auth, wanted: ProxiedNewVolume): Promise<ProxiedVolume>;
+  snapshots(auth: Auth): Promise<ProxiedSnapshot[]>;
+  snapshot(auth: Auth, id: string): Promise<ProxiedSnapshot>;
+  createSnapshot(auth: Auth, wanted: { volume_id: string; name: string | null; description: string | null; force: boolean }): Promise<ProxiedSnapshot>;
+  deleteSnapshot(auth: Auth, id: string): Promise<void>;
+}
+
 /** What block storage offers the others. */
 export interface BlockStorageClient {
   /** Faults: 404 in nova's words when it is not there for the caller. */
@@ -53,4 +103,5 @@ export interface BlockStorageClient {
   /** For images of servers that run from volumes. Faults: 400, 404, 413. */
   createSnapshot(auth: Auth, volume_id: string, name: string, force: boolean): Promise<string>;
   deleteVolume(auth: Auth, id: string): Promise<void>;
+  readonly proxy: BlockStorageProxy;
 }

@@ -4,6 +4,7 @@ import type { Auth } from '../../kernel/context.ts';
 import { requestId } from '../../kernel/ids.ts';
 import { notFound } from '../../kernel/fault.ts';
 import type { BlockStorageClient, VolumeInfo } from './client.ts';
+import { createBlockStorageProxy } from './create-proxy.ts';
 import type { BlockStorageDeps } from './deps.ts';
 import { attachmentsOf, changeAttachment, release, reserve } from './model/attachments.ts';
 import { addSnapshot } from './model/snapshots.ts';
@@ -68,5 +69,6 @@ export function createBlockStorageClient(deps: BlockStorageDeps): BlockStorageCl
       return (await deps.db.transaction((tx) => addSnapshot(tx, deps, ids(), wanted))).id;
     },
     deleteVolume: async (auth, id) => await removeVolume(deps, ids(), await own(auth, id)),
+    proxy: createBlockStorageProxy(deps),
   };
 }

@@ -33,6 +33,7 @@ import { serverExternalEventEndpoints, serverExternalEventPolicies } from './ser
 import { serverMigrationEndpoints, serverMigrationPolicies } from './server-migrations.ts';
 import { serviceEndpoints, servicePolicies } from './services.ts';
 import { simpleTenantUsageEndpoints, simpleTenantUsagePolicies } from './simple-tenant-usage.ts';
+import { volumeEndpoints, volumePolicies } from './volumes.ts';
 import { tenantNetworkEndpoints, tenantNetworkPolicies } from './tenant-networks.ts';
 
 export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
@@ -63,6 +64,7 @@ export const resourceEndpoints = (deps: ComputeDeps): Endpoint[] => [
   ...floatingIpPoolEndpoints(deps),
   ...networkEndpoints(deps),
   ...tenantNetworkEndpoints(deps),
+  ...volumeEndpoints(deps),
   ...remoteConsoleEndpoints(deps),
   ...consoleAuthTokenEndpoints(deps),
   ...baremetalNodeEndpoints(),
@@ -96,6 +98,7 @@ export const resourcePolicies: PolicyRule[] = [
   ...floatingIpPoolPolicies,
   ...networkPolicies,
   ...tenantNetworkPolicies,
+  ...volumePolicies,
   ...baremetalNodePolicies,
   ...assistedVolumeSnapshotPolicies,
   ...remoteConsolePolicies,

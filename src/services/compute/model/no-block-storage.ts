@@ -11,4 +11,5 @@ export const noBlockStorage: BlockStorageClient = {
     throw notFound('compute.volume-not-found', `Volume ${id} could not be found.`);
   },
   createVolume: none, whenReady: none, reserve: none, connect: none, complete: none, release: none, beginDetach: none, rollDetach: none, createSnapshot: none, deleteVolume: none,
+  proxy: { volumes: async () => [], volume: none, createVolume: none, snapshots: async () => [], snapshot: none, createSnapshot: none, deleteSnapshot: none },
 };
