@@ -1,16 +1,28 @@
 import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { BlockStorageDeps } from '../deps.ts';
+import { attachmentEndpoints, attachmentPolicies } from './attachments.ts';
 import { chunkEndpoints } from './chunks.ts';
 import { limitEndpoints, limitPolicies } from './limits.ts';
-import { placeEndpoints } from './places.ts';
+import { messageEndpoints, messagePolicies } from './messages.ts';
+import { metadataEndpoints, metadataPolicies } from './metadata.ts';
+import { placeEndpoints, placePolicies } from './places.ts';
+import { qosEndpoints, qosPolicies } from './qos-specs.ts';
 import { quotaEndpoints, quotaPolicies } from './quotas.ts';
+import { snapshotEndpoints, snapshotPolicies } from './snapshots.ts';
+import { typePartEndpoints, typePartPolicies } from './types-parts.ts';
 import { typeEndpoints, typePolicies } from './types.ts';
 import { versionsDocumentEndpoints } from './versions.ts';
+import { volumeActionEndpoints, volumeActionPolicies } from './volume-actions.ts';
 import { volumeEndpoints, volumePolicies } from './volumes.ts';
 
 export const blockStorageEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
   ...versionsDocumentEndpoints(), ...volumeEndpoints(deps), ...typeEndpoints(deps), ...limitEndpoints(deps), ...quotaEndpoints(deps), ...placeEndpoints(deps), ...chunkEndpoints(deps),
+  ...volumeActionEndpoints(deps), ...metadataEndpoints(deps), ...snapshotEndpoints(deps), ...attachmentEndpoints(deps),
+  ...qosEndpoints(deps), ...typePartEndpoints(deps), ...messageEndpoints(deps),
 ];
 
-export const blockStoragePolicies: PolicyRule[] = [...volumePolicies, ...typePolicies, ...limitPolicies, ...quotaPolicies];
+export const blockStoragePolicies: PolicyRule[] = [
+  ...volumePolicies, ...typePolicies, ...limitPolicies, ...quotaPolicies, ...volumeActionPolicies, ...metadataPolicies, ...snapshotPolicies, ...attachmentPolicies,
+  ...qosPolicies, ...typePartPolicies, ...messagePolicies, ...placePolicies,
+];
