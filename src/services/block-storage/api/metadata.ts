@@ -13,6 +13,7 @@ interface Kind<Row> {
   rows: Rows<Row>;
   missing: (id: string) => Fault;
   path: string;
+  param: string;
   rules: { show: string; create: string; update: string; remove: string };
 }
 
@@ -22,8 +23,8 @@ const one = Type.Object({ meta: metadataMap }, { additionalProperties: true });
 const shownPair = Type.Object({ meta: Type.Record(Type.String(), Type.String()) });
 const noKey = (): Fault => notFound('block-storage.no-such-key', 'Metadata item was not found');
 
-function metadataOf<Row extends { id: string; project_id: string; metadata_json: string }>(deps: BlockStorageDeps, { rows, missing, path, rules }: Kind<Row>): Endpoint[] {
-  const { target, rowOf } = owned(deps, rows, missing);
+function metadataOf<Row extends { id: string; project_id: string; metadata_json: string }>(deps: BlockStorageDeps, { rows, missing, path, param, rules }: Kind<Row>): Endpoint[] {
+  const { target, rowOf } = owned(deps, rows, missing, param);
   const had = (call: Pick<AnyCall, 'ctx'>): Record<string, string> => json(rowOf(call).metadata_json);
   const store = async (call: Pick<AnyCall, 'ctx'>, metadata: Record<string, string>): Promise<Record<string, string>> => {
     await deps.db.transaction((tx) => rows.update(tx, rowOf(call).id, { metadata_json: JSON.stringify(metadata) } as unknown as Partial<Row>));
@@ -68,12 +69,12 @@ function metadataOf<Row extends { id: string; project_id: string; metadata_json:
 }
 
 export const metadataEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
-  ...metadataOf(deps, { rows: volumes, missing: volumeNotFound, path: '/v3/volumes/{id}', rules: { show: 'volume:get_volume_metadata', create: 'volume:create_volume_metadata', update: 'volume:update_volume_metadata', remove: 'volume:delete_volume_metadata' } }),
-  ...metadataOf(deps, { rows: snapshots, missing: snapshotNotFound, path: '/v3/snapshots/{id}', rules: { show: 'volume:get_snapshot_metadata', create: 'volume:update_snapshot_metadata', update: 'volume:update_snapshot_metadata', remove: 'volume:delete_snapshot_metadata' } }),
+  ...metadataOf(deps, { rows: volumes, missing: volumeNotFound, path: '/v3/volumes/{volume_id}', param: 'volume_id', rules: { show: 'volume:get_volume_metadata', create: 'volume:create_volume_metadata', update: 'volume:update_volume_metadata', remove: 'volume:delete_volume_metadata' } }),
+  ...metadataOf(deps, { rows: snapshots, missing: snapshotNotFound, path: '/v3/snapshots/{id}', param: 'id', rules: { show: 'volume:get_snapshot_metadata', create: 'volume:update_snapshot_metadata', update: 'volume:update_snapshot_metadata', remove: 'volume:delete_snapshot_metadata' } }),
 ];
 
 const of = (what: 'volume' | 'snapshot') => {
-  const path = `/${what}s/{id}/metadata` as const;
+  const path = (what === 'volume' ? '/volumes/{volume_id}/metadata' : '/snapshots/{id}/metadata');
   return [
     rule(`volume:get_${what}_metadata`, READER, `Read metadata of a ${what}.`, `GET ${path}`, `GET ${path}/{key}`),
     rule(`volume:update_${what}_metadata`, MEMBER, `Write metadata of a ${what}.`, `PUT ${path}`, `PUT ${path}/{key}`),
@@ -81,4 +82,4 @@ const of = (what: 'volume' | 'snapshot') => {
   ];
 };
 
-export const metadataPolicies: PolicyRule[] = [...of('volume'), ...of('snapshot'), rule('volume:create_volume_metadata', MEMBER, 'Add metadata to a volume.', 'POST /volumes/{id}/metadata')];
+export const metadataPolicies: PolicyRule[] = [...of('volume'), ...of('snapshot'), rule('volume:create_volume_metadata', MEMBER, 'Add metadata to a volume.', 'POST /volumes/{volume_id}/metadata')];

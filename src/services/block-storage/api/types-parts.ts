@@ -141,11 +141,11 @@ const encryptionEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
   return [
     endpoint({ id: 'type-encryption:show', method: 'GET', path, summary: 'Show how volumes of a type are encrypted', policy: `${rules}:get`, status: 200, handler: async (call) => view(await typeFor(readerOf(deps), call.params.type_id)) }),
     endpoint({
-      id: 'type-encryption:show-one', method: 'GET', path: `${path}/{key}`, summary: 'Show one part of how volumes of a type are encrypted', policy: `${rules}:get`, status: 200,
+      id: 'type-encryption:show-one', method: 'GET', path: `${path}/{encryption_id}`, summary: 'Show one part of how volumes of a type are encrypted', policy: `${rules}:get`, status: 200,
       async handler(call) {
-        const found = (view(await typeFor(readerOf(deps), call.params.type_id)) as Record<string, unknown>)[call.params.key];
+        const found = (view(await typeFor(readerOf(deps), call.params.type_id)) as Record<string, unknown>)[call.params.encryption_id];
         if (found === undefined) throw notFound('block-storage.no-encryption', `Volume type encryption for type ${call.params.type_id} does not exist.`);
-        return { [call.params.key]: found };
+        return { [call.params.encryption_id]: found };
       },
     }),
     endpoint({
@@ -238,7 +238,7 @@ export const typePartPolicies: PolicyRule[] = [
   rule('volume_extension:volume_type_access:get_all_for_type', ADMIN, 'List the projects that a type is given to.', `GET ${one}/os-volume-type-access`),
   rule('volume_extension:volume_type_access:addProjectAccess', ADMIN, 'Give a type to a project.', `POST ${one}/action`),
   rule('volume_extension:volume_type_access:removeProjectAccess', ADMIN, 'Take a type from a project.', `POST ${one}/action`),
-  rule('volume_extension:volume_type_encryption:get', ADMIN, 'Show how volumes of a type are encrypted.', `GET ${one}/encryption`, `GET ${one}/encryption/{key}`),
+  rule('volume_extension:volume_type_encryption:get', ADMIN, 'Show how volumes of a type are encrypted.', `GET ${one}/encryption`, `GET ${one}/encryption/{encryption_id}`),
   rule('volume_extension:volume_type_encryption:create', ADMIN, 'Have volumes of a type encrypted.', `POST ${one}/encryption`),
   rule('volume_extension:volume_type_encryption:update', ADMIN, 'Change how volumes of a type are encrypted.', `PUT ${one}/encryption/{encryption_id}`),
   rule('volume_extension:volume_type_encryption:delete', ADMIN, 'Have volumes of a type no longer encrypted.', `DELETE ${one}/encryption/{encryption_id}`),
