@@ -32,22 +32,16 @@ export const snapshotNotFound = missing('snapshot', (id) => `Snapshot ${id} coul
 export const attachmentNotFound = missing('attachment', (id) => `Volume attachment could not be found with filter: attachment_id = ${id}.`);
 export const typeNotFound = missing('type', (id) => `Volume type ${id} could not be found.`);
 export const typeNameNotFound = missing('type', (name) => `Volume type with name ${name} could not be found.`);
-/** @public */
 export const qosNotFound = missing('qos-specs', (id) => `No such QoS spec ${id}.`);
-/** @public */
 export const transferNotFound = missing('transfer', (id) => `Transfer ${id} could not be found.`);
 export const backupNotFound = missing('backup', (id) => `Backup ${id} could not be found.`);
 export const groupNotFound = missing('group', (id) => `Group ${id} could not be found.`);
-/** @public */
 export const groupTypeNotFound = missing('group-type', (id) => `Group type ${id} could not be found.`);
-/** @public */
 export const groupSnapshotNotFound = missing('group-snapshot', (id) => `GroupSnapshot ${id} could not be found.`);
-/** @public */
 export const messageNotFound = missing('message', (id) => `Message ${id} could not be found.`);
 
 export const invalidVolume = (reason: string): Fault => badRequest('block-storage.volume-invalid', `Invalid volume: ${reason}`);
 export const invalidSnapshot = (reason: string): Fault => badRequest('block-storage.snapshot-invalid', `Invalid snapshot: ${reason}`);
-/** @public */
 export const invalidBackup = (reason: string): Fault => badRequest('block-storage.backup-invalid', `Invalid backup: ${reason}`);
 export const invalidGroup = (reason: string): Fault => badRequest('block-storage.group-invalid', `Invalid Group: ${reason}`);
 export const invalidInputOf = (reason: string): Fault => badRequest('block-storage.input-invalid', `Invalid input received: ${reason}`);

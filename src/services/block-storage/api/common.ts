@@ -11,10 +11,6 @@ import type { Reader, Rows } from '../store/rows.ts';
 
 export const text = Type.String({ maxLength: 255 });
 export const nullableText = Type.Union([text, Type.Null()]);
-/** @public */
-export const nameText = Type.String({ minLength: 1, maxLength: 255, pattern: '\\S' });
-/** @public */
-export const keyText = Type.Object({}, { additionalProperties: Type.String({ maxLength: 255 }), propertyNames: { minLength: 1, maxLength: 255 } });
 export const metadataMap = Type.Unsafe<Record<string, string>>({ type: 'object', patternProperties: { '^[a-zA-Z0-9\\-_:. ]{1,255}$': { type: 'string', maxLength: 255 } }, additionalProperties: false });
 export const nullableMetadata = Type.Union([metadataMap, Type.Null()]);
 export const nullableId = Type.Union([Type.String({ pattern: '^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$' }), Type.Null()]);
@@ -43,7 +39,6 @@ export const eyes = (call: Pick<Call, 'auth'>): Eyes => eyesOf(call.auth);
 export const ids = (call: Pick<AnyCall, 'ctx'>): { request_id: string; global_request_id: string | undefined } => ({ request_id: call.ctx.request_id, global_request_id: call.ctx.global_request_id });
 
 /** @throws Fault 400 */
-/** @public */
 export function projectOf(call: Pick<Call, 'auth'>): string {
   if (call.auth.project_id === undefined) throw badRequest('block-storage.project-needed', 'This needs a project: use a token that is scoped to one.');
   return call.auth.project_id;

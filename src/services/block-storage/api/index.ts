@@ -2,7 +2,10 @@ import type { Endpoint } from '../../../kernel/api/endpoint.ts';
 import type { PolicyRule } from '../../../kernel/policy/rule.ts';
 import type { BlockStorageDeps } from '../deps.ts';
 import { attachmentEndpoints, attachmentPolicies } from './attachments.ts';
+import { backupEndpoints, backupPolicies } from './backups.ts';
 import { chunkEndpoints } from './chunks.ts';
+import { groupTypeEndpoints, groupTypePolicies } from './group-types.ts';
+import { groupEndpoints, groupPolicies } from './groups.ts';
 import { limitEndpoints, limitPolicies } from './limits.ts';
 import { messageEndpoints, messagePolicies } from './messages.ts';
 import { metadataEndpoints, metadataPolicies } from './metadata.ts';
@@ -10,6 +13,7 @@ import { placeEndpoints, placePolicies } from './places.ts';
 import { qosEndpoints, qosPolicies } from './qos-specs.ts';
 import { quotaEndpoints, quotaPolicies } from './quotas.ts';
 import { snapshotEndpoints, snapshotPolicies } from './snapshots.ts';
+import { transferEndpoints, transferPolicies } from './transfers.ts';
 import { typePartEndpoints, typePartPolicies } from './types-parts.ts';
 import { typeEndpoints, typePolicies } from './types.ts';
 import { versionsDocumentEndpoints } from './versions.ts';
@@ -19,10 +23,10 @@ import { volumeEndpoints, volumePolicies } from './volumes.ts';
 export const blockStorageEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
   ...versionsDocumentEndpoints(), ...volumeEndpoints(deps), ...typeEndpoints(deps), ...limitEndpoints(deps), ...quotaEndpoints(deps), ...placeEndpoints(deps), ...chunkEndpoints(deps),
   ...volumeActionEndpoints(deps), ...metadataEndpoints(deps), ...snapshotEndpoints(deps), ...attachmentEndpoints(deps),
-  ...qosEndpoints(deps), ...typePartEndpoints(deps), ...messageEndpoints(deps),
+  ...qosEndpoints(deps), ...typePartEndpoints(deps), ...messageEndpoints(deps), ...transferEndpoints(deps), ...backupEndpoints(deps), ...groupTypeEndpoints(deps), ...groupEndpoints(deps),
 ];
 
 export const blockStoragePolicies: PolicyRule[] = [
   ...volumePolicies, ...typePolicies, ...limitPolicies, ...quotaPolicies, ...volumeActionPolicies, ...metadataPolicies, ...snapshotPolicies, ...attachmentPolicies,
-  ...qosPolicies, ...typePartPolicies, ...messagePolicies, ...placePolicies,
+  ...qosPolicies, ...typePartPolicies, ...messagePolicies, ...placePolicies, ...transferPolicies, ...backupPolicies, ...groupTypePolicies, ...groupPolicies,
 ];

@@ -26,7 +26,7 @@ const zoneEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
   }),
   endpoint({
     id: 'extensions:list', method: 'GET', path: '/v3/extensions', summary: 'List extensions', policy: 'volume_extension:extensions', status: 200,
-    handler: () => ({ extensions: EXTENSIONS.map((alias) => ({ alias, name: alias, description: '', updated: '2013-06-27T00:00:00+00:00', links: [], namespace: '' })) }),
+    handler: () => ({ extensions: EXTENSIONS.map((alias) => ({ alias, name: alias === 'os-hosts' ? 'Hosts' : alias, description: '', updated: '2013-06-27T00:00:00+00:00', links: [], namespace: '' })) }),
   }),
 ];
 

@@ -59,11 +59,11 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => {
     })),
     endpoint({
       id: 'snapshots:create', method: 'POST', path: '/v3/snapshots', summary: 'Take a snapshot of a volume', policy: 'volume:create_snapshot', status: 202, reply: shown('snapshot', fields),
-      body: wrapped('snapshot', Type.Object({ ...texts, volume_id: Type.String({ minLength: 1 }), force: Type.Optional(looseBoolean), metadata: Type.Optional(nullableMetadata) }, { additionalProperties: true })),
+      body: wrapped('snapshot', Type.Object({ ...texts, volume_id: nullableText, force: Type.Optional(looseBoolean), metadata: Type.Optional(nullableMetadata) }, { additionalProperties: true })),
       async handler(call) {
         const asked = call.body.snapshot;
-        const volume = await volumes.find(readerOf(deps), asked.volume_id);
-        if (volume === undefined || !mine(call.auth, volume)) throw volumeNotFound(asked.volume_id);
+        const volume = await volumes.find(readerOf(deps), asked.volume_id ?? '');
+        if (volume === undefined || !mine(call.auth, volume)) throw volumeNotFound(asked.volume_id ?? 'None');
         const wanted = { volume_id: volume.id, name: clean(asked.name ?? asked.display_name), description: clean(asked.description ?? asked.display_description), metadata: asked.metadata ?? {}, force: forced(call, asked.force), user_id: call.auth.user_id };
         return { snapshot: summary(await deps.db.transaction((tx) => addSnapshot(tx, deps, ids(call), wanted))) } as never;
       },

@@ -18,14 +18,14 @@ import { type ListingRules, readListing, readPage } from './listing.ts';
 
 type ViewCall = Pick<Call, 'allows'>;
 
-export function typeView(call: ViewCall, row: TypeRow) {
+function typeView(call: ViewCall, row: TypeRow) {
   const { id, name, description } = row;
   const specs = extraSpecs(row);
   const visible = ['multiattach', 'RESKEY:availability_zones', 'replication_enabled'];
   const shownSpecs = call.allows('volume_extension:access_types_extra_specs') ? (isAdmin(call) ? specs : Object.fromEntries(Object.entries(specs).filter(([key]) => visible.includes(key)))) : undefined;
   return {
     id, name, description, is_public: row.is_public === 1, 'os-volume-type-access:is_public': row.is_public === 1, ...(shownSpecs === undefined ? {} : { extra_specs: shownSpecs }),
-    ...(call.allows('volume_extension:access_types_qos_specs_id') ? { qos_specs_id: row.qos_specs_id } : {}),
+    qos_specs_id: call.allows('volume_extension:access_types_qos_specs_id') ? row.qos_specs_id : undefined,
   };
 }
 
@@ -85,7 +85,8 @@ const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
         extra_specs_json: JSON.stringify(extra_specs ?? {}), encryption_json: null, created_at: isoMicros(deps.clock.now()), updated_at: null,
       };
       await deps.db.transaction((tx) => types.insert(tx, row).catch(exists(name)));
-      return { volume_type: typeView(call, row) } as never;
+      const { qos_specs_id: _none, ...made } = typeView(call, row);
+      return { volume_type: made } as never;
     },
   }),
   endpoint({
@@ -98,7 +99,8 @@ const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
       const change = { ...(name === undefined || name === null ? {} : { name: name.trim() }), ...(description === undefined ? {} : { description }), ...(is_public === undefined ? {} : { is_public: asBoolean(is_public) ? 1 : 0 }) };
       const row = await deps.db.transaction((tx) => types.update(tx, call.params.type_id, { ...change, updated_at: isoMicros(deps.clock.now()) }).catch(exists(name ?? '')));
       if (row === undefined) throw typeNotFound(call.params.type_id);
-      return { volume_type: typeView(call, row) } as never;
+      const { qos_specs_id: _qos, 'os-volume-type-access:is_public': _public, ...changed } = typeView(call, row);
+      return { volume_type: changed } as never;
     },
   }),
   endpoint({

@@ -29,10 +29,10 @@ const volumeFields = {
   consumes_quota: Type.Optional(since(versions.CONSUMES_QUOTA, Type.Boolean())),
 };
 
-export type Parts = { attachments: AttachmentRow[]; type_name: string | null };
+type Parts = { attachments: AttachmentRow[]; type_name: string | null };
 
 /** Everything else that the views of these volumes need, in two queries. */
-export async function partsOf(db: Reader, rows: readonly VolumeRow[]): Promise<(row: VolumeRow) => Parts> {
+async function partsOf(db: Reader, rows: readonly VolumeRow[]): Promise<(row: VolumeRow) => Parts> {
   const attached = await attachments.all(db, [{ column: 'volume_id', op: 'in', value: rows.map(({ id }) => id) }]);
   const named = new Map((await types.all(db, [{ column: 'id', op: 'in', value: [...new Set(rows.map(({ type_id }) => type_id))] }])).map(({ id, name }) => [id, name]));
   const byVolume = Map.groupBy(attached, ({ volume_id }) => volume_id);
@@ -49,8 +49,9 @@ const attachmentView = (row: AttachmentRow) => ({
   id: row.volume_id, attachment_id: row.id, volume_id: row.volume_id, server_id: row.instance_id, host_name: row.attached_host, device: row.mountpoint, attached_at: instant(row.attached_at),
 });
 
-export function volumeView(call: Pick<Call, 'base' | 'auth' | 'allows'>, row: VolumeRow, { attachments: attached, type_name }: Parts) {
-  const admin = isAdmin(call) ? {
+/** @param extended what only lists and `show` tell */
+function volumeView(call: Pick<Call, 'base' | 'auth' | 'allows'>, row: VolumeRow, { attachments: attached, type_name }: Parts, extended = true) {
+  const admin = extended && isAdmin(call) ? {
     'os-vol-host-attr:host': row.host, 'os-vol-mig-status-attr:migstat': row.migration_status, 'os-vol-mig-status-attr:name_id': null, provider_id: null, cluster_name: null,
   } : {};
   return {
@@ -58,13 +59,13 @@ export function volumeView(call: Pick<Call, 'base' | 'auth' | 'allows'>, row: Vo
     attachments: attached.filter(({ attach_status }) => ['attached', 'detaching'].includes(attach_status)).map(attachmentView), description: row.description, volume_type: type_name,
     snapshot_id: row.snapshot_id, source_volid: row.source_volid, metadata: metadataOf(row), user_id: row.user_id, bootable: row.bootable === 1 ? 'true' : 'false',
     encrypted: row.encrypted === 1, replication_status: null, consistencygroup_id: null, multiattach: row.multiattach === 1, migration_status: row.migration_status,
-    ...(row.image_metadata_json === null ? {} : { volume_image_metadata: json(row.image_metadata_json) }),
-    'os-vol-tenant-attr:tenant_id': row.project_id, ...admin, group_id: row.group_id, shared_targets: false, service_uuid: null, volume_type_id: row.type_id,
+    ...admin, group_id: row.group_id, shared_targets: false, service_uuid: null, volume_type_id: row.type_id,
     ...(row.encryption_key_id === null ? {} : { encryption_key_id: row.encryption_key_id }), consumes_quota: true,
+    ...(extended && row.image_metadata_json !== null ? { volume_image_metadata: json(row.image_metadata_json) } : {}), ...(extended ? { 'os-vol-tenant-attr:tenant_id': row.project_id } : {}),
   };
 }
 
-export const volumeListing: ListingRules = {
+const volumeListing: ListingRules = {
   strict: true,
   filters: {
     name: { column: 'name', kind: 'text' }, status: { column: 'status', kind: 'text' }, metadata: { column: 'metadata_json', kind: 'pairs' },
@@ -133,7 +134,7 @@ const listEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
 
 const oneEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
   const { target, rowOf } = volumeTarget(deps);
-  const view = async (call: Pick<Call, 'base' | 'auth' | 'allows'>, row: VolumeRow) => volumeView(call, row, (await partsOf(readerOf(deps), [row]))(row));
+  const view = async (call: Pick<Call, 'base' | 'auth' | 'allows'>, row: VolumeRow, extended = false) => volumeView(call, row, (await partsOf(readerOf(deps), [row]))(row), extended);
   return [
     endpoint({
       id: 'volumes:create', method: 'POST', path: '/v3/volumes', summary: 'Make a volume', policy: 'volume:create', status: 202, body: createBody, reply: shown('volume', volumeFields),
@@ -153,7 +154,7 @@ const oneEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
     }),
     endpoint({
       id: 'volumes:show', method: 'GET', path: '/v3/volumes/{volume_id}', summary: 'Show a volume', policy: 'volume:get', target, status: 200, reply: shown('volume', volumeFields),
-      handler: async (call) => ({ volume: await view(call, rowOf(call)) }) as never,
+      handler: async (call) => ({ volume: await view(call, rowOf(call), true) }) as never,
     }),
     endpoint({
       id: 'volumes:update', method: 'PUT', path: '/v3/volumes/{volume_id}', summary: 'Change a volume', policy: 'volume:update', target, status: 200,

@@ -37,14 +37,6 @@ export function newAttachment(deps: Pick<Deps, 'clock'>, { id, project_id }: Pic
   };
 }
 
-/** @throws Fault 404 */
-/** @public */
-export async function findAttachment(db: Reader, id: string): Promise<AttachmentRow> {
-  const row = await attachments.find(db, id);
-  if (row === undefined) throw attachmentNotFound(id);
-  return row;
-}
-
 /** Changes an attachment, and its volume after it. @throws Fault 404 */
 export async function changeAttachment(deps: Deps, id: string, change: Partial<AttachmentRow>): Promise<AttachmentRow> {
   return await deps.db.transaction(async (tx) => {

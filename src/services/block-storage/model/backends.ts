@@ -44,7 +44,6 @@ export async function saveReport(deps: Deps, node: { id: string; hostname: strin
 }
 
 /** The one that a caller names by host. @throws Fault 404 in cinder's words */
-/** @public */
 export async function backendNamed(deps: Deps, host: string): Promise<Backend> {
   const found = (await listBackends(deps)).find((backend) => backend.host === host || backend.pool === host);
   if (found === undefined) throw notFound('block-storage.service-not-found', `Service cinder-volume could not be found on host ${host}.`);

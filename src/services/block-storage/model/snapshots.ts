@@ -41,7 +41,6 @@ export async function addSnapshot(tx: Transaction<BlockStorageTables>, deps: Dep
 const DELETABLE = ['available', 'error', 'error_deleting', 'unmanaging'];
 
 /** @param force whatever state it is in. @throws Fault 400 */
-/** @public */
 export async function dropSnapshot(tx: Transaction<BlockStorageTables>, deps: Deps, caller: RequestIds, row: SnapshotRow, force = false): Promise<void> {
   const only = force ? [] : [{ column: 'status', op: 'in' as const, value: DELETABLE }];
   const changed = await snapshots.update(tx, row.id, { status: 'deleting', updated_at: isoMicros(deps.clock.now()) }, only);

@@ -15,13 +15,11 @@ export async function typesOf(db: Reader, table: AccessTable, project_id: string
 }
 
 /** @returns false when it was there. */
-/** @public */
 export async function addAccess(tx: Reader, table: AccessTable, type_id: string, project_id: string): Promise<boolean> {
   const done = await tx.insertInto(table).values({ type_id, project_id }).onConflict((conflict) => conflict.doNothing()).executeTakeFirst();
   return (done.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
 
-/** @public */
 export async function removeAccess(tx: Reader, table: AccessTable, type_id: string, project_id: string): Promise<boolean> {
   return (await tx.deleteFrom(table).where('type_id', '=', type_id).where('project_id', '=', project_id).executeTakeFirst()).numDeletedRows > 0n;
 }
@@ -34,17 +32,14 @@ export async function defaultTypeOf(db: Reader, project_id: string): Promise<str
   return (await db.selectFrom('block_storage_default_types').select('type_id').where('project_id', '=', project_id).executeTakeFirst())?.type_id;
 }
 
-/** @public */
 export async function defaultTypes(db: Reader): Promise<{ project_id: string; type_id: string }[]> {
   return await db.selectFrom('block_storage_default_types').selectAll().orderBy('project_id').limit(MOST).execute();
 }
 
-/** @public */
 export async function setDefaultType(tx: Reader, project_id: string, type_id: string): Promise<void> {
   await tx.insertInto('block_storage_default_types').values({ project_id, type_id }).onConflict((conflict) => conflict.column('project_id').doUpdateSet({ type_id })).execute();
 }
 
-/** @public */
 export async function unsetDefaultType(tx: Reader, project_id: string): Promise<boolean> {
   return (await tx.deleteFrom('block_storage_default_types').where('project_id', '=', project_id).executeTakeFirst()).numDeletedRows > 0n;
 }

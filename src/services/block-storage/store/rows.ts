@@ -66,12 +66,10 @@ export const volumes = rowsOf('block_storage_volumes');
 export const snapshots = rowsOf('block_storage_snapshots');
 export const attachments = rowsOf('block_storage_attachments');
 export const types = rowsOf('block_storage_types');
-/** @public */
 export const qosSpecs = rowsOf('block_storage_qos_specs');
 export const transfers = rowsOf('block_storage_transfers');
 export const backups = rowsOf('block_storage_backups');
 export const groups = rowsOf('block_storage_groups');
-/** @public */
 export const groupTypes = rowsOf('block_storage_group_types');
 export const groupSnapshots = rowsOf('block_storage_group_snapshots');
 export const messages = rowsOf('block_storage_messages');

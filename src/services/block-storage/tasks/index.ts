@@ -2,6 +2,7 @@ import type { TaskDefinition } from '../../../kernel/task/define.ts';
 import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { TaskDeps, Work } from '../deps.ts';
 import type { WorkInputs, WorkKind } from '../work.ts';
+import { createBackupTask, deleteBackupTask, restoreBackupTask } from './backups.ts';
 import { extendVolumeTask, reimageVolumeTask, revertVolumeTask } from './change-volume.ts';
 import { createVolumeTask } from './create-volume.ts';
 import { deleteVolumeTask } from './delete-volume.ts';
@@ -25,6 +26,9 @@ export function blockStorageTasks(deps: TaskDeps, tasks: Tasks): { definitions: 
     'reimage-volume': reimageVolumeTask(deps),
     'create-snapshot': createSnapshotTask(deps),
     'delete-snapshot': deleteSnapshotTask(deps),
+    'create-backup': createBackupTask(deps),
+    'restore-backup': restoreBackupTask(deps),
+    'delete-backup': deleteBackupTask(deps),
   };
   const work: Work = {
     async start<Kind extends WorkKind>(tx: Parameters<Work['start']>[0], kind: Kind, input: WorkInputs[Kind], ids: Parameters<Work['start']>[3]) {
