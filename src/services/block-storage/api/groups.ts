@@ -47,8 +47,6 @@ const readEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
 };
 
 const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
-  const { target, rowOf } = owned(deps, groups, groupNotFound);
-  const action = { method: 'POST', path: '/v3/groups/{id}/action', target, status: 202 } as const;
   return [
     endpoint({
       id: 'groups:create', method: 'POST', path: '/v3/groups', summary: 'Make a group', policy: 'group:create', since, status: 202, reply: shown('group'),
@@ -69,6 +67,13 @@ const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
         return { group: named(await copyGroup(deps, { auth: call.auth, ...ids(call) }, { group_snapshot_id, source_group_id, name: clean(name), description: clean(description) })) };
       },
     }),
+  ];
+};
+
+const changeEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
+  const { target, rowOf } = owned(deps, groups, groupNotFound);
+  const action = { method: 'POST', path: '/v3/groups/{id}/action', target, status: 202 } as const;
+  return [
     endpoint({
       id: 'groups:update', method: 'PUT', path: '/v3/groups/{id}', summary: 'Change a group', policy: 'group:update', target, since, status: 202,
       body: wrapped('group', Type.Object({ ...texts, add_volumes: Type.Optional(Type.Union([Type.String(), Type.Null()])), remove_volumes: Type.Optional(Type.Union([Type.String(), Type.Null()])) }, { additionalProperties: false })),
@@ -141,7 +146,7 @@ const snapshotEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
   ];
 };
 
-export const groupEndpoints = (deps: BlockStorageDeps): Endpoint[] => [...readEndpoints(deps), ...writeEndpoints(deps), ...snapshotEndpoints(deps)];
+export const groupEndpoints = (deps: BlockStorageDeps): Endpoint[] => [...readEndpoints(deps), ...writeEndpoints(deps), ...changeEndpoints(deps), ...snapshotEndpoints(deps)];
 
 export const groupPolicies: PolicyRule[] = [
   rule('group:get_all', READER, 'List groups.', 'GET /groups', 'GET /groups/detail'),

@@ -35,7 +35,7 @@ function parted(given: Record<string, string>): { consumer: string | undefined; 
   return { consumer: who, rest: Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, String(value)])) };
 }
 
-const crud = (deps: BlockStorageDeps): Endpoint[] => [
+const readEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
   endpoint({
     id: 'qos-specs:list', method: 'GET', path: PATH, summary: 'List QoS specs', policy: 'volume_extension:qos_specs_manage:get_all', status: 200, reply: listed('qos_specs'),
     async handler(call) {
@@ -61,6 +61,9 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => [
     id: 'qos-specs:show', method: 'GET', path: `${PATH}/{id}`, summary: 'Show QoS specs', policy: 'volume_extension:qos_specs_manage:get', status: 200, reply: shown('qos_specs'),
     handler: async (call) => ({ qos_specs: view(await found(readerOf(deps), call.params.id)), links: links(call, 'qos-specs', call.params.id) }) as never,
   }),
+];
+
+const changeEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
   endpoint({
     id: 'qos-specs:update', method: 'PUT', path: `${PATH}/{id}`, summary: 'Set QoS specs', policy: 'volume_extension:qos_specs_manage:update', status: 200, body: wrapped('qos_specs', specs), reply: shown('qos_specs', {}),
     async handler(call) {
@@ -146,7 +149,7 @@ const associations = (deps: BlockStorageDeps): Endpoint[] => {
   ];
 };
 
-export const qosEndpoints = (deps: BlockStorageDeps): Endpoint[] => [...crud(deps), ...associations(deps)];
+export const qosEndpoints = (deps: BlockStorageDeps): Endpoint[] => [...readEndpoints(deps), ...changeEndpoints(deps), ...associations(deps)];
 
 const rules = 'volume_extension:qos_specs_manage';
 const one = '/qos-specs/{id}';

@@ -128,28 +128,37 @@ const keySize = Type.Optional(Type.Union([Type.Integer({ minimum: 0 }), Type.Str
 const encryptionFields = { control_location: Type.Union([Type.Literal('front-end'), Type.Literal('back-end')]), cipher: Type.Optional(nullableText), key_size: keySize };
 const emptyEncryption = {};
 
-const encryptionEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
-  const rules = 'volume_extension:volume_type_encryption';
-  const path = `${ONE}/encryption` as const;
+const ENCRYPTION = 'volume_extension:volume_type_encryption';
+const ENCRYPTION_PATH = `${ONE}/encryption` as const;
+
+const encryptionReads = (deps: BlockStorageDeps): Endpoint[] => {
   const view = (row: TypeRow) => (row.encryption_json === null ? emptyEncryption : { ...json<Encryption>(row.encryption_json), volume_type_id: row.id, created_at: row.created_at.slice(0, 26), updated_at: null, deleted: false, deleted_at: null });
-  const unused = async (tx: Reader, id: string): Promise<TypeRow> => {
-    const row = await typeFor(tx, id);
-    if ((await volumes.count(tx, [{ column: 'type_id', op: 'eq', value: id }])) > 0) throw badRequest('block-storage.type-in-use', 'Cannot change encryption specs. Volume type in use.');
-    return row;
-  };
-  const store = (tx: Reader, id: string, encryption: Encryption | null) => types.update(tx, id, { encryption_json: encryption === null ? null : JSON.stringify(encryption) });
   return [
-    endpoint({ id: 'type-encryption:show', method: 'GET', path, summary: 'Show how volumes of a type are encrypted', policy: `${rules}:get`, status: 200, handler: async (call) => view(await typeFor(readerOf(deps), call.params.type_id)) }),
+    endpoint({ id: 'type-encryption:show', method: 'GET', path: ENCRYPTION_PATH, summary: 'Show how volumes of a type are encrypted', policy: `${ENCRYPTION}:get`, status: 200, handler: async (call) => view(await typeFor(readerOf(deps), call.params.type_id)) }),
     endpoint({
-      id: 'type-encryption:show-one', method: 'GET', path: `${path}/{encryption_id}`, summary: 'Show one part of how volumes of a type are encrypted', policy: `${rules}:get`, status: 200,
+      id: 'type-encryption:show-one', method: 'GET', path: `${ENCRYPTION_PATH}/{encryption_id}`, summary: 'Show one part of how volumes of a type are encrypted', policy: `${ENCRYPTION}:get`, status: 200,
       async handler(call) {
         const found = (view(await typeFor(readerOf(deps), call.params.type_id)) as Record<string, unknown>)[call.params.encryption_id];
         if (found === undefined) throw notFound('block-storage.no-encryption', `Volume type encryption for type ${call.params.type_id} does not exist.`);
         return { [call.params.encryption_id]: found };
       },
     }),
+  ];
+};
+
+/** @throws Fault 400, 404 */
+async function unused(tx: Reader, id: string): Promise<TypeRow> {
+  const row = await typeFor(tx, id);
+  if ((await volumes.count(tx, [{ column: 'type_id', op: 'eq', value: id }])) > 0) throw badRequest('block-storage.type-in-use', 'Cannot change encryption specs. Volume type in use.');
+  return row;
+}
+
+const store = (tx: Reader, id: string, encryption: Encryption | null) => types.update(tx, id, { encryption_json: encryption === null ? null : JSON.stringify(encryption) });
+
+const encryptionWrites = (deps: BlockStorageDeps): Endpoint[] => {
+  return [
     endpoint({
-      id: 'type-encryption:create', method: 'POST', path, summary: 'Have volumes of a type encrypted', policy: `${rules}:create`, status: 200, reply: shown('encryption', {}),
+      id: 'type-encryption:create', method: 'POST', path: ENCRYPTION_PATH, summary: 'Have volumes of a type encrypted', policy: `${ENCRYPTION}:create`, status: 200, reply: shown('encryption', {}),
       body: wrapped('encryption', Type.Object({ ...encryptionFields, provider: Type.String({ minLength: 1, maxLength: 255 }) })),
       async handler(call) {
         const { provider, control_location, cipher, key_size } = call.body.encryption;
@@ -163,13 +172,13 @@ const encryptionEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
       },
     }),
     endpoint({
-      id: 'type-encryption:update', method: 'PUT', path: `${path}/{encryption_id}`, summary: 'Change how volumes of a type are encrypted', policy: `${rules}:update`, status: 200, reply: shown('encryption', {}),
+      id: 'type-encryption:update', method: 'PUT', path: `${ENCRYPTION_PATH}/{encryption_id}`, summary: 'Change how volumes of a type are encrypted', policy: `${ENCRYPTION}:update`, status: 200, reply: shown('encryption', {}),
       body: wrapped('encryption', Type.Partial(Type.Object({ ...encryptionFields, provider: Type.String({ minLength: 1, maxLength: 255 }) }))),
       async handler(call) {
         await deps.db.transaction(async (tx) => {
           const row = await unused(tx, call.params.type_id);
           const had = row.encryption_json === null ? undefined : json<Encryption>(row.encryption_json);
-          if (had === undefined || had.encryption_id !== call.params.encryption_id) throw notFound('block-storage.no-encryption', `Volume type encryption for type ${row.id} does not exist.`);
+          if (had === undefined) throw notFound('block-storage.no-encryption', `Volume type encryption for type ${row.id} does not exist.`);
           const { key_size, ...given } = call.body.encryption;
           await store(tx, row.id, { ...had, ...(given as Partial<Encryption>), ...(key_size === undefined ? {} : { key_size: key_size === null ? null : Number(key_size) }) });
         });
@@ -177,7 +186,7 @@ const encryptionEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
       },
     }),
     endpoint({
-      id: 'type-encryption:delete', method: 'DELETE', path: `${path}/{encryption_id}`, summary: 'Have volumes of a type no longer encrypted', policy: `${rules}:delete`, status: 202,
+      id: 'type-encryption:delete', method: 'DELETE', path: `${ENCRYPTION_PATH}/{encryption_id}`, summary: 'Have volumes of a type no longer encrypted', policy: `${ENCRYPTION}:delete`, status: 202,
       async handler(call) {
         await deps.db.transaction(async (tx) => {
           const row = await unused(tx, call.params.type_id);
@@ -225,7 +234,7 @@ const defaultEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
   ];
 };
 
-export const typePartEndpoints = (deps: BlockStorageDeps): Endpoint[] => [...specEndpoints(deps), ...accessEndpoints(deps), ...encryptionEndpoints(deps), ...defaultEndpoints(deps)];
+export const typePartEndpoints = (deps: BlockStorageDeps): Endpoint[] => [...specEndpoints(deps), ...accessEndpoints(deps), ...encryptionReads(deps), ...encryptionWrites(deps), ...defaultEndpoints(deps)];
 
 const one = '/types/{type_id}';
 
