@@ -9,7 +9,7 @@ import { booted, ctx, runTask, serverWorld } from './world.ts';
 const KIND = 'compute.delete-server';
 
 async function setup(): Promise<TaskWorld> {
-  const world = await serverWorld();
+  const world = await serverWorld({ with_volumes: true });
   const action_id = await booted(world, 'delete');
   const { server_id } = world;
   const definition = world.definitionOf(KIND);
@@ -31,6 +31,8 @@ async function setup(): Promise<TaskWorld> {
       assert.equal(row.vm_state, 'deleted');
       assert.ok(row.terminated_at);
       assert.deepEqual(await world.outside(), { guests: [], ports: [], claims: [] });
+      // one was made with the server and goes with it
+      assert.deepEqual(world.volumesNow(), { volumes: [['available', 0]], attached: [] });
       assert.deepEqual((await world.events())[0], { event: 'compute_terminate_instance', result: 'Success' });
     },
     async expectFailed() {
