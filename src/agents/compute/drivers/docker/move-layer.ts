@@ -112,6 +112,7 @@ function tarProcess(args: string[], script = 'exec tar "$@"'): { child: ChildPro
 
 function tarFault(complaint: string): Fault {
   const cause = new Error(complaint.trim());
-  if (/no space left|disk quota/i.test(complaint)) return new Fault(507, 'compute.disk-full', 'What the server has written does not fit on the disk that it shall have there.', { cause });
+  // A write that was cut short is the disk's end, too: tar says so in other words.
+  if (/no space left|disk quota|wrote only/i.test(complaint)) return new Fault(507, 'compute.disk-full', 'What the server has written does not fit on the disk that it shall have there.', { cause });
   return new Fault(500, 'compute.move-failed', 'What the server has written could not be brought to the other node.', { cause });
 }
