@@ -57,9 +57,15 @@ async function make(folder: string, cloud: string, view: GuestView, now: Date): 
   await Promise.all([...new Set([...files.keys()].map((path) => dirname(path))), '/sys/dev/block', '/sys/block'].map((path) => mkdir(join(folder, path), { recursive: true, mode: 0o755 })));
   await Promise.all([...files].map(([path, text]) => writeFile(join(folder, path), text, { mode: 0o444 })));
   await linkDisks(folder, view);
-  await writeFile(join(folder, KNOWN), JSON.stringify({ cloud, view, booted_at } satisfies Known));
+  await writeKnown(folder, { cloud, view, booted_at });
   // Last: without it the runtime shows nothing.
   await writeFile(join(folder, 'list'), [...SHOWN.map((path) => `bind ${path}\n`), ...view.links.map(([path, target]) => `link ${path} ${target}\n`)].join(''));
+}
+
+/** As a whole: an agent may be killed meanwhile. */
+async function writeKnown(folder: string, known: Known): Promise<void> {
+  await writeFile(join(folder, `${KNOWN}.new`), JSON.stringify(known));
+  await rename(join(folder, `${KNOWN}.new`), join(folder, KNOWN));
 }
 
 /** Undefined for a folder of another cloud, or none. */
@@ -92,7 +98,7 @@ async function alter(folder: string, { cloud, view: old, booted_at }: Known, vie
     await writeFile(join(folder, path), text);
   }
   await linkDisks(folder, view);
-  await writeFile(join(folder, KNOWN), JSON.stringify({ cloud, view, booted_at } satisfies Known));
+  await writeKnown(folder, { cloud, view, booted_at });
 }
 
 async function linkDisks(folder: string, { machine }: GuestView): Promise<void> {
