@@ -75,3 +75,13 @@ test('what no backend can hold is in error, and a message says why', async () =>
   assert.equal((await settled(`/volumes/${lost.id}`, 'volume', 'creating')).status, 'error');
   for (const one of [id, lost.id]) await call('DELETE', `/volumes/${one}`);
 });
+
+test('a page that is full names the next one, which may be empty', async () => {
+  const { id } = (await call('POST', '/volumes', { volume: { size: 1, name: 'only' } })).json.volume;
+  await settled(`/volumes/${id}`, 'volume', 'creating');
+  const page = (await call('GET', '/volumes?name=only&limit=1')).json;
+  assert.deepEqual(page.volumes.map((one: any) => one.id), [id]);
+  assert.match(page.volumes_links[0].href, new RegExp(`marker=${id}`));
+  assert.deepEqual((await call('GET', `/volumes?name=only&limit=1&marker=${id}`)).json, { volumes: [] });
+  await call('DELETE', `/volumes/${id}`);
+});

@@ -132,7 +132,9 @@ function pairs(name: string, value: string): string[] {
 export async function readPage<Row extends { id: string }>(db: Reader, rows: Rows<Row>, call: ListCall, listing: Listing, collection: string): Promise<{ rows: Row[]; more: Record<string, unknown> }> {
   const found: Page<Row> | undefined = await rows.list(db, listing);
   if (found === undefined) throw notFound('block-storage.marker-not-found', `${collection} with marker ${listing.marker ?? ''} could not be found.`);
-  const next = listing.limit === 0 ? undefined : nextLinks(call, found.more, found.rows.at(-1)?.id);
+  // Cinder names a next page whenever this one is full, be it the last.
+  const full = listing.limit > 0 && found.rows.length >= listing.limit;
+  const next = nextLinks(call, full, found.rows.at(-1)?.id);
   const counted = call.version >= versions.COUNT && (booleanFrom(call.url.searchParams.get('with_count') ?? '') ?? false);
   const more = { ...(next === undefined ? {} : { [`${collection}_links`]: next }), ...(counted ? { count: await rows.count(db, listing.filters) } : {}) };
   return { rows: found.rows, more };
