@@ -19,9 +19,20 @@ const works = (key: string, title: string, how: string, perform: Row['perform'])
 const refused = (key: string, title: string, how: string, perform: (world: MatrixWorld, server: string) => Promise<string>): Row => ({ key, title, outcome: 'refused', how, perform });
 
 const NOBODY = '99999999-9999-4999-8999-999999999999';
-const NO_VOLUMES = 'there is no block storage service yet';
-const noVolume = (key: string, title: string, body: object = { volumeId: NOBODY }): Row =>
-  refused(key, title, NO_VOLUMES, (world, id) => world.refused(() => world.call('POST', `/servers/${id}/os-volume_attachments`, { volumeAttachment: body })));
+const attach = (world: MatrixWorld, id: string, body: object): Promise<any> => world.call('POST', `/servers/${id}/os-volume_attachments`, { volumeAttachment: body });
+
+async function attached(world: MatrixWorld, id: string, over: object = {}): Promise<string> {
+  const volumeId = await world.volume();
+  await attach(world, id, { volumeId, device: '/dev/vdb', ...over });
+  await world.volumeIs(volumeId, 'in-use');
+  return volumeId;
+}
+
+async function detached(world: MatrixWorld, id: string, volume: string): Promise<void> {
+  await world.call('DELETE', `/servers/${id}/os-volume_attachments/${volume}`);
+  await world.volumeIs(volume, 'available');
+  await world.blockStorage('DELETE', `/volumes/${volume}`);
+}
 
 async function there(world: MatrixWorld, id: string): Promise<void> {
   assert.equal(await world.inGuest(id, 'echo alive'), 'alive');
@@ -220,21 +231,79 @@ const no: Row[] = [
   }),
 ];
 
+/** What block storage has to offer first. */
+const later: Row[] = [
+  works('operation.extend-volume', 'Extend block volume attached to instance', 'the loop device grows', async (world, id) => {
+    const volume = await attached(world, id);
+    await world.blockStorage('POST', `/volumes/${volume}/action`, { 'os-extend': { new_size: 2 } });
+    await world.volumeIs(volume, 'in-use');
+    while (Number(await world.inGuest(id, 'cat /sys/block/vdb/size 2>/dev/null || blockdev --getsz /dev/vdb')) !== 2 * 2 ** 21);
+    await detached(world, id, volume);
+  }),
+  refused('operation.swap-volume', 'Swap block volumes', 'block storage asks for it when it moves a volume, and there is one back end yet', async (world, id) => {
+    const [old, next] = [await attached(world, id, { device: '/dev/vdc' }), await world.volume()];
+    const words = await world.refused(() => world.call('PUT', `/servers/${id}/os-volume_attachments/${old}`, { volumeAttachment: { volumeId: next } }));
+    await detached(world, id, old);
+    return words;
+  }),
+  works('operation.multiattach-volume', 'Attach block volume to multiple instances', 'the same device in several containers of a node', async (world, id) => {
+    const { volume_type } = await world.blockStorage('POST', '/types', { volume_type: { name: 'shared', extra_specs: { multiattach: '<is> True' } } });
+    const volume = await world.volume({ volume_type: volume_type.id });
+    const other = await world.boot({ name: 'other' });
+    for (const one of [id, other]) await attach(world, one, { volumeId: volume });
+    await world.volumeIs(volume, 'in-use');
+    await world.remove(other);
+    await detached(world, id, volume);
+  }),
+  refused('operation.encrypted-volume', 'Attach encrypted block volume to server', 'volumes are not encrypted yet', async (world) => {
+    const { volume_type } = await world.blockStorage('POST', '/types', { volume_type: { name: 'luks' } });
+    await world.blockStorage('POST', `/types/${volume_type.id}/encryption`, { encryption: { provider: 'luks', cipher: 'aes-xts-plain64', key_size: 256, control_location: 'front-end' } });
+    const { volume } = await world.blockStorage('POST', '/volumes', { volume: { size: 1, volume_type: volume_type.id } });
+    await world.volumeIs(volume.id, 'error');
+    const { messages } = await world.blockStorage('GET', '/messages');
+    return messages[0].user_message;
+  }),
+  refused('operation.rebuild-volume-backed', 'Rebuild volume backed instance', 'servers boot from images, volumes come beside', async (world) => {
+    const volume = await world.volume();
+    const device = { boot_index: 0, source_type: 'volume', destination_type: 'volume', uuid: volume };
+    return await world.refused(() => world.call('POST', '/servers', { server: { name: 'rooted', flavorRef: world.flavor, networks: [{ uuid: world.network }], block_device_mapping_v2: [device] } }));
+  }),
+];
+
+const NO_TRANSPORT = 'volumes are devices of the node that they are on';
+const transport = (key: string, title: string, driver_volume_type: string): Row =>
+  refused(key, title, NO_TRANSPORT, async (world) => {
+    const { volume_type } = await world.blockStorage('POST', '/types', { volume_type: { name: driver_volume_type, extra_specs: { storage_protocol: driver_volume_type } } });
+    const { volume } = await world.blockStorage('POST', '/volumes', { volume: { size: 1, volume_type: volume_type.id } });
+    await world.volumeIs(volume.id, 'error');
+    await world.blockStorage('DELETE', `/volumes/${volume.id}`);
+    return `no backend has the protocol ${driver_volume_type}`;
+  });
+
 const volumes: Row[] = [
-  noVolume('operation.attach-volume', 'Attach block volume to instance'),
-  noVolume('operation.attach-tagged-volume', 'Attach tagged block device to instance', { volumeId: NOBODY, tag: 'data' }),
-  refused('operation.detach-volume', 'Detach block volume from instance', NO_VOLUMES, (world, id) => world.refused(() => world.call('DELETE', `/servers/${id}/os-volume_attachments/${NOBODY}`))),
-  noVolume('operation.extend-volume', 'Extend block volume attached to instance'),
-  refused('operation.swap-volume', 'Swap block volumes', NO_VOLUMES, (world, id) => world.refused(() => world.call('PUT', `/servers/${id}/os-volume_attachments/${NOBODY}`, { volumeAttachment: { volumeId: NOBODY } }))),
-  noVolume('operation.multiattach-volume', 'Attach block volume to multiple instances'),
-  noVolume('operation.encrypted-volume', 'Attach encrypted block volume to server'),
-  noVolume('storage.block', 'Block storage support'),
-  noVolume('storage.block.backend.fibrechannel', 'Block storage over fibre channel'),
-  noVolume('storage.block.backend.iscsi', 'Block storage over iSCSI'),
-  noVolume('storage.block.backend.iscsi.auth.chap', 'CHAP authentication for iSCSI'),
-  refused('operation.rebuild-volume-backed', 'Rebuild volume backed instance', NO_VOLUMES, (world) => world.refused(() => world.call('POST', '/servers', { server: { name: 'rooted', flavorRef: world.flavor, networks: [{ uuid: world.network }], block_device_mapping_v2: [{ boot_index: 0, source_type: 'volume', destination_type: 'volume', uuid: NOBODY }] } }))),
-  refused('operation.quiesce', 'quiesce', NO_VOLUMES, (world) => world.refused(() => world.call('POST', '/os-assisted-volume-snapshots', { snapshot: { volume_id: NOBODY, create_info: { snapshot_id: NOBODY, type: 'qcow2', new_file: 'x' } } }))),
-  refused('operation.unquiesce', 'unquiesce', NO_VOLUMES, (world) => world.refused(() => world.call('POST', '/os-assisted-volume-snapshots', { snapshot: { volume_id: NOBODY, create_info: { snapshot_id: NOBODY, type: 'qcow2', new_file: 'x' } } }))),
+  works('storage.block', 'Block storage support', 'volumes are files with loop devices', async (world) => {
+    await world.blockStorage('DELETE', `/volumes/${await world.volume()}`);
+  }),
+  works('operation.attach-volume', 'Attach block volume to instance', 'its device, allowed for that one number only, in a container that runs', async (world, id) => {
+    const volume = await attached(world, id);
+    assert.match(await world.inGuest(id, 'ls /dev/vdb'), /vdb/);
+    await detached(world, id, volume);
+  }),
+  works('operation.detach-volume', 'Detach block volume from instance', 'its device goes, unless somebody has it open', async (world, id) => {
+    await detached(world, id, await attached(world, id));
+    assert.equal(await world.inGuest(id, 'ls /dev/vdb 2>/dev/null'), '');
+  }),
+  works('operation.attach-tagged-volume', 'Attach tagged block device to instance', 'the tag is in the metadata', async (world, id) => {
+    const volume = await attached(world, id, { tag: 'data' });
+    assert.equal((await world.call('GET', `/servers/${id}/os-volume_attachments`)).volumeAttachments[0].tag, 'data');
+    await detached(world, id, volume);
+  }),
+  transport('storage.block.backend.fibrechannel', 'Block storage over fibre channel', 'FC'),
+  transport('storage.block.backend.iscsi', 'Block storage over iSCSI', 'iSCSI'),
+  transport('storage.block.backend.iscsi.auth.chap', 'CHAP authentication for iSCSI', 'iSCSI-CHAP'),
+  ...later,
+  refused('operation.quiesce', 'quiesce', 'snapshots of volumes are taken where they are', (world) => world.refused(() => world.call('POST', '/os-assisted-volume-snapshots', { snapshot: { volume_id: NOBODY, create_info: { snapshot_id: NOBODY, type: 'qcow2', new_file: 'x' } } }))),
+  refused('operation.unquiesce', 'unquiesce', 'snapshots of volumes are taken where they are', (world) => world.refused(() => world.call('POST', '/os-assisted-volume-snapshots', { snapshot: { volume_id: NOBODY, create_info: { snapshot_id: NOBODY, type: 'qcow2', new_file: 'x' } } }))),
 ];
 
 const last: Row[] = [

@@ -17,6 +17,12 @@ export interface MatrixWorld {
   /** Until it has this status and does nothing. */
   settled(id: string, status: string): Promise<void>;
   inGuest(id: string, script: string): Promise<string>;
+  /** A new volume of 1 GiB that is available. @returns its id. */
+  volume(over?: object): Promise<string>;
+  /** @returns the volume once it has this status. */
+  volumeIs(id: string, status: string): Promise<any>;
+  /** Below `/v3`. */
+  blockStorage(method: string, path: string, body?: unknown): Promise<any>;
   /** Of the one host. */
   traits(): Promise<string[]>;
   remove(id: string): Promise<void>;
@@ -32,7 +38,7 @@ export interface MatrixWorld {
 export const NAME = 'gtsm';
 
 export async function startMatrixWorld(): Promise<MatrixWorld> {
-  const cloud = await startRealCloud({ name: NAME, toml: '[compute]\nshutdown_timeout = 1\ncpu_allocation_ratio = 32\n' });
+  const cloud = await startRealCloud({ name: NAME, agent: 'roles = ["compute", "network", "volume"]', toml: '[compute]\nshutdown_timeout = 1\ncpu_allocation_ratio = 32\n' });
   const { admin } = cloud;
   const image = await makeImage(admin, 'hello', buildGuestImage());
   const flavor = await makeFlavor(admin, 'nano', { disk: 1 });
@@ -56,6 +62,21 @@ export async function startMatrixWorld(): Promise<MatrixWorld> {
     },
     async inGuest(id, script) {
       return (await runProgram(['docker', 'exec', `${NAME}-${id}`, 'sh', '-c', script])).stdout.trim();
+    },
+    blockStorage: (method, path, body) => send(`${cloud.url}/volume/v3${path}`, token, method, body, 'volume 3.60'),
+    async volumeIs(id, status) {
+      let volume: any;
+      await within(60_000, `the volume is not ${status}`, () => JSON.stringify(volume), async () => {
+        volume = (await world.blockStorage('GET', `/volumes/${id}`)).volume;
+        assert.ok(status === 'error' || !String(volume.status).startsWith('error'), volume.status);
+        return volume.status === status;
+      });
+      return volume;
+    },
+    async volume(over = {}) {
+      const { volume } = await world.blockStorage('POST', '/volumes', { volume: { size: 1, name: 'data', ...over } });
+      await world.volumeIs(volume.id, 'available');
+      return volume.id;
     },
     async traits() {
       const [provider] = (await admin.call('placement', 'GET', '/resource_providers')).resource_providers;
