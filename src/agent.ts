@@ -35,7 +35,7 @@ export function agentOptions({ agent, cloud }: Config, log: Log): AgentOptions {
     disk_limit: agent.disk_limit,
     state_dir: agent.state_dir,
     drivers: { compute: agent.compute_driver, network: agent.network_driver, volume: agent.volume_driver },
-    ...(agent.volume_dir !== undefined && { volume_dir: agent.volume_dir }),
+    ...(agent.volume_dir !== '' && { volume_dir: agent.volume_dir }),
     log,
   };
 }

@@ -44,7 +44,7 @@ export const AgentSection = Type.Object({
   hostname: Type.String({ default: hostname(), pattern: '^[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?$', description: 'Name of this node in the cloud.' }),
   roles: Type.Array(Type.Union([Type.Literal('compute'), Type.Literal('network'), Type.Literal('volume')]), { default: ['compute', 'network', 'volume'], uniqueItems: true, description: 'What this node does.' }),
   volume_driver: Type.Union([Type.Literal('file'), Type.Literal('fake')], { default: 'file', description: 'What holds the volumes of a node with the role volume; file: sparse files; fake: memory, for tests.' }),
-  volume_dir: Type.Optional(Type.String({ minLength: 1, description: 'Holds the volumes of the driver file; default: volumes, below the state directory.' })),
+  volume_dir: Type.String({ default: '', description: 'Holds the volumes of the driver file; empty: volumes, below the state directory.' }),
   compute_driver: Type.Union([Type.Literal('docker'), Type.Literal('fake')], { default: 'docker', description: 'What runs the servers.' }),
   network_driver: Type.Union([Type.Literal('linux'), Type.Literal('fake')], { default: 'linux', description: 'What wires the networks.' }),
   docker_socket: Type.String({ default: '/var/run/docker.sock', minLength: 1, description: "The engine's socket." }),

@@ -26,7 +26,7 @@ test('an empty file is a whole configuration', () => {
   assert.equal(config.api.public_url, 'http://127.0.0.1:5000');
   assert.equal(config.agent.controller_url, 'ws://127.0.0.1:5000');
   assert.equal(config.agent.hostname, hostname());
-  assert.deepEqual(config.agent.roles, ['compute', 'network']);
+  assert.deepEqual(config.agent.roles, ['compute', 'network', 'volume']);
   assert.equal(config.database.url, 'sqlite:/srv/cloud/controller/gantry.db');
   assert.equal(config.agent.join_token_file, '/srv/cloud/secrets/join-token');
 });
@@ -40,7 +40,7 @@ test('what the file says counts, relative paths are meant from its folder', () =
 
 test('two configurations share no default', () => {
   parseConfig('', none).agent.roles.pop();
-  assert.equal(parseConfig('', none).agent.roles.length, 2);
+  assert.equal(parseConfig('', none).agent.roles.length, 3);
 });
 
 test('an unknown key names file, line and the likely meaning', () => {
@@ -59,7 +59,7 @@ test('a wrong type says what is expected, all problems at once', () => {
   const problems = problemsOf(() => parseConfig('[api]\nport = "x"\n[agent]\nroles = ["compute", "storage"]\n[log]\nlevel = "loud"\n', { ...none, file: '/g.toml' }));
   assert.deepEqual(problems, [
     '/g.toml:2: api.port: expected a whole number from 0 to 65535, got "x"',
-    '/g.toml:4: agent.roles: expected a list of one of "compute", "network", got a list',
+    '/g.toml:4: agent.roles: expected a list of one of "compute", "network", "volume", got a list',
     '/g.toml:6: log.level: expected one of "debug", "info", "warn", "error", got "loud"',
   ]);
 });
