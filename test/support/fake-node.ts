@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Agent, startAgent } from '../../src/agents/assemble.ts';
+import { type Agent, type AgentOptions, startAgent } from '../../src/agents/assemble.ts';
 import { silentLog } from '../../src/kernel/log/log.ts';
 import { JOIN_TOKEN, startTestCloud, type TestCloud } from './cloud.ts';
 import { dockerArchive } from './docker-archive.ts';
@@ -21,10 +21,7 @@ export interface FakeNodeCloud {
 
 export async function startFakeNodeCloud(toml?: string): Promise<FakeNodeCloud> {
   const cloud = await startTestCloud(toml === undefined ? {} : { toml });
-  const link = (): Agent => startAgent({
-    controller_url: cloud.url.replace('http', 'ws'), identity_file: join(cloud.directory, 'identity.json'), join_token: JOIN_TOKEN, hostname: 'node-1',
-    roles: ['compute', 'network'], cloud: 'gtest', docker_socket: '', state_dir: join(cloud.directory, 'agent'), drivers: { compute: 'fake', network: 'fake' }, log: silentLog,
-  });
+  const link = (): Agent => linkFakeNode(cloud);
   const must = async (method: string, path: string, body?: unknown): Promise<any> => {
     const reply = await cloud.call(method, path, { headers: { 'openstack-api-version': 'compute latest' }, ...(body === undefined ? {} : { body }) });
     assert.ok(reply.status < 300, `${method} ${path}: ${reply.status} ${reply.text}`);
@@ -50,11 +47,27 @@ export async function startFakeNodeCloud(toml?: string): Promise<FakeNodeCloud> 
       await cloud.stop();
     },
   };
-  const image = await must('POST', '/image/v2/images', { name: 'hello', container_format: 'docker', disk_format: 'raw' });
-  assert.equal((await cloud.call('PUT', `/image/v2/images/${image.id}/file`, { body: dockerArchive(), headers: { 'content-type': 'application/octet-stream' } })).status, 204);
-  await must('POST', '/compute/v2.1/flavors', { flavor: { id: 'c1', name: 'c1', ram: 64, disk: 1, vcpus: 1 } });
+  const image = await makeBootable(must, cloud);
   const { network } = await must('POST', '/networking/v2.0/networks', { network: { name: 'private' } });
   await must('POST', '/networking/v2.0/subnets', { subnet: { network_id: network.id, cidr: '10.0.0.0/24', ip_version: 4 } });
   while ((await must('GET', '/compute/v2.1/os-hypervisors')).hypervisors.length === 0) await delay(10);
   return world;
+}
+
+type Must = (method: string, path: string, body?: unknown) => Promise<any>;
+
+/** A node whose drivers only simulate; with roles other than the usual `compute` and `network`, those. */
+export function linkFakeNode(cloud: TestCloud, roles: AgentOptions['roles'] = ['compute', 'network']): Agent {
+  return startAgent({
+    controller_url: cloud.url.replace('http', 'ws'), identity_file: join(cloud.directory, 'identity.json'), join_token: JOIN_TOKEN, hostname: 'node-1', roles,
+    cloud: 'gtest', docker_socket: '', state_dir: join(cloud.directory, 'agent'), drivers: { compute: 'fake', network: 'fake', volume: 'fake' }, log: silentLog,
+  });
+}
+
+/** A public image, and a flavor `c1`. */
+export async function makeBootable(must: Must, cloud: TestCloud): Promise<{ id: string }> {
+  const image = await must('POST', '/image/v2/images', { name: 'hello', container_format: 'docker', disk_format: 'raw', visibility: 'public' });
+  assert.equal((await cloud.call('PUT', `/image/v2/images/${image.id}/file`, { body: dockerArchive(), headers: { 'content-type': 'application/octet-stream' } })).status, 204);
+  await must('POST', '/compute/v2.1/flavors', { flavor: { id: 'c1', name: 'c1', ram: 64, disk: 1, vcpus: 1 } });
+  return image;
 }

@@ -1,12 +1,10 @@
 /** NICs that come and go while a server lives, over a whole controller and an agent with fake drivers. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Agent, startAgent } from '../../../src/agents/assemble.ts';
-import { silentLog } from '../../../src/kernel/log/log.ts';
-import { JOIN_TOKEN, startTestCloud, type TestCloud } from '../../support/cloud.ts';
-import { dockerArchive } from '../../support/docker-archive.ts';
+import type { Agent } from '../../../src/agents/assemble.ts';
+import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
+import { linkFakeNode, makeBootable } from '../../support/fake-node.ts';
 import type { TestResponse } from '../../support/surface.ts';
 
 type Tenant = Awaited<ReturnType<TestCloud['tenant']>>;
@@ -22,15 +20,10 @@ const NOBODY = '99999999-9999-4999-8999-999999999999';
 
 before(async () => {
   cloud = await startTestCloud();
-  agent = startAgent({
-    controller_url: cloud.url.replace('http', 'ws'), identity_file: join(cloud.directory, 'identity.json'), join_token: JOIN_TOKEN, hostname: 'node-1',
-    roles: ['compute', 'network'], cloud: 'gtest', docker_socket: '', state_dir: join(cloud.directory, 'agent'), drivers: { compute: 'fake', network: 'fake' }, log: silentLog,
-  });
+  agent = linkFakeNode(cloud);
   mine = await cloud.tenant('mine');
   other = await cloud.tenant('other');
-  const image = await must('POST', '/image/v2/images', { name: 'hello', container_format: 'docker', disk_format: 'raw', visibility: 'public' });
-  assert.equal((await cloud.call('PUT', `/image/v2/images/${image.id}/file`, { body: dockerArchive(), headers: { 'content-type': 'application/octet-stream' } })).status, 204);
-  await must('POST', '/compute/v2.1/flavors', { flavor: { id: 'c1', name: 'c1', ram: 64, disk: 1, vcpus: 1 } });
+  const image = await makeBootable(must, cloud);
   first = await network('first', '10.40.0.0/24');
   second = await network('second', '10.41.0.0/24');
   while ((await must('GET', '/compute/v2.1/os-hypervisors')).hypervisors.length === 0) await delay(10);

@@ -2,19 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { join } from 'node:path';
-import { type Agent, startAgent } from '../../../src/agents/assemble.ts';
-import { silentLog } from '../../../src/kernel/log/log.ts';
-import { JOIN_TOKEN, startTestCloud, type TestCloud } from '../../support/cloud.ts';
+import type { Agent } from '../../../src/agents/assemble.ts';
+import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
+import { linkFakeNode } from '../../support/fake-node.ts';
 
 let cloud: TestCloud;
 let agent: Agent;
 before(async () => {
   cloud = await startTestCloud();
-  agent = startAgent({
-    controller_url: cloud.url.replace('http', 'ws'), identity_file: join(cloud.directory, 'identity.json'), join_token: JOIN_TOKEN, hostname: 'node-1', roles: ['volume'],
-    cloud: 'gtest', docker_socket: '', state_dir: join(cloud.directory, 'agent'), drivers: { compute: 'fake', network: 'fake', volume: 'fake' }, log: silentLog,
-  });
+  agent = linkFakeNode(cloud, ['volume']);
   while (!agent.link.connected()) await delay(5);
 });
 after(async () => {
