@@ -81,3 +81,14 @@ test('a page that is full names the next one, which may be empty', async () => {
   assert.deepEqual((await call('GET', `/volumes?name=only&limit=1&marker=${id}`)).json, { volumes: [] });
   await call('DELETE', `/volumes/${id}`);
 });
+
+test('a volume that is not encrypted has no key; there are no clusters', async () => {
+  const { id } = (await call('POST', '/volumes', { volume: { size: 1 } })).json.volume;
+  await settled(`/volumes/${id}`, 'volume', 'creating');
+  assert.deepEqual((await call('GET', `/volumes/${id}/encryption`)).json, { encryption_key_id: null });
+  assert.equal((await call('GET', '/volumes/1b4e2a0e-0000-4000-8000-000000000000/encryption')).status, 404);
+  assert.deepEqual((await call('GET', '/clusters')).json, { clusters: [] });
+  assert.equal((await call('GET', '/clusters', undefined, '3.6')).status, 404);
+  assert.equal((await call('PUT', '/clusters/enable', { name: 'one' })).status, 404);
+  await call('DELETE', `/volumes/${id}`);
+});

@@ -4,6 +4,7 @@ import type { BlockStorageDeps } from '../deps.ts';
 import { attachmentEndpoints, attachmentPolicies } from './attachments.ts';
 import { backupEndpoints, backupPolicies } from './backups.ts';
 import { chunkEndpoints } from './chunks.ts';
+import { clusterEndpoints, clusterPolicies } from './clusters.ts';
 import { groupTypeEndpoints, groupTypePolicies } from './group-types.ts';
 import { groupEndpoints, groupPolicies } from './groups.ts';
 import { limitEndpoints, limitPolicies } from './limits.ts';
@@ -18,15 +19,16 @@ import { typePartEndpoints, typePartPolicies } from './types-parts.ts';
 import { typeEndpoints, typePolicies } from './types.ts';
 import { versionsDocumentEndpoints } from './versions.ts';
 import { volumeActionEndpoints, volumeActionPolicies } from './volume-actions.ts';
+import { volumeEncryptionEndpoints, volumeEncryptionPolicies } from './volume-encryption.ts';
 import { volumeEndpoints, volumePolicies } from './volumes.ts';
 
 export const blockStorageEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
   ...versionsDocumentEndpoints(), ...volumeEndpoints(deps), ...typeEndpoints(deps), ...limitEndpoints(deps), ...quotaEndpoints(deps), ...placeEndpoints(deps), ...chunkEndpoints(deps),
   ...volumeActionEndpoints(deps), ...metadataEndpoints(deps), ...snapshotEndpoints(deps), ...attachmentEndpoints(deps),
-  ...qosEndpoints(deps), ...typePartEndpoints(deps), ...messageEndpoints(deps), ...transferEndpoints(deps), ...backupEndpoints(deps), ...groupTypeEndpoints(deps), ...groupEndpoints(deps),
+  ...qosEndpoints(deps), ...typePartEndpoints(deps), ...messageEndpoints(deps), ...transferEndpoints(deps), ...backupEndpoints(deps), ...groupTypeEndpoints(deps), ...groupEndpoints(deps), ...volumeEncryptionEndpoints(deps), ...clusterEndpoints(),
 ];
 
 export const blockStoragePolicies: PolicyRule[] = [
   ...volumePolicies, ...typePolicies, ...limitPolicies, ...quotaPolicies, ...volumeActionPolicies, ...metadataPolicies, ...snapshotPolicies, ...attachmentPolicies,
-  ...qosPolicies, ...typePartPolicies, ...messagePolicies, ...placePolicies, ...transferPolicies, ...backupPolicies, ...groupTypePolicies, ...groupPolicies,
+  ...qosPolicies, ...typePartPolicies, ...messagePolicies, ...placePolicies, ...transferPolicies, ...backupPolicies, ...groupTypePolicies, ...groupPolicies, ...volumeEncryptionPolicies, ...clusterPolicies,
 ];

@@ -31,7 +31,7 @@ const zoneEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
 ];
 
 const EXTENSIONS = [
-  'OS-SCH-HNT', 'backups', 'capabilities', 'cgsnapshots', 'consistencygroups', 'os-admin-actions', 'os-availability-zone', 'os-extended-services', 'os-extended-snapshot-attributes', 'os-hosts',
+  'OS-SCH-HNT', 'backups', 'capabilities', 'os-admin-actions', 'os-availability-zone', 'os-extended-services', 'os-extended-snapshot-attributes', 'os-hosts',
   'os-quota-class-sets', 'os-quota-sets', 'os-services', 'os-snapshot-actions', 'os-types-extra-specs', 'os-types-manage', 'os-used-limits', 'os-vol-host-attr', 'os-vol-image-meta',
   'os-vol-mig-status-attr', 'os-vol-tenant-attr', 'os-volume-actions', 'os-volume-transfer', 'os-volume-type-access', 'qos-specs', 'scheduler-stats', 'encryption',
 ];
