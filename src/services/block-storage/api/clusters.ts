@@ -7,9 +7,9 @@ import { ADMIN, rule } from '../policies.ts';
 import { versions } from '../versions.ts';
 
 export const clusterPolicies: PolicyRule[] = [
-  rule('clusters:get_all', ADMIN, 'List clusters of back ends.', 'GET /v3/clusters'),
-  rule('clusters:get', ADMIN, 'Show a cluster of back ends.', 'GET /v3/clusters/{name}'),
-  rule('clusters:update', ADMIN, 'Change a cluster of back ends.', 'PUT /v3/clusters/{action}'),
+  rule('clusters:get_all', ADMIN, 'List clusters of back ends.', 'GET /clusters'),
+  rule('clusters:get', ADMIN, 'Show a cluster of back ends.', 'GET /clusters/{name}'),
+  rule('clusters:update', ADMIN, 'Change a cluster of back ends.', 'PUT /clusters/enable', 'PUT /clusters/disable'),
 ];
 
 const absent = (name: string): Error => notFound('block-storage.cluster-not-found', `Cluster {'name': '${name}'} could not be found.`);

@@ -13,7 +13,7 @@ import { volumeTarget } from './volumes.ts';
 const POLICY = 'volume_extension:volume_encryption_metadata';
 const PATH = '/v3/volumes/{volume_id}/encryption';
 
-export const volumeEncryptionPolicies: PolicyRule[] = [rule(POLICY, READER, 'Show how a volume is encrypted.', 'GET /v3/volumes/{volume_id}/encryption')];
+export const volumeEncryptionPolicies: PolicyRule[] = [rule(POLICY, READER, 'Show how a volume is encrypted.', 'GET /volumes/{volume_id}/encryption')];
 
 interface Shown {
   encryption_key_id: string | null;
