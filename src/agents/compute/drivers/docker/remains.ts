@@ -8,6 +8,7 @@ import { findContainer, inspectContainer } from './guests.ts';
 export async function removeRemains(ctx: DriverContext, lock: KeyedLock, endOrphans: () => Promise<void>): Promise<void> {
   const noted = new Set([...(await ctx.notes.list()), ...(await ctx.disks.list()), ...(await ctx.drives.list())]);
   const links = await ctx.links.list();
+  const prepared = await ctx.views.listPrepared();
   await rememberContainers(ctx, links);
   // First, since it holds disks and volumes.
   await endOrphans();
@@ -17,7 +18,7 @@ export async function removeRemains(ctx: DriverContext, lock: KeyedLock, endOrph
   for (const id of await ctx.views.list()) {
     if ((await inspectContainer(ctx, id)) === undefined) await ctx.views.remove(id);
   }
-  for (const server_id of await ctx.views.listPrepared()) await lock.run(server_id, () => ctx.views.discard(server_id));
+  for (const server_id of prepared) await lock.run(server_id, () => ctx.views.discard(server_id));
   for (const server_id of noted) await lock.run(server_id, () => forgetGuest(ctx, server_id));
   for (const { container_id, netns } of links) {
     const server_id = netns.startsWith(`/run/netns/${ctx.cloud}-`) ? netns.slice(`/run/netns/${ctx.cloud}-`.length) : undefined;
