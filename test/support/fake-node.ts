@@ -54,10 +54,37 @@ export async function startFakeNodeCloud(toml?: string): Promise<FakeNodeCloud> 
   return world;
 }
 
+export interface NodeCloud {
+  cloud: TestCloud;
+  agent: Agent;
+  /** As the tenant, else as admin; @throws on a status of 300 or more. */
+  must(method: string, path: string, body?: unknown, tenant?: { token: string }): Promise<any>;
+  stop(): Promise<void>;
+}
+
+/** A whole controller with one simulated node, and nothing in it. */
+export async function startNodeCloud(roles?: AgentOptions['roles'], toml?: string): Promise<NodeCloud> {
+  const cloud = await startTestCloud(toml === undefined ? {} : { toml });
+  const agent = linkFakeNode(cloud, roles);
+  while (!agent.link.connected()) await delay(5);
+  return {
+    cloud, agent,
+    async must(method, path, body, tenant) {
+      const answer = await cloud.call(method, path, { ...(tenant === undefined ? {} : { token: tenant.token }), ...(body === undefined ? {} : { body }) });
+      assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
+      return answer.json;
+    },
+    async stop() {
+      await agent.close();
+      await cloud.stop();
+    },
+  };
+}
+
 type Must = (method: string, path: string, body?: unknown) => Promise<any>;
 
 /** A node whose drivers only simulate; with roles other than the usual `compute` and `network`, those. */
-export function linkFakeNode(cloud: TestCloud, roles: AgentOptions['roles'] = ['compute', 'network']): Agent {
+function linkFakeNode(cloud: TestCloud, roles: AgentOptions['roles'] = ['compute', 'network']): Agent {
   return startAgent({
     controller_url: cloud.url.replace('http', 'ws'), identity_file: join(cloud.directory, 'identity.json'), join_token: JOIN_TOKEN, hostname: 'node-1', roles,
     cloud: 'gtest', docker_socket: '', state_dir: join(cloud.directory, 'agent'), drivers: { compute: 'fake', network: 'fake', volume: 'fake' }, log: silentLog,

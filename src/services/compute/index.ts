@@ -2,6 +2,7 @@
 import type { GuestReport, MetadataRequest } from '../../agents/compute/protocol.ts';
 import { computeMethods } from '../../agents/compute/protocol.ts';
 import type { ConnectedNode } from '../../kernel/bus/node-link.ts';
+import { createKeyedLock } from '../../kernel/locks.ts';
 import type { Service } from '../../kernel/service.ts';
 import type { Tasks } from '../../kernel/task/tasks.ts';
 import { computeEndpoints } from './api/index.ts';
@@ -9,7 +10,6 @@ import { consoleSocket } from './console/socket.ts';
 import { volumeAttachmentPolicies } from './api/volume-attachments.ts';
 import { layerRelayEndpoints } from './api/layer-relay.ts';
 import { resourcePolicies } from './api/resources.ts';
-import type { BlockStorageClient } from '../block-storage/client.ts';
 import type { ComputeDeps, JobDeps } from './deps.ts';
 import { formatFault, invalidInput } from './faults.ts';
 import { offloadShelvedJob } from './jobs/offload-shelved.ts';
@@ -22,20 +22,17 @@ import { releaseStuckServersJob } from './jobs/release-stuck-servers.ts';
 import { confirmResizesJob } from './jobs/settle-moves.ts';
 import { createPowerSync, type PowerSync } from './jobs/sync-power-state.ts';
 import { nodeLeft, takeInventory, takeInventoryJob } from './jobs/take-inventory.ts';
-import { createBuildFailures, createTurns } from './model/build-failures.ts';
+import { createBuildFailures } from './model/build-failures.ts';
 import { createLayerRelay } from './model/layer-relay.ts';
 import { serverPolicies } from './policies.ts';
 import { migrations } from './store/migrations/index.ts';
 import { type SshOptions, sshDoorkeeper } from './ssh/doorkeeper.ts';
 import { volumeExtended } from './model/volume-extended.ts';
-import { noBlockStorage } from './model/no-block-storage.ts';
 import { computeTasks } from './tasks/index.ts';
 import { computeVersions } from './versions.ts';
 
-export type ComputeServiceDeps = Omit<JobDeps, 'volumes'> & {
+export type ComputeServiceDeps = JobDeps & {
   readonly tasks: Tasks;
-  /** Without it there are no volumes. */
-  readonly volumes?: BlockStorageClient;
   /** Without it nobody is let in by ssh. */
   readonly ssh?: SshOptions;
 };
@@ -50,11 +47,10 @@ export interface ComputeService {
 }
 
 export function createComputeService(deps: ComputeServiceDeps): ComputeService {
-  const { tasks: engine, ssh, volumes = noBlockStorage, ...others } = deps;
-  const rest: JobDeps = { ...others, volumes };
+  const { tasks: engine, ssh, ...rest } = deps;
   const sync = createPowerSync(rest);
   const relay = createLayerRelay();
-  const taskDeps = { ...rest, engine, settled: sync.settled, relay, failures: createBuildFailures(), inTurn: createTurns() };
+  const taskDeps = { ...rest, engine, settled: sync.settled, relay, failures: createBuildFailures(), turns: createKeyedLock() };
   const { definitions, starter } = computeTasks(taskDeps, engine);
   const all: ComputeDeps = { ...rest, tasks: starter };
   const metadata = createMetadataService(rest);

@@ -1,24 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Agent } from '../../../src/agents/assemble.ts';
-import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
-import { linkFakeNode } from '../../support/fake-node.ts';
+import { type NodeCloud, startNodeCloud } from '../../support/fake-node.ts';
 
-let cloud: TestCloud;
-let agent: Agent;
+let node: NodeCloud;
 before(async () => {
-  cloud = await startTestCloud();
-  agent = linkFakeNode(cloud, ['volume']);
-  while (!agent.link.connected()) await delay(5);
+  node = await startNodeCloud(['volume']);
 });
-after(async () => {
-  await agent.close();
-  await cloud.stop();
-});
+after(() => node.stop());
 
 const call = (method: string, path: string, body?: unknown, version = '3.70') =>
-  cloud.call(method, `/volume/v3${path}`, { ...(body === undefined ? {} : { body }), headers: { 'openstack-api-version': `volume ${version}` } });
+  node.cloud.call(method, `/volume/v3${path}`, { ...(body === undefined ? {} : { body }), headers: { 'openstack-api-version': `volume ${version}` } });
 
 async function settled(path: string, name: string, busy: string): Promise<any> {
   for (;;) {
@@ -36,21 +28,21 @@ test('a volume is made on a node, and goes from it', async () => {
   assert.equal(volume.status, 'available');
   assert.equal(volume['os-vol-host-attr:host'], 'node-1@fake#fake');
   assert.equal(volume.volume_type, '__DEFAULT__');
-  assert.deepEqual((await agent.volume!.list()).map(({ volume_id, size_bytes }) => [volume_id, size_bytes]), [[id, 2 * 2 ** 30]]);
+  assert.deepEqual((await node.agent.volume!.list()).map(({ volume_id, size_bytes }) => [volume_id, size_bytes]), [[id, 2 * 2 ** 30]]);
   assert.deepEqual((await call('GET', '/volumes')).json.volumes.map((one: any) => one.id), [id]);
   assert.equal((await call('PUT', `/volumes/${id}`, { volume: { name: 'other' } })).json.volume.name, 'other');
   assert.equal((await call('GET', '/limits')).json.limits.absolute.totalGigabytesUsed, 2);
   assert.equal((await call('DELETE', `/volumes/${id}`)).status, 202);
   assert.equal(await settled(`/volumes/${id}`, 'volume', 'deleting'), undefined);
-  assert.deepEqual(await agent.volume!.list(), []);
+  assert.deepEqual(await node.agent.volume!.list(), []);
 });
 
 test('a volume of a project is unknown to others', async () => {
   const { id } = (await call('POST', '/volumes', { volume: { size: 1 } })).json.volume;
-  const other = await cloud.tenant('stranger');
-  assert.equal((await cloud.call('GET', `/volume/v3/${other.project_id}/volumes/${id}`, { token: other.token })).status, 404);
-  assert.equal((await cloud.call('DELETE', `/volume/v3/volumes/${id}`, { token: other.token })).status, 404);
-  assert.deepEqual((await cloud.call('GET', '/volume/v3/volumes', { token: other.token })).json.volumes, []);
+  const other = await node.cloud.tenant('stranger');
+  assert.equal((await node.cloud.call('GET', `/volume/v3/${other.project_id}/volumes/${id}`, { token: other.token })).status, 404);
+  assert.equal((await node.cloud.call('DELETE', `/volume/v3/volumes/${id}`, { token: other.token })).status, 404);
+  assert.deepEqual((await node.cloud.call('GET', '/volume/v3/volumes', { token: other.token })).json.volumes, []);
   await settled(`/volumes/${id}`, 'volume', 'creating');
   await call('DELETE', `/volumes/${id}`);
 });
@@ -60,7 +52,7 @@ test('faults are worded as cinder does', async () => {
   assert.deepEqual(missing.json, { itemNotFound: { code: 404, message: 'Volume 1b4e2a0e-0000-4000-8000-000000000000 could not be found.' } });
   assert.equal((await call('POST', '/volumes', { volume: { size: 0 } })).status, 400);
   assert.equal((await call('POST', '/volumes', { volume: { size: 1, volume_type: 'none' } })).status, 404);
-  assert.equal((await cloud.call('GET', '/volume/')).status, 300);
+  assert.equal((await node.cloud.call('GET', '/volume/')).status, 300);
 });
 
 test('what no backend can hold is in error, and a message says why', async () => {

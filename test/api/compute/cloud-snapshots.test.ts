@@ -5,28 +5,21 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Agent, startAgent } from '../../../src/agents/assemble.ts';
-import { silentLog } from '../../../src/kernel/log/log.ts';
 import { createByteReader, paddingOf, readContent, readEntry } from '../../../src/kernel/tar.ts';
-import { JOIN_TOKEN, startTestCloud, type TestCloud } from '../../support/cloud.ts';
+import type { TestCloud } from '../../support/cloud.ts';
 import { dockerArchive } from '../../support/docker-archive.ts';
+import { type NodeCloud, startNodeCloud } from '../../support/fake-node.ts';
 
 let cloud: TestCloud;
-let agent: Agent;
+let node: NodeCloud;
 const latest = { 'openstack-api-version': 'compute latest' };
 
 before(async () => {
-  cloud = await startTestCloud({ toml: '[image]\ngarbage_grace = 1\ngarbage_interval = 1\n' });
-  agent = startAgent({
-    controller_url: cloud.url.replace('http', 'ws'), identity_file: join(cloud.directory, 'identity.json'), join_token: JOIN_TOKEN, hostname: 'node-1',
-    roles: ['compute', 'network'], cloud: 'gtest', docker_socket: '', state_dir: join(cloud.directory, 'agent'), drivers: { compute: 'fake', network: 'fake' }, log: silentLog,
-  });
+  node = await startNodeCloud(['compute', 'network'], '[image]\ngarbage_grace = 1\ngarbage_interval = 1\n');
+  ({ cloud } = node);
   await must('POST', '/compute/v2.1/flavors', { flavor: { id: 'c1', name: 'c1', ram: 64, disk: 1, vcpus: 1 } });
 });
-after(async () => {
-  await agent.close();
-  await cloud.stop();
-});
+after(() => node.stop());
 
 async function must(method: string, path: string, body?: unknown): Promise<any> {
   const reply = await cloud.call(method, path, { headers: latest, ...(body === undefined ? {} : { body }) });

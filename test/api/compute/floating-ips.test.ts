@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Agent } from '../../../src/agents/assemble.ts';
-import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
-import { linkFakeNode, makeBootable } from '../../support/fake-node.ts';
+import type { TestCloud } from '../../support/cloud.ts';
+import { makeBootable, type NodeCloud, startNodeCloud } from '../../support/fake-node.ts';
 import type { TestResponse } from '../../support/surface.ts';
 
 type Tenant = Awaited<ReturnType<TestCloud['tenant']>>;
 
+let node: NodeCloud;
 let cloud: TestCloud;
-let agent: Agent;
+let must: NodeCloud['must'];
 let mine: Tenant;
 let other: Tenant;
 let public_id: string;
@@ -19,8 +19,8 @@ let server: any;
 const NOBODY = '99999999-9999-4999-8999-999999999999';
 
 before(async () => {
-  cloud = await startTestCloud();
-  agent = linkFakeNode(cloud);
+  node = await startNodeCloud();
+  ({ cloud, must } = node);
   mine = await cloud.tenant('mine');
   other = await cloud.tenant('other');
   const image = await makeBootable(must, cloud);
@@ -35,19 +35,10 @@ before(async () => {
   const made = await must('POST', '/compute/v2.1/servers', { server: { name: 'one', imageRef: image.id, flavorRef: 'c1', networks: [{ uuid: private_id }] } }, mine);
   server = await until(made.server.id, ({ status }) => status === 'ACTIVE');
 });
-after(async () => {
-  await agent.close();
-  await cloud.stop();
-});
+after(() => node.stop());
 
 function call(method: string, path: string, body?: unknown, tenant: Tenant | undefined = mine, version = '2.35'): Promise<TestResponse> {
   return cloud.call(method, path, { ...(tenant === undefined ? {} : { token: tenant.token }), headers: { 'openstack-api-version': `compute ${version}` }, ...(body === undefined ? {} : { body }) });
-}
-
-async function must(method: string, path: string, body?: unknown, tenant?: Tenant): Promise<any> {
-  const answer = await cloud.call(method, path, { ...(tenant === undefined ? {} : { token: tenant.token }), ...(body === undefined ? {} : { body }) });
-  assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
-  return answer.json;
 }
 
 async function until(id: string, done: (server: any) => boolean): Promise<any> {

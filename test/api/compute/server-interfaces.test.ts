@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Agent } from '../../../src/agents/assemble.ts';
-import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
-import { linkFakeNode, makeBootable } from '../../support/fake-node.ts';
+import type { TestCloud } from '../../support/cloud.ts';
+import { makeBootable, type NodeCloud, startNodeCloud } from '../../support/fake-node.ts';
 import type { TestResponse } from '../../support/surface.ts';
 
 type Tenant = Awaited<ReturnType<TestCloud['tenant']>>;
 
+let node: NodeCloud;
 let cloud: TestCloud;
-let agent: Agent;
+let must: NodeCloud['must'];
 let mine: Tenant;
 let other: Tenant;
 let first: string;
@@ -19,8 +19,8 @@ let server_id: string;
 const NOBODY = '99999999-9999-4999-8999-999999999999';
 
 before(async () => {
-  cloud = await startTestCloud();
-  agent = linkFakeNode(cloud);
+  node = await startNodeCloud();
+  ({ cloud, must } = node);
   mine = await cloud.tenant('mine');
   other = await cloud.tenant('other');
   const image = await makeBootable(must, cloud);
@@ -30,16 +30,7 @@ before(async () => {
   server_id = (await must('POST', '/compute/v2.1/servers', { server: { name: 'one', imageRef: image.id, flavorRef: 'c1', networks: [{ uuid: first }] } }, mine)).server.id;
   await until(({ status }) => status === 'ACTIVE');
 });
-after(async () => {
-  await agent.close();
-  await cloud.stop();
-});
-
-async function must(method: string, path: string, body?: unknown, tenant?: Tenant): Promise<any> {
-  const answer = await cloud.call(method, path, { ...(tenant === undefined ? {} : { token: tenant.token }), ...(body === undefined ? {} : { body }) });
-  assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
-  return answer.json;
-}
+after(() => node.stop());
 
 async function network(name: string, cidr: string, tenant = mine): Promise<string> {
   const { id } = (await must('POST', '/networking/v2.0/networks', { network: { name } }, tenant)).network;

@@ -2,24 +2,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Agent } from '../../../src/agents/assemble.ts';
-import { startTestCloud, type TestCloud } from '../../support/cloud.ts';
-import { linkFakeNode } from '../../support/fake-node.ts';
+import { type NodeCloud, startNodeCloud } from '../../support/fake-node.ts';
 
-let cloud: TestCloud;
-let agent: Agent;
+let node: NodeCloud;
 before(async () => {
-  cloud = await startTestCloud();
-  agent = linkFakeNode(cloud, ['volume']);
-  while (!agent.link.connected()) await delay(5);
+  node = await startNodeCloud(['volume']);
 });
-after(async () => {
-  await agent.close();
-  await cloud.stop();
-});
+after(() => node.stop());
 
 const call = (method: string, path: string, body?: unknown, version = '2.35') =>
-  cloud.call(method, `/compute/v2.1${path}`, { ...(body === undefined ? {} : { body }), headers: { 'openstack-api-version': `compute ${version}` } });
+  node.cloud.call(method, `/compute/v2.1${path}`, { ...(body === undefined ? {} : { body }), headers: { 'openstack-api-version': `compute ${version}` } });
 
 async function settled(path: string, name: string): Promise<string> {
   for (;;) {

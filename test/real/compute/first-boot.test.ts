@@ -2,21 +2,17 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { createRig, makeImage, type Rig, type TestImage, until } from './harness.ts';
-import { createOwnEngine, type OwnEngine } from './own-engine.ts';
+import { makeImage, type Rig, type TestImage, until } from './harness.ts';
+import { createOwnRig } from './own-engine.ts';
 
-let engine: OwnEngine;
+let own: Awaited<ReturnType<typeof createOwnRig>>;
 let rig: Rig;
 let image: TestImage;
 before(async () => {
-  engine = await createOwnEngine();
-  rig = await createRig(engine.socket);
-  image = await makeImage();
+  own = await createOwnRig();
+  ({ rig, image } = own);
 });
-after(async () => {
-  await rig?.close();
-  await engine?.close();
-});
+after(() => own?.close());
 
 const asData = (text: string): string => Buffer.from(text).toString('base64');
 

@@ -10,7 +10,7 @@ import { basename, join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createEngine } from '../../../src/agents/compute/drivers/docker/engine.ts';
-import { alive, until } from './harness.ts';
+import { alive, createRig, makeImage, type Rig, type TestImage, until } from './harness.ts';
 
 const exec = promisify(execFile);
 const WRAPPER = new URL('../../../libexec/gantry-runc', import.meta.url).pathname;
@@ -110,4 +110,18 @@ async function removeLeftovers(): Promise<void> {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
     if (pid !== undefined && !(await alive(pid))) await clear(join(tmpdir(), name));
   }
+}
+
+/** A rig on an engine that knows the runtime of this checkout, and an image. */
+export async function createOwnRig(): Promise<{ rig: Rig; image: TestImage; close(): Promise<void> }> {
+  const engine = await createOwnEngine();
+  const rig = await createRig(engine.socket);
+  return {
+    rig,
+    image: await makeImage(),
+    async close() {
+      await rig.close();
+      await engine.close();
+    },
+  };
 }

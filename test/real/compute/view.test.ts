@@ -2,22 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { existsSync, readFileSync } from 'node:fs';
-import { createRig, makeImage, type Rig, type TestImage, until } from './harness.ts';
-import { createOwnEngine, type OwnEngine } from './own-engine.ts';
+import { type Rig, type TestImage, until } from './harness.ts';
+import { createOwnRig } from './own-engine.ts';
 
-let engine: OwnEngine;
+let own: Awaited<ReturnType<typeof createOwnRig>>;
 let rig: Rig;
 let image: TestImage;
-
 before(async () => {
-  engine = await createOwnEngine();
-  rig = await createRig(engine.socket);
-  image = await makeImage();
+  own = await createOwnRig();
+  ({ rig, image } = own);
 });
-after(async () => {
-  await rig?.close();
-  await engine?.close();
-});
+after(() => own?.close());
 
 const read = async (id: string, path: string): Promise<string> => (await rig.inside(id, 'cat', path)).output;
 const hostUptime = (): number => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);

@@ -47,14 +47,14 @@ const readEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
       id: `attachments:list${path}`, method: 'GET', path: `${PATH}${path}`, summary: 'List attachments', policy: 'volume:attachment_list', since, status: 200, reply: listed('attachments'),
       async handler(call) {
         const page = await readPage(readerOf(deps), attachments, call, readListing(call, deps.config, listing), 'attachments');
-        if (path === '') return { attachments: page.rows.map(summary), ...page.more } as never;
+        if (path === '') return { attachments: page.rows.map(summary), ...page.more };
         const found = await volumes.all(readerOf(deps), [{ column: 'id', op: 'in', value: [...new Set(page.rows.map(({ volume_id }) => volume_id))] }]);
-        return { attachments: page.rows.map((row) => view(row, found.find(({ id }) => id === row.volume_id))), ...page.more } as never;
+        return { attachments: page.rows.map((row) => view(row, found.find(({ id }) => id === row.volume_id))), ...page.more };
       },
     })),
     endpoint({
       id: 'attachments:show', method: 'GET', path: `${PATH}/{id}`, summary: 'Show an attachment', policy: 'volume:attachment_list', target, since, status: 200, reply: shown('attachment'),
-      handler: async (call) => ({ attachment: view(rowOf(call), await volumes.find(readerOf(deps), rowOf(call).volume_id)) }) as never,
+      handler: async (call) => ({ attachment: view(rowOf(call), await volumes.find(readerOf(deps), rowOf(call).volume_id)) }),
     }),
   ];
 };
@@ -72,8 +72,8 @@ const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
         if (volume === undefined || !mine(call.auth, volume)) throw volumeNotFound(volume_uuid);
         if (mode === 'rw' && volume.read_only === 1) throw invalidVolume('A read-only volume cannot be attached read-write.');
         const row = await reserve(deps, volume_uuid, instance_uuid ?? null, mode ?? null);
-        if (given === undefined || given === null || Object.keys(given).length === 0) return (await shownOf(row)) as never;
-        return (await shownOf(await changeAttachment(deps, row.id, connected(deps, given, mode ?? null)))) as never;
+        if (given === undefined || given === null || Object.keys(given).length === 0) return (await shownOf(row));
+        return (await shownOf(await changeAttachment(deps, row.id, connected(deps, given, mode ?? null))));
       },
     }),
     endpoint({
@@ -85,7 +85,7 @@ const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
         const others = (await attachmentsOf(readerOf(deps), row.volume_id)).filter(({ id, attach_status }) => id !== row.id && attach_status !== 'reserved');
         const volume = await volumes.find(readerOf(deps), row.volume_id);
         if (others.length > 0 && volume?.multiattach !== 1) throw invalidVolume(`Volume ${row.volume_id} is attached already, and cannot be attached twice.`);
-        return (await shownOf(await changeAttachment(deps, row.id, connected(deps, given, row.attach_mode ?? ('mode' in given ? String(given.mode) : null))))) as never;
+        return (await shownOf(await changeAttachment(deps, row.id, connected(deps, given, row.attach_mode ?? ('mode' in given ? String(given.mode) : null)))));
       },
     }),
     endpoint({
@@ -102,7 +102,7 @@ const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
       async handler(call: Pick<Call, 'ctx'>) {
         const { id, volume_id } = rowOf(call);
         await release(deps, id);
-        return { attachments: (await attachmentsOf(readerOf(deps), volume_id)).map(summary) } as never;
+        return { attachments: (await attachmentsOf(readerOf(deps), volume_id)).map(summary) };
       },
     }),
   ];

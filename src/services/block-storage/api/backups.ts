@@ -40,9 +40,9 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => {
       id: `backups:list${path}`, method: 'GET', path: `/v3/backups${path}`, summary: 'List backups', policy: 'backup:get_all', status: 200, reply: listed('backups', fields),
       async handler(call) {
         const page = await readPage(readerOf(deps), backups, call, readListing(call, deps.config, listing), 'backups');
-        if (path === '') return { backups: page.rows.map((row) => summary(call, row)), ...page.more } as never;
+        if (path === '') return { backups: page.rows.map((row) => summary(call, row)), ...page.more };
         const children = await backups.all(readerOf(deps), [{ column: 'parent_id', op: 'in', value: page.rows.map(({ id }) => id) }]);
-        return { backups: page.rows.map((row) => view(call, row, children.some(({ parent_id }) => parent_id === row.id))), ...page.more } as never;
+        return { backups: page.rows.map((row) => view(call, row, children.some(({ parent_id }) => parent_id === row.id))), ...page.more };
       },
     })),
     endpoint({
@@ -54,12 +54,12 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => {
       async handler(call) {
         const { volume_id, snapshot_id = null, name, description, incremental, force, metadata, availability_zone = null } = call.body.backup;
         const wanted = { volume_id, snapshot_id, name: clean(name), description: clean(description), incremental: asBoolean(incremental), force: asBoolean(force), metadata: metadata ?? {}, availability_zone };
-        return { backup: summary(call, await createBackup(deps, { auth: call.auth, ...ids(call) }, wanted)) } as never;
+        return { backup: summary(call, await createBackup(deps, { auth: call.auth, ...ids(call) }, wanted)) };
       },
     }),
     endpoint({
       id: 'backups:show', method: 'GET', path: '/v3/backups/{id}', summary: 'Show a backup', policy: 'backup:get', target, status: 200, reply: shown('backup', fields),
-      handler: async (call) => ({ backup: view(call, rowOf(call), (await childrenOf(readerOf(deps), rowOf(call).id)) > 0) }) as never,
+      handler: async (call) => ({ backup: view(call, rowOf(call), (await childrenOf(readerOf(deps), rowOf(call).id)) > 0) }),
     }),
     endpoint({
       id: 'backups:update', method: 'PUT', path: '/v3/backups/{id}', summary: 'Change a backup', policy: 'backup:update', target, since: versions.BACKUP_UPDATE, status: 200, reply: shown('backup', fields),
@@ -69,7 +69,7 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => {
         if (name === undefined && description === undefined && metadata === undefined) throw badRequest('block-storage.nothing-to-change', 'Must specify name, description or metadata.');
         const change = { ...(name === undefined ? {} : { name: clean(name) }), ...(description === undefined ? {} : { description: clean(description) }), ...(metadata === undefined ? {} : { metadata_json: JSON.stringify(metadata) }) };
         const row = await deps.db.transaction((tx) => backups.update(tx, call.params.id, { ...change, updated_at: isoMicros(deps.clock.now()) }));
-        return { backup: summary(call, row ?? rowOf(call)) } as never;
+        return { backup: summary(call, row ?? rowOf(call)) };
       },
     }),
     endpoint({
@@ -102,7 +102,7 @@ const parts = (deps: BlockStorageDeps): Endpoint[] => {
     endpoint({
       id: 'backups:import', method: 'POST', path: '/v3/backups/import_record', summary: 'Take up a backup that is written down', policy: 'backup:backup-import', status: 201, reply: shown('backup', fields), bodyLimit: 64 * 2 ** 20,
       body: wrapped('backup-record', Type.Object({ backup_service: Type.String({ minLength: 1, maxLength: 255 }), backup_url: Type.String({ minLength: 1 }) })),
-      handler: async (call) => ({ backup: summary(call, await importRecord(deps, call.auth, projectOf(call), call.body['backup-record'])) }) as never,
+      handler: async (call) => ({ backup: summary(call, await importRecord(deps, call.auth, projectOf(call), call.body['backup-record'])) }),
     }),
     endpoint({
       ...action, id: 'backups:os-reset_status', action: 'os-reset_status', summary: 'Set the state of a backup by hand', policy: 'volume_extension:backup_admin_actions:reset_status', body: wrapped('os-reset_status', Type.Object({ status: Type.String() })),

@@ -1,5 +1,5 @@
 /** What the resources of this service share: parameters, links, pages, the owner of what a call names. */
-import { Type, type TSchema } from 'typebox';
+import { type TSchema, type TUnsafe, Type } from 'typebox';
 import type { AnyCall, Call, PathCall } from '../../../kernel/api/endpoint.ts';
 import { booleanFrom } from '../../../kernel/api/schema.ts';
 import { isoMicrosNoZone } from '../../../kernel/clock.ts';
@@ -24,8 +24,8 @@ export const sizeNumber = Type.Unsafe<number | string>({ anyOf: [{ type: 'intege
 export const wrapped = <Name extends string, Schema extends TSchema>(name: Name, schema: Schema) => Type.Object({ [name]: schema } as Record<Name, Schema>, { additionalProperties: false });
 
 /** A reply `{ <name>: { … } }`. */
-export const shown = (name: string, fields: Record<string, TSchema> = { id: Type.String() }) => Type.Object({ [name]: Type.Object(fields) });
-export const listed = (name: string, fields: Record<string, TSchema> = { id: Type.String() }) => Type.Object({ [name]: Type.Array(Type.Object(fields)) });
+export const shown = <Name extends string>(name: Name, fields: Record<string, TSchema> = { id: Type.String() }) => Type.Object({ [name]: Type.Unsafe<object>(Type.Object(fields)) } as Record<Name, TUnsafe<object>>);
+export const listed = <Name extends string>(name: Name, fields: Record<string, TSchema> = { id: Type.String() }) => Type.Object({ [name]: Type.Unsafe<readonly object[]>(Type.Array(Type.Object(fields))) } as Record<Name, TUnsafe<readonly object[]>>);
 
 /** Trimmed; what is nothing but white space is no name. */
 export const clean = (value: string | null | undefined): string | null => value?.trim() ?? null;

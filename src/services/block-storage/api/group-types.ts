@@ -35,12 +35,12 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => [
       const asked = readListing({ ...call, url: withoutNone(call.url) }, deps.config, listing);
       const filters = asked.filters.filter(({ column }) => column !== 'project_id');
       const page = await readPage(readerOf(deps), groupTypes, call, { ...asked, filters: isAdmin(call) ? filters : [...filters, { column: 'is_public', op: 'eq', value: true }] }, 'group_types');
-      return { group_types: page.rows.map((row) => view(row, isAdmin(call))), ...page.more } as never;
+      return { group_types: page.rows.map((row) => view(row, isAdmin(call))), ...page.more };
     },
   }),
   endpoint({
     id: 'group-types:show', method: 'GET', path: ONE, summary: 'Show a group type', policy: 'group:group_types:get', since, status: 200, reply: shown('group_type'),
-    handler: async (call) => ({ group_type: view(await groupTypeFor(readerOf(deps), call.params.group_type_id), isAdmin(call)) }) as never,
+    handler: async (call) => ({ group_type: view(await groupTypeFor(readerOf(deps), call.params.group_type_id), isAdmin(call)) }),
   }),
   endpoint({
     id: 'group-types:create', method: 'POST', path: '/v3/group_types', summary: 'Make a group type', policy: 'group:group_types:create', since, status: 202, reply: shown('group_type'),
@@ -52,7 +52,7 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => [
         if (isUniqueViolation(error, 'name')) throw conflict('block-storage.group-type-exists', `Group Type ${row.name} already exists.`);
         throw error;
       });
-      return { group_type: view(row) } as never;
+      return { group_type: view(row) };
     },
   }),
   endpoint({
@@ -64,7 +64,7 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => [
       const change = { ...(typeof name === 'string' ? { name: name.trim() } : {}), ...(description === undefined ? {} : { description }), ...(is_public === undefined ? {} : { is_public: asBoolean(is_public) ? 1 : 0 }) };
       const row = await deps.db.transaction((tx) => groupTypes.update(tx, call.params.group_type_id, { ...change, updated_at: isoMicros(deps.clock.now()) }));
       if (row === undefined) throw groupTypeNotFound(call.params.group_type_id);
-      return { group_type: view(row) } as never;
+      return { group_type: view(row) };
     },
   }),
   endpoint({

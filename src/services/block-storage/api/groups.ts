@@ -38,11 +38,11 @@ const readEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
       id: `groups:list${path}`, method: 'GET', path: `/v3/groups${path}`, summary: 'List groups', policy: 'group:get_all', since, status: 200, reply: listed('groups', fields),
       async handler(call) {
         const page = await readPage(readerOf(deps), groups, call, readListing(call, deps.config, listing), 'groups');
-        if (path === '') return { groups: page.rows.map(named), ...page.more } as never;
-        return { groups: await Promise.all(page.rows.map(async (row) => view(row, await volumesOf(call, row.id)))), ...page.more } as never;
+        if (path === '') return { groups: page.rows.map(named), ...page.more };
+        return { groups: await Promise.all(page.rows.map(async (row) => view(row, await volumesOf(call, row.id)))), ...page.more };
       },
     })),
-    endpoint({ id: 'groups:show', method: 'GET', path: '/v3/groups/{id}', summary: 'Show a group', policy: 'group:get', target, since, status: 200, reply: shown('group', fields), handler: async (call) => ({ group: view(rowOf(call), await volumesOf(call, call.params.id)) }) as never }),
+    endpoint({ id: 'groups:show', method: 'GET', path: '/v3/groups/{id}', summary: 'Show a group', policy: 'group:get', target, since, status: 200, reply: shown('group', fields), handler: async (call) => ({ group: view(rowOf(call), await volumesOf(call, call.params.id)) }) }),
   ];
 };
 
@@ -113,10 +113,10 @@ const snapshotEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
       ...common, id: `group-snapshots:list${path}`, method: 'GET', path: `/v3/group_snapshots${path}`, summary: 'List group snapshots', policy: 'group:get_all_group_snapshots', status: 200, reply: listed('group_snapshots'),
       async handler(call) {
         const page = await readPage(readerOf(deps), groupSnapshots, call, readListing(call, deps.config, listing), 'group_snapshots');
-        return { group_snapshots: page.rows.map(path === '' ? named : snapshotView), ...page.more } as never;
+        return { group_snapshots: page.rows.map(path === '' ? named : snapshotView), ...page.more };
       },
     })),
-    endpoint({ ...common, id: 'group-snapshots:show', method: 'GET', path: '/v3/group_snapshots/{id}', summary: 'Show a group snapshot', policy: 'group:get_group_snapshot', target, status: 200, reply: shown('group_snapshot'), handler: (call) => ({ group_snapshot: snapshotView(rowOf(call)) }) as never }),
+    endpoint({ ...common, id: 'group-snapshots:show', method: 'GET', path: '/v3/group_snapshots/{id}', summary: 'Show a group snapshot', policy: 'group:get_group_snapshot', target, status: 200, reply: shown('group_snapshot'), handler: (call) => ({ group_snapshot: snapshotView(rowOf(call)) }) }),
     endpoint({
       ...common, id: 'group-snapshots:create', method: 'POST', path: '/v3/group_snapshots', summary: 'Take a snapshot of a group', policy: 'group:create_group_snapshot', status: 202, reply: shown('group_snapshot'),
       body: wrapped('group_snapshot', Type.Object({ ...texts, group_id: Type.String({ minLength: 1 }) }, { additionalProperties: false })),

@@ -34,10 +34,10 @@ export const messageEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
       id: 'messages:list', method: 'GET', path: '/v3/messages', summary: 'List messages', policy: 'message:get_all', since, status: 200, reply: listed('messages'),
       async handler(call) {
         const page = await readPage(readerOf(deps), messages, call, readListing(call, deps.config, listing), 'messages');
-        return { messages: page.rows.map((row) => view(call, row)), ...page.more } as never;
+        return { messages: page.rows.map((row) => view(call, row)), ...page.more };
       },
     }),
-    endpoint({ id: 'messages:show', method: 'GET', path: '/v3/messages/{id}', summary: 'Show a message', policy: 'message:get', target, since, status: 200, reply: shown('message'), handler: (call) => ({ message: view(call, rowOf(call)) }) as never }),
+    endpoint({ id: 'messages:show', method: 'GET', path: '/v3/messages/{id}', summary: 'Show a message', policy: 'message:get', target, since, status: 200, reply: shown('message'), handler: (call) => ({ message: view(call, rowOf(call)) }) }),
     endpoint({
       id: 'messages:delete', method: 'DELETE', path: '/v3/messages/{id}', summary: 'Delete a message', policy: 'message:delete', target, since, status: 204,
       async handler(call) {

@@ -60,7 +60,7 @@ function serviceEndpoints(deps: BlockStorageDeps): Endpoint[] {
   const put = (name: string, policy: string, work: (given: Change) => Promise<object | undefined>, status = 200): Endpoint =>
     endpoint({
       id: `services:${name}`, method: 'PUT', path: `/v3/os-services/${name}`, summary: `Do ${name} on a service`, policy, status, body: change,
-      handler: async (call) => ((await work(call.body as Change)) ?? reply()) as never,
+      handler: async (call) => ((await work(call.body as Change)) ?? reply()),
     });
   const update = 'volume_extension:services:update';
   const named = ({ binary, service, host }: Change) => ({ host, service: service ?? '', binary: binary ?? service ?? '' });
@@ -125,7 +125,7 @@ const poolEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
       const { vendor_name, volume_backend_name, driver_version, storage_protocol } = capabilitiesOf(one);
       const flag = (title: string, description: string) => ({ title, description, type: 'boolean' });
       const properties = { thin_provisioning: flag('Thin Provisioning', 'Space is taken as it is written.'), multiattach: flag('Multiattach', 'Several servers may have one volume.') };
-      return { namespace: `OS::Storage::Capabilities::${one.host}`, vendor_name, volume_backend_name, pool_name: null, driver_version, storage_protocol, display_name: null, description: null, visibility: 'public', replication_targets: [], properties } as never;
+      return { namespace: `OS::Storage::Capabilities::${one.host}`, vendor_name, volume_backend_name, pool_name: null, driver_version, storage_protocol, display_name: null, description: null, visibility: 'public', replication_targets: [], properties };
     },
   }),
 ];

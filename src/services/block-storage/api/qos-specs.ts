@@ -41,7 +41,7 @@ const readEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
     async handler(call) {
       const asked = readListing(call, deps.config, listing);
       const page = await readPage(readerOf(deps), qosSpecs, call, { ...asked, filters: asked.filters.filter(({ column }) => column !== 'project_id') }, 'qos_specs');
-      return { qos_specs: page.rows.map(view), ...page.more } as never;
+      return { qos_specs: page.rows.map(view), ...page.more };
     },
   }),
   endpoint({
@@ -54,12 +54,12 @@ const readEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
         if (isUniqueViolation(error, 'name')) throw conflict('block-storage.qos-exists', `QoS Specs ${row.name} already exists.`);
         throw error;
       });
-      return { qos_specs: view(row), links: links(call, 'qos-specs', row.id) } as never;
+      return { qos_specs: view(row), links: links(call, 'qos-specs', row.id) };
     },
   }),
   endpoint({
     id: 'qos-specs:show', method: 'GET', path: `${PATH}/{id}`, summary: 'Show QoS specs', policy: 'volume_extension:qos_specs_manage:get', status: 200, reply: shown('qos_specs'),
-    handler: async (call) => ({ qos_specs: view(await found(readerOf(deps), call.params.id)), links: links(call, 'qos-specs', call.params.id) }) as never,
+    handler: async (call) => ({ qos_specs: view(await found(readerOf(deps), call.params.id)), links: links(call, 'qos-specs', call.params.id) }),
   }),
 ];
 

@@ -32,17 +32,17 @@ const projectEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
     id: 'quota-sets:show', method: 'GET', path: PATH, summary: 'Show the limits of a project', policy: 'volume_extension:quotas:show', target, status: 200, reply: shown('quota_set'),
     async handler(call) {
       const limits = await limitsOf(readerOf(deps), deps, call.params.project_id);
-      if (!asBoolean(call.url.searchParams.get('usage') ?? false)) return { quota_set: { ...limits, id: call.params.project_id } } as never;
+      if (!asBoolean(call.url.searchParams.get('usage') ?? false)) return { quota_set: { ...limits, id: call.params.project_id } };
       const used = await usedBy(readerOf(deps), deps, call.params.project_id);
       // Nothing is ever reserved: what is asked for counts at once.
       const usage = Object.fromEntries(Object.entries(limits).map(([name, most]) => [name, { limit: most, in_use: used[name] ?? 0, reserved: 0, allocated: 0 }]));
-      return { quota_set: { ...usage, id: call.params.project_id } } as never;
+      return { quota_set: { ...usage, id: call.params.project_id } };
     },
   }),
   endpoint({
     id: 'quota-sets:defaults', method: 'GET', path: `${PATH}/defaults`, summary: 'Show the limits of a project that was given none', policy: 'volume_extension:quotas:show', target, status: 200,
     reply: shown('quota_set'),
-    handler: async (call) => ({ quota_set: { ...(await defaultLimits(readerOf(deps), deps)), id: call.params.project_id } }) as never,
+    handler: async (call) => ({ quota_set: { ...(await defaultLimits(readerOf(deps), deps)), id: call.params.project_id } }),
   }),
   endpoint({
     id: 'quota-sets:update', method: 'PUT', path: PATH, summary: 'Set limits of a project', policy: 'volume_extension:quotas:update', target, status: 200, body: setBody('quota_set'),

@@ -54,7 +54,7 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => {
       id: `snapshots:list${path}`, method: 'GET', path: `/v3/snapshots${path}`, summary: 'List snapshots', policy: 'volume:get_all_snapshots', status: 200, reply: listed('snapshots', fields),
       async handler(call) {
         const page = await readPage(readerOf(deps), snapshots, call, readListing(call, deps.config, listing), 'snapshots');
-        return { snapshots: page.rows.map(path === '' ? summary : view), ...page.more } as never;
+        return { snapshots: page.rows.map(path === '' ? summary : view), ...page.more };
       },
     })),
     endpoint({
@@ -65,10 +65,10 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => {
         const volume = await volumes.find(readerOf(deps), asked.volume_id ?? '');
         if (volume === undefined || !mine(call.auth, volume)) throw volumeNotFound(asked.volume_id ?? 'None');
         const wanted = { volume_id: volume.id, name: clean(asked.name ?? asked.display_name), description: clean(asked.description ?? asked.display_description), metadata: asked.metadata ?? {}, force: forced(call, asked.force), user_id: call.auth.user_id };
-        return { snapshot: summary(await deps.db.transaction((tx) => addSnapshot(tx, deps, ids(call), wanted))) } as never;
+        return { snapshot: summary(await deps.db.transaction((tx) => addSnapshot(tx, deps, ids(call), wanted))) };
       },
     }),
-    endpoint({ id: 'snapshots:show', method: 'GET', path: '/v3/snapshots/{id}', summary: 'Show a snapshot', policy: 'volume:get_snapshot', target, status: 200, reply: shown('snapshot', fields), handler: (call) => ({ snapshot: view(rowOf(call)) }) as never }),
+    endpoint({ id: 'snapshots:show', method: 'GET', path: '/v3/snapshots/{id}', summary: 'Show a snapshot', policy: 'volume:get_snapshot', target, status: 200, reply: shown('snapshot', fields), handler: (call) => ({ snapshot: view(rowOf(call)) }) }),
     endpoint({
       id: 'snapshots:update', method: 'PUT', path: '/v3/snapshots/{id}', summary: 'Change a snapshot', policy: 'volume:update_snapshot', target, status: 200, reply: shown('snapshot', fields),
       body: wrapped('snapshot', Type.Object(texts, { additionalProperties: false })),
@@ -76,7 +76,7 @@ const crud = (deps: BlockStorageDeps): Endpoint[] => {
         const { name = call.body.snapshot.display_name, description = call.body.snapshot.display_description } = call.body.snapshot;
         const change = { ...(name === undefined ? {} : { name: clean(name) }), ...(description === undefined ? {} : { description: clean(description) }), updated_at: isoMicros(deps.clock.now()) };
         const row = await deps.db.transaction((tx) => snapshots.update(tx, call.params.id, change));
-        return { snapshot: summary(row ?? rowOf(call)) } as never;
+        return { snapshot: summary(row ?? rowOf(call)) };
       },
     }),
     endpoint({

@@ -58,7 +58,7 @@ function transferApi(deps: BlockStorageDeps, path: string, name: string, from: M
       ...common, id: `${name}:list${part}`, method: 'GET', path: `${path}${part}`, summary: 'List transfers', policy: 'volume:get_all_transfers', status: 200, reply: listed('transfers', fields),
       async handler(call) {
         const page = await readPage(readerOf(deps), transfers, call, readListing(call, deps.config, listing), 'transfers');
-        return { transfers: page.rows.map((row) => (part === '' ? summary : view)(call, row)), ...page.more } as never;
+        return { transfers: page.rows.map((row) => (part === '' ? summary : view)(call, row)), ...page.more };
       },
     })),
     endpoint({
@@ -78,10 +78,10 @@ function transferApi(deps: BlockStorageDeps, path: string, name: string, from: M
           await changeVolume(tx, deps, volume_id, ['available'], { status: 'awaiting-transfer' }, 'status must be available');
           await transfers.insert(tx, row);
         });
-        return { transfer: { ...view(call, row), auth_key } } as never;
+        return { transfer: { ...view(call, row), auth_key } };
       },
     }),
-    endpoint({ ...common, id: `${name}:show`, method: 'GET', path: `${path}/{id}`, summary: 'Show a transfer', policy: 'volume:get_transfer', target, status: 200, reply: shown('transfer', fields), handler: (call) => ({ transfer: view(call, rowOf(call)) }) as never }),
+    endpoint({ ...common, id: `${name}:show`, method: 'GET', path: `${path}/{id}`, summary: 'Show a transfer', policy: 'volume:get_transfer', target, status: 200, reply: shown('transfer', fields), handler: (call) => ({ transfer: view(call, rowOf(call)) }) }),
     endpoint({
       ...common, id: `${name}:delete`, method: 'DELETE', path: `${path}/{id}`, summary: 'Take an offer back', policy: 'volume:delete_transfer', target, status: 202,
       async handler(call) {
@@ -101,7 +101,7 @@ function transferApi(deps: BlockStorageDeps, path: string, name: string, from: M
         if (row === undefined) throw transferNotFound(call.params['id'] ?? '');
         if (!same(hashOf(row.salt, call.body.accept.auth_key), row.crypt_hash)) throw badRequest('block-storage.auth-key', `Invalid auth key: Attempt to transfer ${row.id} with invalid auth key.`);
         await deps.db.transaction((tx) => handOver(tx, deps, row, projectOf(call), call.auth.user_id));
-        return { transfer: summary(call, row) } as never;
+        return { transfer: summary(call, row) };
       },
     }),
   ];

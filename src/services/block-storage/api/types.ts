@@ -60,14 +60,14 @@ const readEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
       const visible = await visibleTypes(deps, call as unknown as Call);
       const filters = page.filters.filter(({ column }) => !['project_id', 'id'].includes(column));
       const found = await readPage(readerOf(deps), types, call, { ...page, filters: [...filters, ...[visible].flat()] }, 'volume_types');
-      return { volume_types: found.rows.map((row) => typeView(call, row)), ...found.more } as never;
+      return { volume_types: found.rows.map((row) => typeView(call, row)), ...found.more };
     },
   }),
   endpoint({
     id: 'types:show', method: 'GET', path: '/v3/types/{type_id}', summary: 'Show a volume type', policy: 'volume_extension:type_get', status: 200, reply: shown('volume_type'),
     async handler(call) {
       const row = call.params.type_id === 'default' ? await defaultType(deps, call.auth.project_id) : await getType(readerOf(deps), eyes(call), call.params.type_id);
-      return { volume_type: typeView(call, row) } as never;
+      return { volume_type: typeView(call, row) };
     },
   }),
 ];
@@ -86,7 +86,7 @@ const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
       };
       await deps.db.transaction((tx) => types.insert(tx, row).catch(exists(name)));
       const { qos_specs_id: _none, ...made } = typeView(call, row);
-      return { volume_type: made } as never;
+      return { volume_type: made };
     },
   }),
   endpoint({
@@ -100,7 +100,7 @@ const writeEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
       const row = await deps.db.transaction((tx) => types.update(tx, call.params.type_id, { ...change, updated_at: isoMicros(deps.clock.now()) }).catch(exists(name ?? '')));
       if (row === undefined) throw typeNotFound(call.params.type_id);
       const { qos_specs_id: _qos, 'os-volume-type-access:is_public': _public, ...changed } = typeView(call, row);
-      return { volume_type: changed } as never;
+      return { volume_type: changed };
     },
   }),
   endpoint({

@@ -30,7 +30,7 @@ function actionMaker(deps: BlockStorageDeps) {
       body: Type.Object({ [name]: body }, { additionalProperties: false }),
       async handler(call) {
         const result = await work(rowOf(call), (call.body as Record<string, unknown>)[name], call as unknown as ActionCall);
-        return (result ?? reply()) as never;
+        return (result ?? reply());
       },
     });
 }

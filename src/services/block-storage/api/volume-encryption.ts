@@ -41,7 +41,7 @@ export function volumeEncryptionEndpoints(deps: BlockStorageDeps): Endpoint[] {
     endpoint({
       id: 'volume-encryption:show', method: 'GET', path: `${PATH}/{key}`, summary: 'Show one part of how a volume is encrypted', policy: POLICY, target, status: 200,
       // Of what there is not, cinder shows nothing.
-      handler: async (call) => (await view(call))[call.params.key as keyof Shown] as never,
+      handler: async (call) => (await view(call))[call.params.key as keyof Shown],
     }),
   ];
 }

@@ -114,9 +114,9 @@ const listEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
     reply: listed('volumes', path === '' ? { id: Type.String() } : volumeFields),
     async handler(call) {
       const page = await readPage(readerOf(deps), volumes, call, readListing(call, deps.config, volumeListing), 'volumes');
-      if (path === '') return { volumes: page.rows.map((row) => summaryView(call, row)), ...page.more } as never;
+      if (path === '') return { volumes: page.rows.map((row) => summaryView(call, row)), ...page.more };
       const parts = await partsOf(readerOf(deps), page.rows);
-      return { volumes: page.rows.map((row) => volumeView(call, row, parts(row))), ...page.more } as never;
+      return { volumes: page.rows.map((row) => volumeView(call, row, parts(row))), ...page.more };
     },
   })),
   endpoint({
@@ -127,7 +127,7 @@ const listEndpoints = (deps: BlockStorageDeps): Endpoint[] => [
       const { many, size, metadata } = await volumeTotals(readerOf(deps), own === undefined ? undefined : String((own as { value: unknown }).value));
       const distinct: Record<string, string[]> = {};
       for (const text of metadata) for (const [key, value] of Object.entries(json(text))) distinct[key] = [...new Set([...(distinct[key] ?? []), value])];
-      return { 'volume-summary': { total_count: many, total_size: size, metadata: distinct } } as never;
+      return { 'volume-summary': { total_count: many, total_size: size, metadata: distinct } };
     },
   }),
 ];
@@ -149,12 +149,12 @@ const oneEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
           type: asked.volume_type ?? null, metadata: asked.metadata ?? {}, availability_zone: asked.availability_zone ?? null, snapshot_id: asked.snapshot_id ?? null,
           source_volid: asked.source_volid ?? null, image_id, backup_id: asked.backup_id ?? null, group_id: asked.group_id ?? null,
         });
-        return { volume: await view(call, row) } as never;
+        return { volume: await view(call, row) };
       },
     }),
     endpoint({
       id: 'volumes:show', method: 'GET', path: '/v3/volumes/{volume_id}', summary: 'Show a volume', policy: 'volume:get', target, status: 200, reply: shown('volume', volumeFields),
-      handler: async (call) => ({ volume: await view(call, rowOf(call), true) }) as never,
+      handler: async (call) => ({ volume: await view(call, rowOf(call), true) }),
     }),
     endpoint({
       id: 'volumes:update', method: 'PUT', path: '/v3/volumes/{volume_id}', summary: 'Change a volume', policy: 'volume:update', target, status: 200,
@@ -166,7 +166,7 @@ const oneEndpoints = (deps: BlockStorageDeps): Endpoint[] => {
         const description = asked.description ?? asked.display_description;
         const change = { ...(name === undefined ? {} : { name: clean(name) }), ...(description === undefined ? {} : { description: clean(description) }), ...(asked.metadata === undefined ? {} : { metadata_json: JSON.stringify(asked.metadata) }) };
         const row = await deps.db.transaction((tx) => changeVolume(tx, deps, call.params.volume_id, undefined, change));
-        return { volume: await view(call, row) } as never;
+        return { volume: await view(call, row) };
       },
     }),
     endpoint({

@@ -1,6 +1,7 @@
 /** A volume goes, and with it what it held: wiped on its node, then forgotten. */
 import { volumeMethods } from '../../../agents/volume/protocol.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
+import { otherWorkEnds } from '../../../kernel/task/other-work.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import type { TaskDeps } from '../deps.ts';
 import { settleGroup } from '../model/group-state.ts';
@@ -14,7 +15,7 @@ type Input = WorkInputs['delete-volume'];
 export function deleteVolumeTask(deps: TaskDeps): TaskDefinition<Input> {
   return defineTask<Input>('block-storage.delete-volume')
     .step('other work', {
-      do: (_ctx, { volume_id }) => otherWorkEnds(deps, `volume:${volume_id}`),
+      do: (_ctx, { volume_id }) => otherWorkEnds(deps.engine, `volume:${volume_id}`),
     })
     .step('wipe', {
       async do(_ctx, { volume_id }) {
@@ -31,12 +32,6 @@ export function deleteVolumeTask(deps: TaskDeps): TaskDefinition<Input> {
       onDone: (_ctx, input) => forget(deps, input),
       onFailed: (ctx, input, error) => giveUp(deps, ctx, input, error),
     }) as TaskDefinition<Input>;
-}
-
-/** The work that holds these was cancelled by whoever asked for the deletion: here it is waited for. */
-async function otherWorkEnds(deps: TaskDeps, resource: string): Promise<void> {
-  const [other] = await deps.engine.listOf(resource, 1);
-  if (other !== undefined && (other.state === 'running' || other.state === 'undoing')) await deps.engine.whenSettled(other.id);
 }
 
 async function forget(deps: TaskDeps, { volume_id }: Input): Promise<void> {

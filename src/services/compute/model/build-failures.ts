@@ -13,18 +13,3 @@ export function createBuildFailures(): BuildFailures {
     of: (node_id) => counts.get(node_id) ?? 0,
   };
 }
-
-/** One piece of work at a time per key, in the order asked. */
-export function createTurns(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
-  const last = new Map<string, Promise<unknown>>();
-  return async (key, work) => {
-    const mine = (last.get(key) ?? Promise.resolve()).then(work, work);
-    const settled = mine.then(() => {}, () => {});
-    last.set(key, settled);
-    try {
-      return await mine;
-    } finally {
-      if (last.get(key) === settled) last.delete(key);
-    }
-  };
-}

@@ -76,7 +76,7 @@ async function advance(deps: TaskDeps, server_id: string, change: ServerChange):
 async function place(deps: TaskDeps, server_id: string, action_id: string): Promise<Place> {
   const { row } = await load(deps, server_id);
   const placed = (): Promise<Place> => placeOne(deps, server_id, action_id);
-  return row.server_group_id === null ? await placed() : await deps.inTurn(row.server_group_id, placed);
+  return row.server_group_id === null ? await placed() : await deps.turns.run(row.server_group_id, placed);
 }
 
 async function placeOne(deps: TaskDeps, server_id: string, action_id: string): Promise<Place> {

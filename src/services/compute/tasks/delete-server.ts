@@ -4,7 +4,7 @@ import { isoMicros } from '../../../kernel/clock.ts';
 import { asTransaction } from '../../../kernel/db/database.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
 import type { ServerTaskInput } from '../deps.ts';
-import { endEvent, startEvent } from '../model/server-actions.ts';
+import { endEvent } from '../model/server-actions.ts';
 import { LEFT_BEHIND, OPEN } from '../model/server-migrations.ts';
 import { powerStates } from '../model/server-state.ts';
 import { migrationsOfServer, updateMigration } from '../store/server-migrations.ts';
@@ -13,7 +13,8 @@ import type { ComputeTables, MigrationRow } from '../store/tables.ts';
 import { deleteShelved, findShelved } from '../store/shelved-servers.ts';
 import { leaveVolumes } from './guest-volumes.ts';
 import { leaveNode } from './leave-node.ts';
-import { otherWorkEnds, serverResource, shelfOf, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
+import { endOtherWork } from './end-other-work.ts';
+import { serverResource, shelfOf, softDeletionResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 /** What becomes of its moves: one that was finished counts as confirmed, as in nova. */
 const CLOSED_AS: Record<string, string> = { finished: 'confirmed', confirming: 'confirmed', reverting: 'reverted', done: 'completed' };
@@ -22,7 +23,7 @@ export const DELETE_EVENT = 'compute_terminate_instance';
 
 export function deleteServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput> {
   return defineTask<ServerTaskInput>('compute.delete-server')
-    .step('end-other-work', { do: (_ctx, input) => endOtherWork(deps, input) })
+    .step('end-other-work', { do: (_ctx, input) => endOtherWork(deps, input, DELETE_EVENT, [serverResource(input.server_id), softDeletionResource(input.server_id)]) })
     .step('destroy', { do: (ctx, { server_id }) => destroy(deps, ctx, server_id) })
     .step('release', { do: (ctx, { server_id }) => release(deps, ctx, server_id) })
     .build({
@@ -30,15 +31,6 @@ export function deleteServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput
       onDone: (_ctx, input) => finish(deps, input),
       onFailed: (_ctx, input, error) => giveUp(deps, input, error),
     }) as TaskDefinition<ServerTaskInput>;
-}
-
-async function endOtherWork(deps: TaskDeps, { server_id, action_id }: ServerTaskInput): Promise<void> {
-  await otherWorkEnds(deps, serverResource(server_id), softDeletionResource(server_id));
-  await deps.db.transaction(async (raw) => {
-    const tx = asTransaction<ComputeTables>(raw);
-    const row = await findServer(tx, server_id);
-    await startEvent(tx, deps.clock, action_id, DELETE_EVENT, row?.host ?? null);
-  });
 }
 
 async function destroy(deps: TaskDeps, ctx: StepContext, server_id: string): Promise<void> {

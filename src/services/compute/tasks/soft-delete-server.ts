@@ -1,17 +1,16 @@
 /** A deletion that can be taken back: the guest is stopped, and everything is kept until it is restored or reclaimed. */
 import type { Kysely } from 'kysely';
 import { computeMethods, type GuestReport, type PowerAction } from '../../../agents/compute/protocol.ts';
-import { asTransaction } from '../../../kernel/db/database.ts';
 import { isFault } from '../../../kernel/fault.ts';
 import { isoMicros } from '../../../kernel/clock.ts';
 import { defineTask, type StepContext, type TaskDefinition, type TaskError } from '../../../kernel/task/define.ts';
 import type { ServerTaskInput } from '../deps.ts';
-import { startEvent } from '../model/server-actions.ts';
 import { powerStates } from '../model/server-state.ts';
 import { findServer } from '../store/servers.ts';
 import type { ComputeTables } from '../store/tables.ts';
 import { settleServer } from './settle.ts';
-import { otherWorkEnds, serverResource, taskFault, type TaskDeps } from './task-deps.ts';
+import { endOtherWork } from './end-other-work.ts';
+import { serverResource, taskFault, type TaskDeps } from './task-deps.ts';
 
 const EVENT = 'compute_soft_delete_instance';
 const CALL_MS = 60_000;
@@ -19,21 +18,13 @@ const ATTEMPTS = 3;
 
 export function softDeleteServerTask(deps: TaskDeps): TaskDefinition<ServerTaskInput> {
   return defineTask<ServerTaskInput>('compute.soft-delete-server')
-    .step('end-other-work', { do: (_ctx, input) => endOtherWork(deps, input) })
+    .step('end-other-work', { do: (_ctx, input) => endOtherWork(deps, input, EVENT, [serverResource(input.server_id)]) })
     .step('stop', { do: (ctx, { server_id }) => stop(deps, ctx, server_id) })
     .build({
       concurrency: 64,
       onDone: (_ctx, input) => finish(deps, input),
       onFailed: (_ctx, input, error) => giveUp(deps, input, error),
     }) as TaskDefinition<ServerTaskInput>;
-}
-
-async function endOtherWork(deps: TaskDeps, { server_id, action_id }: ServerTaskInput): Promise<void> {
-  await otherWorkEnds(deps, serverResource(server_id));
-  await deps.db.transaction(async (raw) => {
-    const tx = asTransaction<ComputeTables>(raw);
-    await startEvent(tx, deps.clock, action_id, EVENT, (await findServer(tx, server_id))?.host ?? null);
-  });
 }
 
 async function stop(deps: TaskDeps, ctx: StepContext, server_id: string): Promise<void> {

@@ -1,7 +1,8 @@
+import type { KeyedLock } from '../../../kernel/locks.ts';
 import type { TaskError } from '../../../kernel/task/define.ts';
 import type { Tasks } from '../../../kernel/task/tasks.ts';
 import type { ComputeDeps } from '../deps.ts';
-import type { BuildFailures, createTurns } from '../model/build-failures.ts';
+import type { BuildFailures } from '../model/build-failures.ts';
 import type { ServerFault } from '../model/server-row.ts';
 
 /** What the tasks are built from. */
@@ -9,7 +10,7 @@ export interface TaskDeps extends Omit<ComputeDeps, 'tasks'> {
   readonly engine: Pick<Tasks, 'whenSettled' | 'listOf'>;
   readonly failures: BuildFailures;
   /** Servers of one group are placed one after the other: each sees where the others went. */
-  readonly inTurn: ReturnType<typeof createTurns>;
+  readonly turns: KeyedLock;
   /** Work on a server has ended: what its node told meanwhile counts now. */
   settled(server_id: string): void;
 }
@@ -28,12 +29,4 @@ export const shelfOf = (server_id: string): string => `shelved:${server_id}`;
 export function taskFault(error: TaskError, undone: string, created: string): ServerFault {
   const message = error.public ? error.message : `${undone}: an unexpected error.`;
   return { code: error.status < 400 ? 500 : error.status, message, created, details: error.public ? (error.detail ?? null) : `${error.step}: ${error.message}` };
-}
-
-/** The work that holds these was cancelled by whoever asked for the deletion: here it is waited for. */
-export async function otherWorkEnds(deps: Pick<TaskDeps, 'engine'>, ...resources: string[]): Promise<void> {
-  for (const resource of resources) {
-    const [other] = await deps.engine.listOf(resource, 1);
-    if (other !== undefined && (other.state === 'running' || other.state === 'undoing')) await deps.engine.whenSettled(other.id);
-  }
 }

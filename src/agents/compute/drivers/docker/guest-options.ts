@@ -43,9 +43,9 @@ export function optionHostConfig({ init, read_only, tmpfs, ulimits }: GuestOptio
 }
 
 export interface FlavorContext {
-  /** Its device file; undefined: none is known. */
+  /** Device file of the disk that holds the guests; undefined: none is known. */
   disk: string | undefined;
-  /** Which it has anyway. */
+  /** Capabilities of every guest, to which those of the flavor are added. */
   caps: readonly string[];
 }
 

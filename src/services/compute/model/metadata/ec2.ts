@@ -17,6 +17,7 @@ export function ec2MetaData(facts: InstanceFacts, version: Ec2Version): Ec2Tree 
   return {
     'ami-id': `ami-${facts.image_id.slice(0, 8)}`,
     'ami-launch-index': String(facts.launch_index),
+    // Nova's own value (nova/api/metadata/base.py): no image has a manifest, and clients compare what they get.
     'ami-manifest-path': 'FIXME',
     hostname: facts.hostname,
     'instance-id': `i-${facts.uuid.slice(0, 8)}`,
